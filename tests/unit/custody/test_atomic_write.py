@@ -1,4 +1,4 @@
-"""A file that appears whole and durable, or not at all, and takes nobody's place unasked."""
+"""Atomic file writes: complete and durable or absent, and never over a file by accident."""
 
 import os
 import stat
@@ -57,7 +57,7 @@ def test_what_is_there_and_no_file_is_not_replaced_even_if_asked(
     assert stat.S_ISFIFO(Path("pipe").stat().st_mode)
 
 
-def test_a_folder_that_is_not_there_is_told_of_the_name_that_was_asked_for(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported_with_the_requested_path(tmp_path: Path) -> None:
     path = tmp_path / "none" / "file"
     with pytest.raises(FileNotFoundError) as caught:
         write_atomic(path, b"new", replace=False)

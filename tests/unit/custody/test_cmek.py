@@ -1,4 +1,4 @@
-"""The customer's own layer: what the server takes, and what it refuses."""
+"""The customer layer: which values the server accepts and which it refuses."""
 
 import hashlib
 
@@ -67,7 +67,7 @@ def test_the_server_refuses_a_value_under_another_key() -> None:
         require_layer(STRANGE.seal(HERE, SECRET, Stream()), OLD.fingerprint)
 
 
-def test_a_customers_key_has_32_bytes_and_prints_none_of_them() -> None:
+def test_a_customer_key_has_32_bytes_and_never_prints_them() -> None:
     with pytest.raises(ValueError, match="32 bytes"):
         CustomerKey(bytes(16))
     assert repr(OLD) == f"<CustomerKey {OLD.fingerprint}>"

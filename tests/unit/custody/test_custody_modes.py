@@ -1,4 +1,4 @@
-"""Every custody mode: who opens it, and what becomes of parts that are wrong, missing or moved."""
+"""Every custody mode: who opens it, and what happens with wrong, missing or moved parts."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -144,7 +144,7 @@ def test_without_the_clients_share_nothing_opens(mode: CustodyMode) -> None:
 
 
 @pytest.mark.parametrize("mode", sorted(set(MODES) - set(WITH_CLIENT)))
-def test_a_clients_share_where_there_is_none_tells_of_a_downgrade(mode: CustodyMode) -> None:
+def test_a_client_share_in_a_mode_without_one_reveals_a_downgrade(mode: CustodyMode) -> None:
     sealing = replace(sealed_in(mode), client_share=bytearray(34))
     with pytest.raises(SharesMismatchError, match=r"client.*share"):
         opened(mode, sealing)
@@ -294,7 +294,7 @@ def survives_or_refuses(mode: CustodyMode, sealing: Sealing, name: str, blob: by
 
 
 @pytest.mark.parametrize("mode", PROVIDED)
-def test_shares_in_another_order_are_none_since_their_numbers_are_wrapped(
+def test_reordered_shares_are_refused_as_their_numbers_are_wrapped(
     mode: CustodyMode,
 ) -> None:
     sealing = sealed_in(mode)

@@ -1,4 +1,4 @@
-"""Ed25519 keys in custody: they exist, tell their public key, and sign nothing."""
+"""Ed25519 keys in custody: they have a public key and cannot sign."""
 
 import copy
 import pickle

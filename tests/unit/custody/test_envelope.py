@@ -1,4 +1,4 @@
-"""The envelope under attack by whoever holds the stored blobs, but not the root."""
+"""The envelope against an attacker who has the stored blobs, but not the root key."""
 
 from dataclasses import replace
 from functools import partial

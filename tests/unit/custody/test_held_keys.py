@@ -1,4 +1,4 @@
-"""Roots that take turns, keys that must be guarded, and the record of every call."""
+"""Rotated root keys, the HSM guard, and the journal of KMS calls."""
 
 from dataclasses import dataclass, replace
 
@@ -58,7 +58,7 @@ def test_a_current_root_that_does_not_answer_is_no_reason_to_ask_a_former_one() 
 
 @dataclass
 class Described:
-    """A root that says of itself what it is told to."""
+    """A root that reports a given status."""
 
     inner: LocalKms
     status: KeyStatus | CustodyError
@@ -92,7 +92,7 @@ def test_a_key_that_no_hsm_guards_wraps_and_unwraps_nothing() -> None:
             call()
 
 
-def test_what_guards_a_key_is_asked_once_and_anew_after_no_answer() -> None:
+def test_the_protection_of_a_key_is_checked_once_and_again_after_no_answer() -> None:
     kms = Described(root_kms(), KmsUnavailableError("no"))
     guarded = HsmGuardedKms(kms)
     with pytest.raises(KmsUnavailableError):

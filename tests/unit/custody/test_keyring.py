@@ -67,7 +67,7 @@ def test_the_least_recently_used_key_goes_when_the_ring_is_full() -> None:
     assert len(bench.ring) == 2
 
 
-def test_a_key_that_was_idle_too_long_is_closed_and_opened_anew() -> None:
+def test_a_key_that_was_idle_too_long_is_closed_and_opened_again() -> None:
     bench = Bench()
     bench.ring.sign("a", DIGEST)
     bench.now_ms += 100

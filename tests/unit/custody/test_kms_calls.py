@@ -1,4 +1,4 @@
-"""A call to an SDK ends in time, and leaves nothing of the SDK behind."""
+"""Calls to an SDK: they end in time and leave nothing of the SDK behind."""
 
 import threading
 import time

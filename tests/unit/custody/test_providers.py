@@ -1,4 +1,4 @@
-"""Providers that are down, hang or lie while a secret is read."""
+"""Reads while providers are down, hang or return wrong shares."""
 
 from itertools import combinations, permutations
 
@@ -79,7 +79,7 @@ def test_one_provider_that_fails_is_survived_and_named(
 @pytest.mark.parametrize("mode", THREE)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("when", ["first", "some time"])
-def test_one_provider_that_lies_is_survived_and_named_whoever_answers_first(
+def test_one_provider_with_a_wrong_share_is_survived_and_named(
     mode: CustodyMode, name: str, when: str
 ) -> None:
     others = {other: slow(other) for other in NAMES if other != name} if when == "first" else {}
@@ -103,7 +103,7 @@ def test_a_share_of_another_number_is_no_share_of_this_provider(name: str) -> No
 
 @pytest.mark.parametrize("mode", THREE)
 @pytest.mark.parametrize("name", NAMES)
-def test_one_provider_that_hangs_keeps_nobody_waiting_and_is_told_of_when_it_ends(
+def test_one_provider_that_hangs_delays_no_read_and_is_reported_late(
     mode: CustodyMode, name: str
 ) -> None:
     hanging = HangingKms(cloud(name))
@@ -155,7 +155,7 @@ def test_two_providers_down_are_refused_and_nothing_is_kept_for_the_next_read(
 
 
 @pytest.mark.parametrize(("lying", "down"), [*permutations(NAMES, 2)])
-def test_one_that_lies_and_one_that_is_down_open_nothing(lying: str, down: str) -> None:
+def test_one_wrong_share_and_one_provider_down_open_nothing(lying: str, down: str) -> None:
     roots: dict[str, RootKms] = {
         lying: liar(lying),
         down: RaisingKms(KmsUnavailableError("no")),
@@ -206,8 +206,8 @@ def test_a_provider_that_is_not_configured_is_named_and_the_others_suffice() -> 
     assert opening.failures == (ProviderFailure("azure", Cause.NOT_CONFIGURED),)
 
 
-def test_a_time_out_is_told_of_once() -> None:
-    """The read that waited for it names it; when the call fails at last, nobody is told again."""
+def test_a_timeout_is_reported_once() -> None:
+    """The read that waited for it names it; the late failure is not reported again."""
     hanging, reports = HangingKms(cloud("gcp")), list[ProviderFailure]()
     provider = Provider("gcp", Bounded(hanging, 1), reports.append)
     with ask_all([(provider, lambda kms: kms.unwrap(b"x", b""))]) as answers:
@@ -217,7 +217,7 @@ def test_a_time_out_is_told_of_once() -> None:
     assert reports == []
 
 
-def test_a_provider_that_hangs_for_others_answers_whoever_asks_it_next() -> None:
+def test_a_provider_that_hung_answers_the_next_call() -> None:
     hanging = HangingKms(cloud("gcp"))
     provider = Provider("gcp", hanging, lambda _failure: None)
     stuck = [provider.start(lambda kms: kms.wrap(b"x", b"")) for _ in range(32)]

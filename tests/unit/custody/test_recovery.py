@@ -1,4 +1,4 @@
-"""A client's share is replaced: by an admin's order for exactly this, and by nothing else."""
+"""Recovery replaces a client share only by an admin's order for exactly this version."""
 
 from collections.abc import Callable
 from typing import Any
@@ -134,7 +134,7 @@ def test_a_provider_that_the_settings_do_not_name_is_missed_before_the_other_is_
     assert silent.calls == 0
 
 
-def test_a_provider_that_lies_about_its_share_stops_a_recovery() -> None:
+def test_a_wrong_share_stops_a_recovery() -> None:
     def lies(unwrapped: bytearray) -> bytearray:
         return unwrapped[:-1] + bytes((unwrapped[-1] ^ 1,))
 

@@ -1,4 +1,4 @@
-"""Rotations of the keys above a secret: nothing is decrypted, nothing is lost half-way."""
+"""Rotations of wrapping keys: nothing is decrypted, and an interruption loses nothing."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -122,7 +122,7 @@ def test_a_secret_moved_from_another_vault_or_version_is_not_rewrapped(mode: Cus
 
 
 @pytest.mark.parametrize("mode", PROVIDED)
-def test_a_vault_without_a_key_has_none_to_rotate(mode: CustodyMode) -> None:
+def test_a_vault_without_a_kek_cannot_rotate_it(mode: CustodyMode) -> None:
     entries = [(in_mode(mode), sealed_in(mode).sealed)]
     new = new_vault_key(root_kms(), in_mode(mode).vault_context, Stream())
     with pytest.raises(ValueError, match="KEK"):

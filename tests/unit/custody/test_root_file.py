@@ -85,7 +85,7 @@ def test_never_replaces_an_existing_root(root_path: Path) -> None:
     assert names_in(root_path.parent) == ["root.key"]
 
 
-def test_does_not_follow_a_link_that_somebody_left_in_its_place(root_path: Path) -> None:
+def test_a_symbolic_link_at_its_path_is_not_followed(root_path: Path) -> None:
     target = root_path.parent / "elsewhere"
     root_path.symlink_to(target)
     with pytest.raises(RootFileError, match="exists"):
@@ -176,7 +176,7 @@ def test_loading_leaks_no_descriptor_whether_it_succeeds_or_not(root_path: Path)
 
 
 def opened() -> Iterator[Path]:
-    """Yield what this process has open, but for what is closed meanwhile."""
+    """Yield the open descriptors of this process, except those closed meanwhile."""
     for link in Path("/dev/fd").iterdir():
         with suppress(OSError):
             yield link.readlink()

@@ -1,4 +1,4 @@
-"""Key bytes must be nowhere that somebody prints, logs, copies or dumps."""
+"""Key bytes never appear in output, logs, copies or dumps."""
 
 import base64
 import copy
@@ -41,7 +41,7 @@ LIMITS = KeyringLimits(handles_max=2, idle_ms_max=100, age_ms_max=100, uses_max=
 
 @dataclass(frozen=True)
 class Vault:
-    """A sealed secret, and the values of all its layers that nobody may ever see."""
+    """A sealed secret, and the secret values of all its layers."""
 
     sealed: SealedSecret
     kek: bytes

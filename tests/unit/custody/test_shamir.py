@@ -1,4 +1,4 @@
-"""Shamir's sharing: what is refused, and that nothing is given away by what it leaves behind."""
+"""Shamir's secret sharing: refused input, and no secret in what it leaves in memory."""
 
 from collections import Counter
 from functools import partial
@@ -20,7 +20,7 @@ def of(secret: bytes, shares: int = 3, threshold: int = 2) -> tuple[Share, ...]:
 
 
 @pytest.mark.parametrize(("shares", "threshold"), [(3, 1), (2, 3), (0, 0), (1, 1), (256, 2)])
-def test_a_threshold_that_is_none_is_refused(shares: int, threshold: int) -> None:
+def test_an_invalid_threshold_is_refused(shares: int, threshold: int) -> None:
     with pytest.raises(ValueError, match=r"1 of 3|threshold"):
         of(SECRET, shares, threshold)
 
@@ -60,7 +60,7 @@ def test_shares_that_cannot_belong_together_are_refused(why: str) -> None:
         combine(cannot_belong_together()[why])
 
 
-def test_one_share_alone_is_as_likely_for_every_secret() -> None:
+def test_one_share_is_equally_likely_for_every_secret() -> None:
     """Over all coefficients, each share of a byte takes every value once, whatever the secret."""
     for secret in (b"\x00", b"\x01", b"\xff"):
         for place in range(3):

@@ -1,4 +1,4 @@
-"""Share keys: what is sealed for one opens while it overlaps, and never after it is erased."""
+"""Share keys: boxes open during the overlap, and never after the key is erased."""
 
 from typing import Any
 
@@ -113,7 +113,7 @@ def test_a_share_key_of_another_signer_or_root_does_not_open() -> None:
         boxes.open(sent(keys.current), CONTEXT)
 
 
-def test_a_share_key_whose_public_key_was_swapped_is_told() -> None:
+def test_a_share_key_with_a_swapped_public_key_is_detected() -> None:
     keys = rotated(0)
     mine = rotated(7).keys[0].public_key
     swapped = keys.model_copy(
@@ -131,7 +131,7 @@ def test_share_keys_swapped_between_versions_do_not_open() -> None:
     assert first.version == 1
 
 
-def test_a_share_key_from_the_past_takes_nobodys_place() -> None:
+def test_a_share_key_from_the_past_replaces_no_key() -> None:
     keys = rotated(1_000)
     with pytest.raises(ValueError, match="older"):
         keys.rotated(made(keys, 999))
@@ -139,7 +139,7 @@ def test_a_share_key_from_the_past_takes_nobodys_place() -> None:
         keys.rotated(made(NOBODY, 2_000))
 
 
-def test_a_root_that_lies_makes_no_share_key() -> None:
+def test_a_root_that_unwraps_wrongly_makes_no_share_key() -> None:
     lying = LyingKms(root_kms(), lambda key: bytearray(len(key)))
     with pytest.raises(CustodyError):
         new_share_key(lying, NOBODY, 0, Stream())

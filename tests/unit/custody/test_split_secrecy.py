@@ -1,4 +1,4 @@
-"""No part of a data key must be anywhere that somebody prints, logs or dumps."""
+"""Parts of a data key never appear in output, logs or dumps."""
 
 from collections.abc import Callable
 

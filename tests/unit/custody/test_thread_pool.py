@@ -1,4 +1,4 @@
-"""Calls run at once, whatever hangs, in threads that are kept and hold nothing of the last call."""
+"""The thread pool: calls start immediately beside hanging ones; idle threads hold no references."""
 
 import gc
 import threading

@@ -115,7 +115,7 @@ class Loot:
         return None
 
     def keys_for(self, context: SecretContext, sealed: SealedSecret) -> Iterator[bytes]:
-        """Yield all that may be the DEK: what was found, what it combines to, and xors of those."""
+        """Yield candidate DEKs: found values, their combinations, and xors of those."""
         found = [*self.deks, *self.keks.values(), *self.kept(context, sealed)]
         shares = [*self.shares(context, sealed), *self.client_shares]
         made = list(found) + [bytes(share.value) for share in shares]

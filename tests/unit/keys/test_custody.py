@@ -1,4 +1,4 @@
-"""Signing keys in every custody mode: made, opened, and what opens none of them."""
+"""Signing keys in every custody mode: created, opened, and refused with wrong parts."""
 
 from typing import Any
 
@@ -105,19 +105,19 @@ def test_the_share_of_a_former_version_opens_no_newer_one(mode: CustodyMode) -> 
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_an_order_that_hands_a_share_to_nobody_or_to_nobodys_client_is_refused(
+def test_an_order_without_a_client_key_or_with_an_unneeded_one_is_refused(
     mode: CustodyMode,
 ) -> None:
     with fund(mode) as one:
         wrong = None if one.to_client() else FOR_CLIENT
-        said = one.desk.order(KeyRequest(**terms(account=FUND, share_for=wrong)))
-        assert "client's public key" in why(said)
+        published = one.desk.order(KeyRequest(**terms(account=FUND, share_for=wrong)))
+        assert "client's public key" in why(published)
         assert not one.desk.keys.versions
 
 
 @pytest.mark.parametrize("mode", PROVIDED)
 @pytest.mark.parametrize("down", ["gcp", "aws", "azure"])
-def test_a_key_signs_with_one_provider_down_and_the_failure_is_told(
+def test_a_key_signs_with_one_provider_down_and_the_failure_is_recorded(
     mode: CustodyMode, down: str
 ) -> None:
     with fund(mode) as one:
@@ -134,7 +134,7 @@ def test_a_key_signs_with_one_provider_down_and_the_failure_is_told(
 
 
 @pytest.mark.parametrize("mode", ["2of3_multi_hsm", "2of3_multi_hsm_client"])
-def test_two_providers_down_open_no_key_and_leave_none_open(mode: CustodyMode) -> None:
+def test_two_providers_down_open_no_key(mode: CustodyMode) -> None:
     with fund(mode) as one:
         answer = one.give(KeyRequest)
         sent = one.sent(one.received(answer)) if answer.client_share else None
@@ -149,8 +149,8 @@ def test_two_providers_down_open_no_key_and_leave_none_open(mode: CustodyMode) -
 @pytest.mark.parametrize("mode", PROVIDED)
 def test_a_provider_that_is_not_configured_makes_no_key(mode: CustodyMode) -> None:
     with fund(mode, configured=("aws", "azure")) as one:
-        said = one.desk.order(KeyRequest(**terms(account=FUND, **one.to_client())))
-        assert "needs gcp" in why(said)
+        published = one.desk.order(KeyRequest(**terms(account=FUND, **one.to_client())))
+        assert "needs gcp" in why(published)
         assert not one.desk.keys.versions
 
 
@@ -174,7 +174,7 @@ def test_a_bit_flipped_at_any_layer_opens_no_key(mode: CustodyMode, layer: str) 
 
 
 @pytest.mark.parametrize("vault", ["main", "__treasury-keys"])
-def test_a_key_in_a_vault_that_is_none_for_keys_is_not_made(vault: str) -> None:
+def test_no_key_is_made_in_a_vault_that_is_not_for_keys(vault: str) -> None:
     with fund("envelope") as one:
-        said = one.desk.order(KeyRequest(**terms(account=FUND, vault=vault)))
-        assert "no vault" in why(said)
+        published = one.desk.order(KeyRequest(**terms(account=FUND, vault=vault)))
+        assert "no vault" in why(published)

@@ -1,4 +1,4 @@
-"""Keys from outside: which are taken in, for whom, and how often."""
+"""Imported keys: which are accepted, for whom, and only once."""
 
 from typing import Any
 
@@ -54,11 +54,11 @@ def test_a_key_is_imported_and_opens_to_the_key_it_was(
 def test_neither_the_request_nor_the_answer_carries_an_imported_key(desk: OrderExecutor) -> None:
     desk.claim(address_for(KeyChain.ETHEREUM, NOBODYS))
     raw = delivery()
-    said = desk.send(raw)
+    published = desk.send(raw)
     box = KeyDelivery.decode(raw).box.encode()
     for needle in (NOBODYS, NOBODYS.hex().encode()):
-        assert needle not in raw + said.value
-    assert box not in said.value  # the answer has its digest alone
+        assert needle not in raw + published.value
+    assert box not in published.value  # the answer has its digest alone
 
 
 def test_an_import_again_gets_the_same_answer(desk: OrderExecutor) -> None:
@@ -67,7 +67,7 @@ def test_an_import_again_gets_the_same_answer(desk: OrderExecutor) -> None:
     assert desk.send(raw) == desk.send(raw)
 
 
-def test_an_import_that_nobody_claimed_is_refused(desk: OrderExecutor) -> None:
+def test_an_import_of_an_unclaimed_address_is_refused(desk: OrderExecutor) -> None:
     assert "did not claim" in why(desk.send(delivery()))
     desk.claim(address_for(KeyChain.ETHEREUM, NOBODYS), "ops")
     assert "did not claim" in why(desk.send(delivery()))
@@ -153,7 +153,7 @@ def test_an_address_that_the_signer_has_is_not_imported_again(desk: OrderExecuto
     assert "already belongs to a key" in why(desk.send(delivery(path="keys/other")))
 
 
-def test_an_address_is_claimed_by_one_account_for_ever() -> None:
+def test_an_address_is_claimed_permanently_by_one_account() -> None:
     desk = OrderExecutor()
     address = address_for(KeyChain.ETHEREUM, NOBODYS)
     desk.claim(address)

@@ -1,4 +1,4 @@
-"""Keys rotate and end by an admin's order, and nothing brings back what was ended."""
+"""Keys are rotated and deactivated by an admin's order, and replays revive nothing."""
 
 import copy
 from typing import Any

@@ -1,4 +1,4 @@
-"""Operators' orders, carried out by real custody: what is made, and what is refused."""
+"""Key orders executed with real custody: what is created and what is refused."""
 
 import copy
 from typing import Any
@@ -34,8 +34,8 @@ from tests.harness.builders.order_executor import (
 def test_a_key_of_each_chain_is_made_with_its_address_and_opens(
     desk: OrderExecutor, chain: KeyChain
 ) -> None:
-    said = desk.order(KeyRequest(**terms(chain=chain)))
-    answer = KeyProvisioned.decode(said.value)
+    published = desk.order(KeyRequest(**terms(chain=chain)))
+    answer = KeyProvisioned.decode(published.value)
     public_key = bytes.fromhex(answer.public_key[2:])
     assert answer.address == canonical_address(chain, derive(chain, public_key))
     key = desk.keys.by_path[ACCOUNT, KEY_PATH]
@@ -100,9 +100,9 @@ def test_the_same_order_again_gets_the_same_answer_and_makes_nothing(desk: Order
         KeyRotation(**terms(), version=1),
         KeyDeactivation(**terms(), version=2),
     ]
-    said = [desk.order(order) for order in orders]
+    published = [desk.order(order) for order in orders]
     again = [desk.order(order) for order in orders]
-    assert again == said
+    assert again == published
     assert [key.state for key in desk.keys.all()] == [KeyState.ROTATED, KeyState.DEACTIVATED]
 
 
@@ -143,7 +143,7 @@ def test_a_deactivation_is_never_too_late(desk: OrderExecutor) -> None:
     assert not desk.keys.by_path[ACCOUNT, KEY_PATH].active
 
 
-def test_an_order_from_the_future_binds_nobody(desk: OrderExecutor) -> None:
+def test_an_order_from_the_future_is_refused(desk: OrderExecutor) -> None:
     far = NOW_MS + 300_001
     assert "from the future" in why(desk.order(KeyRequest(**terms(requested_at_ms=far))))
     assert desk.order(KeyRequest(**terms(requested_at_ms=far - 1))).topic is Topic.VAULT
@@ -154,8 +154,8 @@ def test_an_order_put_where_another_signer_reads_is_refused(
     desk: OrderExecutor, partition: int
 ) -> None:
     raw = sealed_request(KeyRequest(**terms())).encode()
-    said = desk.send(raw, partition=partition)
-    assert (said.topic is Topic.VAULT) == (partition == partition_of(ACCOUNT, 4))
+    published = desk.send(raw, partition=partition)
+    assert (published.topic is Topic.VAULT) == (partition == partition_of(ACCOUNT, 4))
 
 
 def test_an_order_under_another_accounts_key_is_refused(desk: OrderExecutor) -> None:
@@ -176,8 +176,8 @@ def test_an_order_that_was_held_back_or_is_sent_again_too_late_makes_no_key(orde
     ):
         raw = sealed_request(given).encode()
         record = Record(Topic.KEY_REQUESTS, partition_of(ACCOUNT, 4), 7, ACCOUNT, raw, now_ms)
-        (said,) = desk.operations.execute_order(record, now_ms)
-        assert "hours" in why(said) or "expired" in why(said)
+        (published,) = desk.operations.execute_order(record, now_ms)
+        assert "hours" in why(published) or "expired" in why(published)
     assert desk.register == before
 
 

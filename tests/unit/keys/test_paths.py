@@ -1,4 +1,4 @@
-"""Which key an agent's request means, and what it cannot mean."""
+"""Key resolution: which key an agent's request means."""
 
 import pytest
 
@@ -41,14 +41,14 @@ def test_an_agents_key_of_another_chain_is_not_taken() -> None:
     )
 
 
-def test_a_key_that_is_nowhere_is_told_with_the_last_place_that_was_looked_at() -> None:
+def test_a_missing_key_is_reported_with_the_last_path_looked_up() -> None:
     found = resolve("bob", "optimism", None, [MAIN])
     assert isinstance(found, Unresolved)
     assert (found.code, found.path) == ("not_found", "keys/optimism-signer")
 
 
 @pytest.mark.parametrize("network", ["dogecoin", "", "Base", "base/../x", "../keys", "b" * 99])
-def test_a_network_that_nobody_knows_has_no_keys(network: str) -> None:
+def test_an_unknown_network_has_no_keys(network: str) -> None:
     assert code(resolve("alice", network, None, [MAIN])) == "chain_unknown"
 
 

@@ -1,4 +1,4 @@
-"""Keys come of an admin's request and a registered signer's answer, and of nothing else."""
+"""The key register accepts only a registered signer's answers to an admin's orders."""
 
 import copy
 from typing import Any
@@ -221,7 +221,7 @@ def test_an_agent_may_use_its_own_keys_and_those_granted_by_name(
     assert may_use(granted, "alice", path) is allowed
 
 
-def test_a_descriptor_hides_its_answer_but_is_told_apart_by_it(registry: Registry) -> None:
+def test_a_descriptor_hides_its_answer_but_compares_it(registry: Registry) -> None:
     one, other = (provisioned(registry).find(ACCOUNT, KEY_PATH) for _ in range(2))
     assert one == other
     assert hash(one) == hash(other)

@@ -88,8 +88,8 @@ def test_a_key_whose_order_names_no_vault_is_in_the_usual_one_of_its_path(
     with clouds() as some:
         holders = Holders(some.root, some.holders("2of3_multi_hsm").providers)
         desk = OrderExecutor(entries=(*tiers, AccountOpened(account="fund")), holders=holders)
-        said = desk.order(KeyRequest(**terms(account="fund", path=path)))
-        answer = KeyProvisioned.decode(said.value)
+        published = desk.order(KeyRequest(**terms(account="fund", path=path)))
+        answer = KeyProvisioned.decode(published.value)
         assert (answer.vault, answer.mode) == (
             vault,
             "2of3_multi_hsm" if vault == TREASURY_KEYS else "envelope",

@@ -30,7 +30,7 @@ from tests.harness.builders.cases import (
 from tests.harness.builders.vault_events import FUND, answered, changed, ordered
 
 OWN = Ed25519Signer(SIGNER.keyid, b"2" * 32)
-"""The signer's key of now; ``SIGNER`` is the one it had, which somebody else may have by now."""
+"""The signer's current key; ``SIGNER`` is its former one, which a thief may have."""
 VAULTS = (
     VaultCreated(account=FUND, vault=AGENT_KEYS, mode="envelope"),
     AccountOpened(account=FUND),

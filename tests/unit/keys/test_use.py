@@ -1,4 +1,4 @@
-"""Why a key stays shut, and for how long."""
+"""Use of keys by intents: why a key does not open, and for how long it is not retried."""
 
 import pytest
 
@@ -22,7 +22,7 @@ SHARE = ClientShare(key_version=1, share_key="0x" + "22" * 32, box="0x" + "33" *
 
 
 class Holders:
-    """Open a key, or fail as they are told to; ``asked`` counts how often they were."""
+    """Open a key, or raise a given error; ``asked`` counts the calls."""
 
     def __init__(self, error: CustodyError | None = None) -> None:
         self.error = error
@@ -51,7 +51,7 @@ def problem(use: KeyUse, share: ClientShare | None = None) -> Reason | None:
         (KmsUnavailableError("no answer"), SHARE, Reason.KEY_UNAVAILABLE),
     ],
 )
-def test_a_reason_blames_whoever_it_was(
+def test_a_reason_names_the_party_at_fault(
     error: CustodyError | None, share: ClientShare | None, reason: Reason | None
 ) -> None:
     assert problem(KeyUse(Holders(error).open), share) is reason

@@ -1,4 +1,4 @@
-"""What custody's holders do for it: open keys of secrets, and nothing else."""
+"""Custody's key holders open keys of secrets and nothing else."""
 
 import secrets
 from pathlib import Path
@@ -87,12 +87,14 @@ CLOUD = {
 }
 
 
-def held(folder: Folder, **said: object) -> Holders:
-    return open_custody_holders(folder, KmsSettings.model_validate(said), KmsJournal(lambda: 0))
+def held(folder: Folder, **settings: object) -> Holders:
+    return open_custody_holders(
+        folder, KmsSettings.model_validate(settings), KmsJournal(lambda: 0)
+    )
 
 
 @pytest.mark.parametrize(
-    ("said", "why"),
+    ("settings", "why"),
     [
         ({}, r"add \[kms\.secrets\]"),
         ({"secrets": {}}, r"^\[kms\.secrets\]"),
@@ -102,10 +104,10 @@ def held(folder: Folder, **said: object) -> Holders:
     ],
 )
 def test_in_production_custody_has_no_rights_on_what_holds_signing_keys(
-    folder: Folder, said: dict[str, Any], why: str
+    folder: Folder, settings: dict[str, Any], why: str
 ) -> None:
     with pytest.raises(SettingsError, match=why):
-        held(folder, **said)
+        held(folder, **settings)
 
 
 def test_in_production_custody_has_the_keys_of_secrets(folder: Folder) -> None:

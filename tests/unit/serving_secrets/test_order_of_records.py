@@ -1,4 +1,4 @@
-"""Calls of KMSs are on record before the answer that they were made for, whoever tells of them."""
+"""KMS calls are recorded before the answer that depends on them, also by another thread."""
 
 import asyncio
 import threading
@@ -17,7 +17,7 @@ LOOK_S = 0.2
 
 
 class Slow:
-    """An appender whose first caller is stopped in between, until it is let go."""
+    """An appender that blocks its first caller until it is released."""
 
     def __init__(self) -> None:
         self.begun: list[Outgoing] = []

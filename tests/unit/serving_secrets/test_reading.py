@@ -1,4 +1,4 @@
-"""Reading a secret, whoever serves it: decided, on record, and only then answered."""
+"""Reading a secret in every deployment: decided, recorded, and only then answered."""
 
 import base64
 from dataclasses import dataclass
@@ -74,7 +74,7 @@ def test_what_is_granted_is_on_record_and_answered() -> None:
 
 @dataclass(frozen=True)
 class Case:
-    """A request that gets nothing, what it is told, and what is on record about it."""
+    """A refused request, its error, and its audit record."""
 
     raw: bytes
     code: str
@@ -104,7 +104,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_whoever_gets_nothing_is_on_record_and_told_why(name: str) -> None:
+def test_a_refused_request_is_recorded_and_gets_the_reason(name: str) -> None:
     case, place = CASES[name], Place()
     with secret_service("envelope", ALL) as desk:
         assert refused(desk, case.raw, place) == case.code
@@ -143,9 +143,7 @@ def test_without_the_clients_share_it_is_refused_and_on_record(mode: CustodyMode
         (KmsDeniedError("denied"), "custody_failed"),
     ],
 )
-def test_who_asked_is_told_whether_to_ask_again(
-    error: CustodyError | ReadRequestError, code: str
-) -> None:
+def test_an_error_says_whether_to_retry(error: CustodyError | ReadRequestError, code: str) -> None:
     assert code_of(error) == code
 
 
@@ -158,7 +156,7 @@ def test_who_asked_is_told_whether_to_ask_again(
     "error", [KafkaWriteUnknownError("lost"), OSError("full")], ids=["bus", "disk"]
 )
 def test_what_cannot_be_put_on_record_is_not_answered(raw: bytes, error: Exception) -> None:
-    """Neither a value nor a refusal: what is raised ends the process."""
+    """Neither a value nor a refusal: the error ends the process."""
     with secret_service("envelope", ALL) as desk:
         put(desk.secret_sealing, order("envelope"))
         place = Place(unwritable=error)

@@ -1,4 +1,4 @@
-"""What whoever carries an order about a vault may try: other names, other boxes, other places."""
+"""Attacks by the carrier of a vault order: other names, boxes and contexts."""
 
 from schemas.access import SecretAccess
 from schemas.dsse import Envelope
@@ -10,7 +10,7 @@ from tests.harness.builders.vault_orders import desk, put, stored
 
 
 def named(envelope: Envelope, keyid: str) -> Envelope:
-    """Return an envelope under another name, as whoever carries it may write."""
+    """Return an envelope under another name, as its carrier could."""
     (signature,) = envelope.signatures
     renamed = (signature.model_copy(update={"keyid": keyid}),)
     return envelope.model_copy(update={"signatures": renamed})

@@ -1,4 +1,4 @@
-"""Orders about vaults end in time: none is carried out later, or a second time."""
+"""Vault orders expire: none is executed late or a second time."""
 
 import copy
 
@@ -15,7 +15,7 @@ from tests.harness.builders.vault_orders import desk, generate, put, rotate
 
 @pytest.mark.parametrize("raw", [put(), rotate(), generate(path="prod/other")])
 def test_an_order_that_is_sent_again_once_it_has_expired_is_refused(raw: bytes) -> None:
-    """Whether it was carried out or held back: nothing is said a second time, nor for the first."""
+    """Executed before or held back until now: neither case publishes an event."""
     with desk() as one:
         one.send(put())
         one.send(rotate())

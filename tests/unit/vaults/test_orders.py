@@ -1,4 +1,4 @@
-"""Orders about vaults reach the signer and are answered, once, by whoever may give them."""
+"""Vault orders are answered by the signer, once, if their author may give them."""
 
 import copy
 from dataclasses import replace
@@ -64,7 +64,7 @@ def test_a_value_is_stored_and_opens_in_every_mode(mode: CustodyMode) -> None:
 
 
 @pytest.mark.parametrize("kind", ["password", "api_key", "private_key", "ssh_key"])
-def test_a_value_that_nobody_sends_is_generated(kind: str) -> None:
+def test_an_order_without_a_value_generates_one(kind: str) -> None:
     with desk() as one:
         events = [stored(one.send(generate(kind=kind, path=f"prod/{n}"))) for n in (1, 2)]
         assert all(event.generated for event in events)
@@ -78,13 +78,13 @@ def test_an_order_that_comes_again_gets_the_answer_that_it_had() -> None:
         assert one.register.count == 2
 
 
-def test_a_start_folds_whatever_was_said_and_goes_on_from_there() -> None:
+def test_a_start_folds_all_events_and_resumes() -> None:
     with desk() as one:
         one.order(KeyRequest(**terms()))
         for raw in (put(), put(b"new", version=2), rotate(), rotate(2), rotate(vault=AGENT_KEYS)):
             one.send(raw)
-        while said := one.operations.maintenance.rewrap(NOW_MS):
-            one.vault.extend(said)
+        while published := one.operations.maintenance.rewrap(NOW_MS):
+            one.vault.extend(published)
         again = fresh(one)
         again.load(registry_records(one), vault_records(one), seen_by(one))
         assert again.vault.digest() == one.register.digest()
@@ -133,12 +133,12 @@ def test_a_rotation_waits_while_the_root_does_not_answer_and_says_so() -> None:
         assert AuditRecord.decode(told.value).action == "rewrap.failed"
         vaults.holders = sound
         assert one.operations.maintenance.rewrap(NOW_MS + RETRY_MS - 1) == []
-        (said,) = one.operations.maintenance.rewrap(NOW_MS + RETRY_MS)
-        assert said.topic is Topic.VAULT
+        (published,) = one.operations.maintenance.rewrap(NOW_MS + RETRY_MS)
+        assert published.topic is Topic.VAULT
 
 
 def damage(one: OrderExecutor, place: VersionId, sealed: SealedSecret) -> SealedSecret:
-    """Put how a version is wrapped in place of what is there, and return that."""
+    """Replace the wrapping of a version, and return the former one."""
     versions = one.register.secrets.wrappings.versions
     before = versions[place].sealed
     versions[place] = replace(versions[place], sealed=sealed)
@@ -161,9 +161,9 @@ def test_a_version_that_does_not_open_keeps_no_other_and_no_other_vault_behind(b
             key.newest[1] = sound.wrapped_kek[:-1] + b"x"
         for vault in ("main", "side"):
             one.send(rotate(vault=vault))
-        said = [each for _ in range(4) for each in one.operations.maintenance.rewrap(NOW_MS)]
-        moved = {SecretRewrapped.decode(s.value).path for s in said if s.topic is Topic.VAULT}
-        stuck = [AuditRecord.decode(s.value) for s in said if s.topic is Topic.AUDIT]
+        published = [each for _ in range(4) for each in one.operations.maintenance.rewrap(NOW_MS)]
+        moved = {SecretRewrapped.decode(s.value).path for s in published if s.topic is Topic.VAULT}
+        stuck = [AuditRecord.decode(s.value) for s in published if s.topic is Topic.AUDIT]
         count = 1 if broken == "data key" else 3
         assert moved == {"prod/db"} | ({"prod/1", "prod/2"} if count == 1 else set())
         assert len(stuck) == count
@@ -205,8 +205,8 @@ def test_an_agent_stores_nothing_where_no_grant_lets_it_and_that_is_on_record(
     grants: tuple[Grant, ...], reason: AccessReason
 ) -> None:
     with desk("envelope", *grants) as one:
-        said = one.send(put(by=ALICE, agent=AGENT))
-        told = SecretAccess.decode(said.value)
+        published = one.send(put(by=ALICE, agent=AGENT))
+        told = SecretAccess.decode(published.value)
         assert (told.allowed, told.reason, told.actor) == (False, reason, AGENT)
         assert one.register.count == 0
 
@@ -261,7 +261,7 @@ def test_the_front_door_tells_an_agent_without_a_grant_nothing_of_what_is_there(
         (rotate(), "not about the key"),
     ],
 )
-def test_an_order_that_is_impossible_or_nobodys_changes_nothing(raw: bytes, because: str) -> None:
+def test_an_impossible_or_unauthenticated_order_changes_nothing(raw: bytes, because: str) -> None:
     with desk() as one:
         before = copy.deepcopy(one.register)
         assert because in why(one.send(raw))

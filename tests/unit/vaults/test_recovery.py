@@ -1,4 +1,4 @@
-"""A client's lost share is replaced by an order: approved, carried out once, and on record."""
+"""Recovery orders: approved, executed once, and recorded."""
 
 import copy
 from collections.abc import Iterator
@@ -67,14 +67,14 @@ def give(
     return operations.execute_order(Record(Topic.KEY_REQUESTS, at, 77, FUND, raw, now_ms), now_ms)
 
 
-def trail(said: list[Outgoing]) -> list[str]:
-    told = [one.value for one in said if one.topic is Topic.AUDIT]
+def trail(published: list[Outgoing]) -> list[str]:
+    told = [one.value for one in published if one.topic is Topic.AUDIT]
     return [AuditRecord.decode(raw).action for raw in told if b'"type":"audit"' in raw]
 
 
-def recovered(said: list[Outgoing]) -> SecretRecovered:
-    assert said[0].topic is Topic.VAULT, said
-    return SecretRecovered.decode(said[0].value)
+def recovered(published: list[Outgoing]) -> SecretRecovered:
+    assert published[0].topic is Topic.VAULT, published
+    return SecretRecovered.decode(published[0].value)
 
 
 def share_in(event: SecretRecovered, client: HpkeKey = NEW_CLIENT) -> bytearray:
@@ -102,8 +102,8 @@ def stocked(mode: CustodyMode = MODE) -> Iterator[tuple[Fund, bytearray]]:
 def test_the_client_gets_a_share_that_signs_and_the_lost_one_signs_no_more() -> None:
     with stocked() as (one, lost):
         assert signs(one, lost)  # and is open now
-        said = give(one.desk.operations, sealed())
-        event = recovered(said)
+        published = give(one.desk.operations, sealed())
+        event = recovered(published)
         assert not signs(one, lost)
         assert signs(one, share_in(event))
         assert (event.sequence, event.signer) == (1, SIGNER.keyid)
@@ -119,7 +119,7 @@ def test_the_very_box_that_opened_the_key_before_opens_it_no_more() -> None:
             one.desk.keychain.use(one.key(), AGENT, box)
 
 
-def test_a_recovery_gives_the_key_to_nobody() -> None:
+def test_a_recovery_returns_the_key_to_no_caller() -> None:
     with stocked() as (one, lost):
         descriptor = one.key()
         event = recovered(give(one.desk.operations, sealed()))
@@ -131,12 +131,12 @@ def test_a_recovery_gives_the_key_to_nobody() -> None:
 
 def test_that_it_was_asked_for_approved_of_and_done_is_on_record_with_its_reason() -> None:
     with stocked() as (one, _):
-        said = give(one.desk.operations, sealed())
-        assert trail(said) == DONE
-        records = [AuditRecord.decode(each.value) for each in said[2:]]
+        published = give(one.desk.operations, sealed())
+        assert trail(published) == DONE
+        records = [AuditRecord.decode(each.value) for each in published[2:]]
         assert "laptop" in records[0].detail
         assert all(f"{KEY_PATH}, version 1" in record.detail for record in records)
-        handed = SecretAccess.decode(said[1].value)
+        handed = SecretAccess.decode(published[1].value)
         assert (handed.operation, handed.actor, handed.path) == ("hand-over", "admin-0", KEY_PATH)
 
 
@@ -157,15 +157,15 @@ def test_an_order_that_was_held_back_until_a_later_one_was_carried_out_is_refuse
     given_up = HpkeKey(b"g" * 32)
     held_back = sealed(share_for=f"0x{given_up.public_key.hex()}", requested_at_ms=NOW_MS - 1)
     with stocked() as (one, _):
-        said = give(one.desk.operations, sealed())
-        one.desk.vault.append(said[0])
+        published = give(one.desk.operations, sealed())
+        one.desk.vault.append(published[0])
         operations = fresh(one.desk) if restarted else one.desk.operations
         if restarted:
             operations.load(registry_records(one.desk), vault_records(one.desk), seen_by(one.desk))
         told = give(operations, held_back)
         assert trail(told) == ["recovery.asked", "recovery.approved", "recovery.refused"]
         assert "later order" in AuditRecord.decode(told[-1].value).detail
-        assert signs(one, share_in(recovered(said)))
+        assert signs(one, share_in(recovered(published)))
         operations.keychain.close()
 
 
@@ -191,10 +191,10 @@ def test_an_order_that_proves_nothing_changes_nothing_and_is_on_record(name: str
     changes, because = REFUSED[name]
     with stocked() as (one, share):
         before = copy.deepcopy(one.desk.register)
-        said = give(one.desk.operations, sealed(**changes))
-        assert trail(said)[0] == "recovery.asked"
-        assert trail(said)[-1] == "recovery.refused"
-        assert because in AuditRecord.decode(said[-1].value).detail
+        published = give(one.desk.operations, sealed(**changes))
+        assert trail(published)[0] == "recovery.asked"
+        assert trail(published)[-1] == "recovery.refused"
+        assert because in AuditRecord.decode(published[-1].value).detail
         assert one.desk.register == before
         assert signs(one, share)
 
@@ -202,16 +202,16 @@ def test_an_order_that_proves_nothing_changes_nothing_and_is_on_record(name: str
 @pytest.mark.parametrize("mode", sorted(set(MODES) - {MODE}))
 def test_no_other_mode_has_a_recovery(mode: CustodyMode) -> None:
     with stocked(mode) as (one, _):
-        said = give(one.desk.operations, sealed())
-        assert trail(said)[-1] == "recovery.refused"
-        assert "cannot be recovered" in AuditRecord.decode(said[-1].value).detail
+        published = give(one.desk.operations, sealed())
+        assert trail(published)[-1] == "recovery.refused"
+        assert "cannot be recovered" in AuditRecord.decode(published[-1].value).detail
 
 
 def test_an_old_order_that_was_carried_out_is_refused_when_it_comes_again_too_late() -> None:
     with stocked() as (one, _):
         event = recovered(give(one.desk.operations, sealed()))
-        said = give(one.desk.operations, sealed(), NOW_MS + 600_000)
-        assert trail(said) == ["recovery.asked", "recovery.refused"]
+        published = give(one.desk.operations, sealed(), NOW_MS + 600_000)
+        assert trail(published) == ["recovery.asked", "recovery.refused"]
         assert signs(one, share_in(event))
 
 
@@ -234,12 +234,12 @@ def test_a_provider_that_fails_at_any_call_changes_nothing_and_the_next_order_go
             for each in sound.providers
         )
         one.desk.operations.vaults.holders = Holders(sound.root, providers)
-        said = give(one.desk.operations, sealed())
+        published = give(one.desk.operations, sealed())
         one.desk.operations.vaults.holders = sound
         if call > PROVIDER_CALLS:
-            assert trail(said) == DONE
+            assert trail(published) == DONE
             return
-        assert trail(said) == ["recovery.asked", "recovery.approved", "recovery.refused"]
+        assert trail(published) == ["recovery.asked", "recovery.approved", "recovery.refused"]
         assert signs(one, lost)
         again = give(one.desk.operations, sealed(requested_at_ms=NOW_MS + 1))
         assert signs(one, share_in(recovered(again)))
@@ -247,7 +247,7 @@ def test_a_provider_that_fails_at_any_call_changes_nothing_and_the_next_order_go
 
 @pytest.mark.parametrize("committed", [False, True])
 def test_a_signer_that_dies_around_the_commit_answers_once(*, committed: bool) -> None:
-    """What was not committed is done anew; what was, is the answer of the next life too."""
+    """Uncommitted work is repeated; a committed answer is also that of the next boot."""
     with stocked() as (one, lost):
         seen = seen_by(one.desk)
         first = give(one.desk.operations, sealed())
@@ -278,7 +278,7 @@ FORGED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", FORGED)
-def test_a_recovery_that_no_admin_ordered_so_is_taken_by_nobody(name: str) -> None:
+def test_a_recovery_event_unlike_the_admins_order_is_refused(name: str) -> None:
     """Even where the signer itself says it."""
     changes, because = FORGED[name]
     with stocked() as (one, _):
@@ -298,7 +298,7 @@ def test_a_recovery_that_no_admin_ordered_so_is_taken_by_nobody(name: str) -> No
 
 
 @pytest.mark.parametrize("mode", ["2of3_multi_hsm", "2of3_multi_hsm_client"])
-def test_a_recovery_in_a_mode_without_one_is_taken_by_nobody(mode: CustodyMode) -> None:
+def test_a_recovery_event_in_a_mode_without_recovery_is_refused(mode: CustodyMode) -> None:
     with stocked(mode) as (one, _):
         request = Envelope.decode(sealed())
         held = one.desk.keys.wrappings.versions[one.key().version_id].sealed

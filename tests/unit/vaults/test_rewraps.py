@@ -1,4 +1,4 @@
-"""Keys above keys change one way: nothing old, foreign or downgraded comes back by an event."""
+"""Wrappings are forward-only: no event brings back an old, foreign or weaker key."""
 
 import copy
 from itertools import permutations
@@ -118,7 +118,7 @@ def test_a_key_in_another_vault_than_was_ordered_is_refused(vault: str) -> None:
     refuses(KeyRegister(), forged, registered("envelope"), "another key")
 
 
-def test_a_new_kek_comes_to_every_version_and_none_is_decrypted() -> None:
+def test_a_new_kek_rewraps_every_version_and_decrypts_none() -> None:
     register, registry = keys_in("envelope")
     register.load(changed(), registry)
     assert register.wrapped_kek(FUND, AGENT_KEYS) == b"\x02"
@@ -194,7 +194,7 @@ def test_putting_a_version_back_under_the_kek_that_was_replaced_is_refused() -> 
     refuses(register, rewrapped(wrapped_kek="0x01", wrapped_dek="0x07"), registry, "former key")
 
 
-def test_a_version_that_nobody_sealed_is_not_re_wrapped() -> None:
+def test_an_unknown_version_is_not_rewrapped() -> None:
     register, registry = keys_in("envelope")
     register.load(changed(), registry)
     refuses(register, rewrapped(version=2), registry, "event's id")

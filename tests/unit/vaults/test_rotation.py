@@ -1,4 +1,4 @@
-"""A vault's keys are changed by real custody, killed anywhere, and every key signs all along."""
+"""A vault's keys are rotated with real custody and killed anywhere; every key keeps signing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,7 +53,7 @@ def change(one: Fund, kind: KeyChange, sequence: int = 1, new: RootKms | None = 
 
 
 def finish(one: Fund, steps: int | None = None, root: RootKms | None = None) -> None:
-    """Re-wrap what is behind, and die after so many steps."""
+    """Rewrap outdated versions, and die after so many steps."""
     events = rotation(one).rewrap_outdated(root or one.clouds.root, Stream("rewrap"))
     for event in [event for event, _ in zip(events, range(steps or 99), strict=False)]:
         one.desk.keys.load(SIGNER.sign_event(event), one.desk.registry)
@@ -121,7 +121,7 @@ def test_a_rotation_needs_no_client_and_opens_no_secret(mode: CustodyMode) -> No
 
 
 @pytest.mark.parametrize("call", range(1, 6))
-def test_a_root_that_fails_in_a_rotation_changes_nothing_that_was_not_said(call: int) -> None:
+def test_a_root_that_fails_in_a_rotation_changes_only_what_events_say(call: int) -> None:
     with stocked() as one:
         down = FailingKms(root_kms(), KmsUnavailableError("no answer"), call)
         made = None
@@ -150,21 +150,21 @@ def test_an_order_that_is_not_the_next_is_refused() -> None:
             change(one, "root", 2)
 
 
-def test_the_events_of_a_rotation_give_the_same_vault_to_whoever_reads_them() -> None:
+def test_every_reader_of_the_events_of_a_rotation_gets_the_same_vault() -> None:
     with stocked() as one:
         vault = one.desk.registry.vaults[PLACE]
-        said = [record.value for record in vault_records(one.desk)]
+        published = [record.value for record in vault_records(one.desk)]
         for sequence in (1, 2):
             here = Rotation(ORG, vault, one.desk.keys.wrappings, SIGNER.keyid, NOW_MS)
             root = one.clouds.root
             made = here.change_key(order("kek", sequence), root, root, Stream(f"{sequence}"))
-            said.append(SIGNER.sign_event(made))
-            one.desk.keys.load(said[-1], one.desk.registry)
+            published.append(SIGNER.sign_event(made))
+            one.desk.keys.load(published[-1], one.desk.registry)
             for event in list(here.rewrap_outdated(root, Stream(f"rewrap {sequence}"))):
-                said.append(SIGNER.sign_event(event))
-                one.desk.keys.load(said[-1], one.desk.registry)
+                published.append(SIGNER.sign_event(event))
+                one.desk.keys.load(published[-1], one.desk.registry)
         again = KeyRegister()
-        for raw in said:
+        for raw in published:
             again.load(raw, one.desk.registry)
         mine, others = VaultRegister(again), VaultRegister(one.desk.keys)
         assert mine.digest() == others.digest()

@@ -1,4 +1,4 @@
-"""Secrets and signing keys under different holders: none of the one kind opens the other."""
+"""Secrets and signing keys under different holders: neither opens the other."""
 
 import pytest
 
@@ -25,13 +25,13 @@ def elsewhere(name: str, cloud: str) -> LocalKms:
 
 
 def holders_called(name: str) -> Holders:
-    """Return a root and three providers, none of which opens what is under another name's."""
+    """Return a root and three providers; none opens a blob of another name's holder."""
     providers = [Provider(one, elsewhere(name, one), lambda _: None) for one in NAMES]
     return Holders(elsewhere(name, "root"), tuple(providers))
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_secrets_under_keys_of_their_own_open_with_none_that_holds_signing_keys(
+def test_secrets_under_separate_keys_do_not_open_with_those_of_signing_keys(
     mode: CustodyMode,
 ) -> None:
     with desk(mode) as one:

@@ -1,4 +1,4 @@
-"""Versions of secrets, attacked: nothing is changed, skipped, re-typed, moved or brought back."""
+"""Attacks on secret versions: none can be changed, skipped, re-typed, moved or rolled back."""
 
 import copy
 from typing import Any
@@ -45,7 +45,7 @@ def stored(
     signer: Ed25519Signer = SIGNER,
     **changes: Any,
 ) -> bytes:
-    """Return a signer's event of a version; ``order`` changes what was ordered, thus both."""
+    """Return a signer's event of a version; ``order`` changes the order and so the event."""
     terms: dict[str, Any] = {
         "account": ACCOUNT,
         "vault": "main",
@@ -148,7 +148,7 @@ def test_a_version_that_is_moved_is_refused(change: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("vault", ["__agent-keys", "__treasury-keys", "unknown"])
-def test_no_secret_goes_into_a_vault_of_keys_or_of_nobody(vault: str) -> None:
+def test_no_secret_goes_into_an_unknown_vault_or_a_vault_for_keys(vault: str) -> None:
     refuses(holding(), stored(order={"vault": vault}), "treasury .* vault ")
 
 
@@ -159,7 +159,7 @@ def test_a_version_of_another_mode_than_its_vaults_is_refused(mode: Any) -> None
 
 
 @pytest.mark.parametrize("by", [MALLORY, ALICE])
-def test_an_order_or_event_that_nobody_who_may_signed_is_refused(by: Ed25519Signer) -> None:
+def test_an_order_or_event_with_an_unauthorised_signature_is_refused(by: Ed25519Signer) -> None:
     refuses(holding(), stored(by=by), "admin key")
     refuses(holding(), stored(signer=by), "signed by any key")
 

@@ -1,4 +1,4 @@
-"""Secrets in every mode: sealed by real holders, opened by those who must take part, and moved."""
+"""Secrets in every mode: sealed by real holders, opened by the required parts, and moved."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,7 +59,7 @@ def test_an_order_that_is_not_for_the_next_version_stores_nothing(mode: CustodyM
 
 
 @pytest.mark.parametrize("vault", ["__agent-keys", "unknown"])
-def test_no_secret_is_sealed_into_a_vault_of_keys_or_of_nobody(vault: str) -> None:
+def test_no_secret_is_sealed_into_an_unknown_vault_or_a_vault_for_keys(vault: str) -> None:
     with keeping("envelope") as keeper, pytest.raises(KeyOrderError, match=vault):
         keeper.seal(order("envelope", vault=vault), VALUE, SIGNER.keyid, NOW_MS)
 

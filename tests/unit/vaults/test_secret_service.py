@@ -1,4 +1,4 @@
-"""Who reads which secret: attacks by name, on real vaults with real holders."""
+"""Secret service: attacks by name on reads, with real vaults and holders."""
 
 from dataclasses import replace
 from typing import Any
@@ -82,7 +82,7 @@ def test_a_granted_agent_reads_in_every_mode(mode: CustodyMode) -> None:
         assert (listed.path, listed.version, listed.value) == ("prod/db", 1, None)
 
 
-def test_versions_are_told_in_order_and_read_by_number() -> None:
+def test_versions_are_listed_in_order_and_read_by_number() -> None:
     with secret_service("envelope", ALL) as desk:
         for number in (1, 2):
             put(desk.secret_sealing, order("envelope", number), VALUE + bytes((number,)))
@@ -97,7 +97,7 @@ def test_versions_are_told_in_order_and_read_by_number() -> None:
         assert judged(desk, request(version=3))[1].missing
 
 
-def test_a_long_history_is_told_from_its_newest_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_history_returns_its_newest_versions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("signer.vaults.secret_service.LISTED_MAX", 2)
     with secret_service("envelope", ALL) as desk:
         for number in (1, 2, 3):
@@ -106,7 +106,7 @@ def test_a_long_history_is_told_from_its_newest_end(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("operation", READ_OPERATIONS)
-def test_nothing_is_granted_by_default_and_a_path_that_is_none_tells_no_more(
+def test_nothing_is_granted_by_default_and_a_missing_path_looks_the_same(
     operation: str,
 ) -> None:
     with secret_service() as desk:
@@ -138,7 +138,7 @@ def test_an_agent_that_submits_intents_reads_no_private_key_on_any_way(
 
 @pytest.mark.parametrize("kind", ["private_key", "ssh_key"])
 @pytest.mark.parametrize("operation", READ_OPERATIONS)
-def test_a_key_that_was_generated_is_read_by_nobody_a_stored_one_without_intents(
+def test_a_generated_key_is_never_read_and_a_stored_one_only_without_intents(
     operation: str, kind: str
 ) -> None:
     with secret_service("envelope", ALL, intents=False) as desk:
@@ -150,7 +150,7 @@ def test_a_key_that_was_generated_is_read_by_nobody_a_stored_one_without_intents
 
 @pytest.mark.parametrize("operation", READ_OPERATIONS)
 @pytest.mark.parametrize("intents", [True, False])
-def test_a_signing_key_is_served_to_nobody(operation: str, intents: bool) -> None:  # noqa: FBT001
+def test_a_signing_key_is_never_served(operation: str, intents: bool) -> None:  # noqa: FBT001
     with secret_service("envelope", ALL, intents=intents) as desk:
         found = reason(desk, request(operation, vault="__agent-keys", path="keys/base-signer"))
         assert found == ("key_read_blocked" if intents else "key_generated")
@@ -158,7 +158,7 @@ def test_a_signing_key_is_served_to_nobody(operation: str, intents: bool) -> Non
 
 
 @pytest.mark.parametrize("operation", READ_OPERATIONS)
-def test_a_signing_key_from_outside_is_served_to_nobody_either(operation: str) -> None:
+def test_an_imported_signing_key_is_never_served(operation: str) -> None:
     with secret_service("envelope", ALL, intents=False) as desk:
         desk.keys.by_path[ACCOUNT, KEY_PATH] = replace(key(), imported=True)
         assert reason(desk, request(operation, vault="__agent-keys", path=KEY_PATH)) == "key_signs"
@@ -172,9 +172,7 @@ def test_a_signing_key_from_outside_is_served_to_nobody_either(operation: str) -
     ],
 )
 @pytest.mark.parametrize("operation", [*READ_OPERATIONS, "list"])
-def test_an_agent_that_is_no_more_is_told_nothing(
-    operation: str, changes: dict[str, Any], why: str
-) -> None:
+def test_a_revoked_agent_gets_nothing(operation: str, changes: dict[str, Any], why: str) -> None:
     with secret_service("envelope", ALL, **changes) as desk:
         assert reason(desk, request(operation)) == why
 

@@ -1,4 +1,4 @@
-"""A provider's shares come under its new root by an order: killed anywhere, nothing is lost."""
+"""A provider's shares move to its new root by an order; killed anywhere, nothing is lost."""
 
 import copy
 from collections.abc import Iterator
@@ -113,10 +113,10 @@ def give(
     operations: Operations, raw: bytes, keep_in: OrderExecutor | None = None, now_ms: int = NOW_MS
 ) -> Outgoing:
     record = Record(Topic.KEY_REQUESTS, partition_of(ACCOUNT, 4), 7, ACCOUNT, raw, now_ms)
-    said, *_ = operations.execute_order(record, now_ms)
-    if keep_in is not None and said.topic is Topic.VAULT:
-        keep_in.vault.append(said)
-    return said
+    published, *_ = operations.execute_order(record, now_ms)
+    if keep_in is not None and published.topic is Topic.VAULT:
+        keep_in.vault.append(published)
+    return published
 
 
 def left(one: Operations) -> int:
@@ -143,10 +143,10 @@ def opened_by(operations: Operations, event: Any) -> bytes:
 def finish(one: OrderExecutor, operations: Operations | None = None) -> int:
     maintenance, count = (operations or one.operations).maintenance, 0
     for _ in range(ROUNDS_MAX):
-        said = maintenance.rewrap(NOW_MS)
-        one.vault.extend(said)
-        count += len(said)
-        if not said:
+        published = maintenance.rewrap(NOW_MS)
+        one.vault.extend(published)
+        count += len(published)
+        if not published:
             return count
     raise AssertionError("it comes to no end")
 
@@ -216,9 +216,9 @@ def test_a_root_that_fails_at_any_call_keeps_what_was_moved_and_loses_nothing(ca
         failing = FailingKms(new_root(), KmsUnavailableError("no answer"), call)
         one.operations.vaults.holders = holders(aws=RotatedRoot(failing, (cloud("aws"),)))
         first = one.operations.maintenance.rewrap(NOW_MS)
-        said = [each for each in first if each.topic is Topic.VAULT]
-        assert len(said) == 3 - left(one.operations)
-        if not said:
+        published = [each for each in first if each.topic is Topic.VAULT]
+        assert len(published) == 3 - left(one.operations)
+        if not published:
             assert AuditRecord.decode(first[0].value).action == "rewrap.failed"
         one.operations.vaults.holders = both()
         all_open(one.operations, both())
@@ -228,7 +228,7 @@ def test_a_root_that_fails_at_any_call_keeps_what_was_moved_and_loses_nothing(ca
         all_open(one.operations, moved_only())
 
 
-def test_a_start_folds_whatever_was_said_and_goes_on_from_there() -> None:
+def test_a_start_folds_all_events_and_resumes() -> None:
     with desk() as one:
         give(one.operations, move(), one)
         finish(one)
@@ -267,8 +267,10 @@ def test_a_share_that_does_not_open_keeps_no_other_waiting_and_is_on_record() ->
         object.__setattr__(sealed, "wrapped_shares", tuple(shares))
         wrappings.versions[place] = type(held)(sealed, held.sequence)
         give(one.operations, move(), one)
-        said = one.operations.maintenance.rewrap(NOW_MS)
-        records = [AuditRecord.decode(each.value) for each in said if each.topic is Topic.AUDIT]
+        published = one.operations.maintenance.rewrap(NOW_MS)
+        records = [
+            AuditRecord.decode(each.value) for each in published if each.topic is Topic.AUDIT
+        ]
         assert [record.action for record in records] == ["rewrap.failed"]
         assert "the share of aws" in records[0].detail
         assert left(one.operations) == 1
@@ -303,13 +305,13 @@ class Repeating:
 
 
 def test_a_provider_that_hands_the_former_blob_back_halts_no_signer() -> None:
-    """What was ordered is tried again at every start: what it raises would be raised for ever."""
+    """An order is retried at every start, so its error would be raised at every start."""
     with desk() as one:
         give(one.operations, move(), one)
         one.operations.vaults.holders = holders(aws=Repeating())
-        said = one.operations.maintenance.rewrap(NOW_MS)
-        assert [each.topic for each in said] == [Topic.AUDIT] * 3
-        assert "former blob" in AuditRecord.decode(said[0].value).detail
+        published = one.operations.maintenance.rewrap(NOW_MS)
+        assert [each.topic for each in published] == [Topic.AUDIT] * 3
+        assert "former blob" in AuditRecord.decode(published[0].value).detail
         one.operations.vaults.holders = both()
         one.operations.maintenance.rewrap(NOW_MS + STUCK_MS)
         assert left(one.operations) == 0
@@ -352,7 +354,7 @@ def test_settings_that_name_another_root_than_was_ordered_move_nothing() -> None
         (move(expires_at_ms=NOW_MS), "expired"),
     ],
 )
-def test_an_order_that_is_impossible_or_nobodys_changes_nothing(raw: bytes, because: str) -> None:
+def test_an_impossible_or_unauthenticated_order_changes_nothing(raw: bytes, because: str) -> None:
     with desk() as one:
         before = copy.deepcopy(one.register)
         assert because in why(give(one.operations, raw))
@@ -389,7 +391,7 @@ FORGED: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", FORGED)
-def test_a_move_that_no_admin_ordered_so_is_taken_by_nobody(name: str) -> None:
+def test_a_migration_event_unlike_the_admins_order_is_refused(name: str) -> None:
     with desk() as one:
         event = ProviderRootChanged.decode(give(fork(one, both()), move()).value)
         before = copy.deepcopy(one.register)

@@ -1,4 +1,4 @@
-"""A vault's terms are chosen once: whoever comes later, with whatever record, finds them made."""
+"""A vault's mode and providers are fixed by its first record; later records cannot change them."""
 
 import copy
 from itertools import permutations
@@ -82,7 +82,7 @@ def test_replaying_the_record_of_a_vault_is_refused() -> None:
     assert registry == before
 
 
-def test_an_account_has_its_agents_vault_from_the_start_and_for_ever() -> None:
+def test_an_account_always_has_its_vault_for_agents_keys() -> None:
     operator, registry = registered(OPS)
     assert registry.vaults[("ops", AGENT_KEYS)] == Vault("ops", AGENT_KEYS, "envelope")
     late = vault(AGENT_KEYS, "ops", mode="2of3_multi_hsm")
@@ -128,7 +128,7 @@ def test_a_treasury_vault_without_mode_and_tier_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", ["__agent-key", "__signer", "__treasury-keys2"])
-def test_reserved_names_are_nobodys_to_take(name: str) -> None:
+def test_reserved_names_are_refused(name: str) -> None:
     operator, registry = registered()
     refuses(operator, registry, vault(name, mode="envelope"), "reserved")
 
@@ -136,6 +136,6 @@ def test_reserved_names_are_nobodys_to_take(name: str) -> None:
 @pytest.mark.parametrize(
     "wrong", [SettingSet(name="org.tier", value=each) for each in ("free", "Pro", "", 1, True)]
 )
-def test_a_tier_that_is_none_is_refused(wrong: SettingSet) -> None:
+def test_an_unknown_tier_is_refused(wrong: SettingSet) -> None:
     operator, registry = registered()
     refuses(operator, registry, wrong, "setting")
