@@ -45,7 +45,7 @@ ENDS_S_MAX = 60
 
 
 @dataclass
-class Kept:
+class CustodyOnKafka:
     """An organisation on Kafka with one secret, and custody's address."""
 
     scaled: Scaled
@@ -89,7 +89,7 @@ class Kept:
 
 
 @pytest.fixture(scope="module")
-def organisation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+def organisation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CustodyOnKafka]:
     """Store a secret with the embedded pipeline, then publish everything on Kafka."""
     path = tmp_path_factory.mktemp("custody")
     folder = make_folder(path / "data", [TRADER])
@@ -106,11 +106,11 @@ def organisation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
         events = [event["event"].encode() for event in api.vault_events()]
     with without_ledger(folder) as scaled:
         scaled.send([Outgoing(Topic.VAULT, ACCOUNT, event) for event in events])
-        yield Kept(scaled, shared_kafka(), Authority(path / "identities"), free_port())
+        yield CustodyOnKafka(scaled, shared_kafka(), Authority(path / "identities"), free_port())
 
 
 @pytest.fixture
-def here(organisation: Kept) -> Iterator[Kept]:
+def here(organisation: CustodyOnKafka) -> Iterator[CustodyOnKafka]:
     yield organisation
     organisation.scaled.doors.clear()
     organisation.scaled.close()
@@ -132,7 +132,7 @@ def request() -> bytes:
     return TRADER.seal(READ_REQUEST_TYPE, said.encode()).encode()
 
 
-def test_a_secret_is_read_over_mutual_tls_and_recorded(here: Kept) -> None:
+def test_a_secret_is_read_over_mutual_tls_and_recorded(here: CustodyOnKafka) -> None:
     here.start()
     before = len(here.accesses())
     assert here.read() == VALUE
@@ -150,7 +150,9 @@ def test_a_secret_is_read_over_mutual_tls_and_recorded(here: Kept) -> None:
     here.scaled.stop("custody")
 
 
-def test_the_command_reads_through_the_configured_custody(here: Kept, tmp_path: Path) -> None:
+def test_the_command_reads_through_the_configured_custody(
+    here: CustodyOnKafka, tmp_path: Path
+) -> None:
     here.start()
     address = here.address()
     assert address.tls
@@ -171,7 +173,9 @@ def test_the_command_reads_through_the_configured_custody(here: Kept, tmp_path: 
 
 
 @pytest.mark.parametrize("when", When)
-def test_killed_while_writing_its_record_it_has_given_no_answer(here: Kept, when: When) -> None:
+def test_killed_while_writing_its_record_it_has_given_no_answer(
+    here: CustodyOnKafka, when: When
+) -> None:
     with closing(KafkaProxy(int(here.kafka.address.rpartition(":")[2]))) as proxy:
         here.scaled.doors["custody"] = f"{HOST}:{proxy.port}"
         here.start()
@@ -182,7 +186,9 @@ def test_killed_while_writing_its_record_it_has_given_no_answer(here: Kept, when
         assert len(here.accesses()) - len(before) == (when is When.AFTER)
 
 
-def test_without_kafkas_acknowledgement_custody_gives_no_answer_and_ends(here: Kept) -> None:
+def test_without_kafkas_acknowledgement_custody_gives_no_answer_and_ends(
+    here: CustodyOnKafka,
+) -> None:
     """It is unknown whether the record was written, so no answer is sent."""
     with closing(KafkaProxy(int(here.kafka.address.rpartition(":")[2]))) as proxy:
         here.scaled.doors["custody"] = f"{HOST}:{proxy.port}"
@@ -196,7 +202,7 @@ def test_without_kafkas_acknowledgement_custody_gives_no_answer_and_ends(here: K
             here.kafka.resume()
 
 
-def test_nothing_is_read_after_a_clock_jump(here: Kept) -> None:
+def test_nothing_is_read_after_a_clock_jump(here: CustodyOnKafka) -> None:
     here.start()
     here.scaled.set_clock("custody", 3_600)
     try:

@@ -34,24 +34,24 @@ class Fund:
     mode: CustodyMode
     clouds: Clouds
     configured: tuple[str, ...] = NAMES
-    desk: OrderExecutor = field(init=False)
+    executor: OrderExecutor = field(init=False)
     now_ms: int = 0
 
     def __post_init__(self) -> None:
         known = self.clouds.holders("2of3_multi_hsm").providers
         providers = tuple(each for each in known if each.name in self.configured)
         made = VaultCreated(account=FUND, vault=AGENT_KEYS, mode=self.mode)
-        self.desk = OrderExecutor(
+        self.executor = OrderExecutor(
             entries=(made, AccountOpened(account=FUND)),
             holders=Holders(self.clouds.root, providers),
         )
         keys = ShareKeys(org=ORG, signer=SIGNER.keyid)
         keys = keys.rotated(new_share_key(root_kms(), keys, 0, Stream("share key")))
         self.boxes = ShareKeyBoxes(root_kms(), keys, lambda: self.now_ms)
-        self.desk.keychain.share_boxes = self.boxes
+        self.executor.keychain.share_boxes = self.boxes
 
     def give(self, kind: type[AnyOrder], **changes: Any) -> KeyProvisioned:
-        said = self.desk.order(kind(**terms(account=FUND, **self.to_client() | changes)))
+        said = self.executor.order(kind(**terms(account=FUND, **self.to_client() | changes)))
         assert said.topic is Topic.VAULT, why(said)
         return KeyProvisioned.decode(said.value)
 
@@ -59,7 +59,7 @@ class Fund:
         return {"share_for": FOR_CLIENT} if PLANS[self.mode].needs_client else {}
 
     def key(self, version: int = 1) -> KeyDescriptor:
-        key = self.desk.keys.version(FUND, KEY_PATH, version)
+        key = self.executor.keys.version(FUND, KEY_PATH, version)
         assert key is not None
         return key
 
@@ -91,4 +91,4 @@ def fund(mode: CustodyMode, configured: tuple[str, ...] = NAMES) -> Iterator[Fun
         try:
             yield made
         finally:
-            made.desk.keychain.close()
+            made.executor.keychain.close()

@@ -174,9 +174,9 @@ def delivery(
     return KeyDelivery(id=name, request=envelope, box=box or sealed).encode()
 
 
-def executed_by(operations: Operations, desk: OrderExecutor, order: KeyOrder) -> Record:
+def executed_by(operations: Operations, executor: OrderExecutor, order: KeyOrder) -> Record:
     """Return the event of the same signer in another run for an order."""
-    operations.load(registry_records(desk), vault_records(desk), seen_by(desk))
+    operations.load(registry_records(executor), vault_records(executor), seen_by(executor))
     raw = sealed_request(order).encode()
     at = partition_of(order.account, 4)
     answer, *_ = operations.execute_order(
@@ -185,31 +185,35 @@ def executed_by(operations: Operations, desk: OrderExecutor, order: KeyOrder) ->
     return Record(answer.topic, at, 9, answer.key, answer.value, 0)
 
 
-def seen_by(desk: OrderExecutor) -> SlotState:
+def seen_by(executor: OrderExecutor) -> SlotState:
     return SlotState(
-        registry_sequence=desk.registry.sequence,
-        key_count=desk.register.count,
-        key_digest=desk.register.digest(),
+        registry_sequence=executor.registry.sequence,
+        key_count=executor.register.count,
+        key_digest=executor.register.digest(),
     )
 
 
-def vault_records(desk: OrderExecutor) -> list[Record]:
-    return [Record(s.topic, 0, n, s.key, s.value, 0) for n, s in enumerate(desk.vault)]
+def vault_records(executor: OrderExecutor) -> list[Record]:
+    return [Record(s.topic, 0, n, s.key, s.value, 0) for n, s in enumerate(executor.vault)]
 
 
-def registry_records(desk: OrderExecutor) -> list[Record]:
-    written = enumerate(desk.operator.written)
+def registry_records(executor: OrderExecutor) -> list[Record]:
+    written = enumerate(executor.operator.written)
     return [Record(Topic.REGISTRY, 0, n, "", raw, 0) for n, raw in written]
 
 
-def fresh(desk: OrderExecutor) -> Operations:
+def fresh(executor: OrderExecutor) -> Operations:
     """Return the same signer after a restart, before it loads anything."""
-    registry, register, holders = Registry(desk.registry.trust_root), VaultRegister(), desk.holders
+    registry, register, holders = (
+        Registry(executor.registry.trust_root),
+        VaultRegister(),
+        executor.holders,
+    )
     holders = holders or Holders(root_kms())
     keychain = Keychain(holders, registry, register.keys, secrets.token_bytes, lambda: 0)
     vaults = VaultOrderExecutor(registry, register, holders, IMPORT_KEY, secrets.token_bytes)
     provisioner = KeyProvisioner(register.keys, keychain, IMPORT_KEY)
-    shares, records = no_shares(desk.disk, holders), no_records()
+    shares, records = no_shares(executor.disk, holders), no_records()
     maintenance = CustodyMaintenance(SIGNER, vaults, keychain, shares, records)
     return Operations(SIGNER, registry, register, provisioner, vaults, maintenance)
 

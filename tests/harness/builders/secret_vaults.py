@@ -112,7 +112,7 @@ ADDRESS = "192.0.2.7"
 
 
 @dataclass
-class Place:
+class MemoryReadEnvironment:
     """A ``ReadEnvironment`` in memory; ``unwritable``, if set, is raised by ``record``."""
 
     records: list[dict[str, Any]] = field(default_factory=list)

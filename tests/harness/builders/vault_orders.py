@@ -39,7 +39,7 @@ from tests.harness.builders.secret_vaults import VALUE
 
 
 @contextmanager
-def desk(mode: CustodyMode = "envelope", *grants: Grant) -> Iterator[OrderExecutor]:
+def executor(mode: CustodyMode = "envelope", *grants: Grant) -> Iterator[OrderExecutor]:
     main = VaultCreated(account=ACCOUNT, vault="main", mode=mode)
     with clouds() as some:
         holders = Holders(some.root, some.holders("2of3_multi_hsm").providers)

@@ -31,7 +31,7 @@ from tests.harness.builders.secret_vaults import (
     ALL,
     READER,
     VALUE,
-    Place,
+    MemoryReadEnvironment,
     order,
     put,
     request,
@@ -49,9 +49,9 @@ class Served:
     """A listening custody server, and its failures."""
 
     authority: Authority
-    desk: SecretService
+    service: SecretService
     port: int = field(default_factory=free_port)
-    place: Place = field(default_factory=Place)
+    environment: MemoryReadEnvironment = field(default_factory=MemoryReadEnvironment)
     failures: list[BaseException] = field(default_factory=list)
 
     async def ask(self, raw: bytes, own: Path | None = None) -> dict[str, object]:
@@ -71,15 +71,17 @@ class Served:
 
 @asynccontextmanager
 async def served(authority: Authority) -> AsyncIterator[Served]:
-    with secret_service("envelope", ALL) as desk, ThreadPoolExecutor(4) as threads:
-        put(desk.secret_sealing, order("envelope"))
-        here = Served(authority, desk)
+    with secret_service("envelope", ALL) as service, ThreadPoolExecutor(4) as threads:
+        put(service.secret_sealing, order("envelope"))
+        here = Served(authority, service)
         own = authority.issue("custody")
         files = TlsFiles(ca=authority.file, certificate=own, key=own)
         tls = server_context(files, "custody")
         listening = ListenConfig("custody", HOST, here.port, tls, frozenset({"operators"}))
-        answer = partial(read, here.place, desk)
-        server = CustodyServer(reading_key(desk), answer, listening, threads, here.failures.append)
+        answer = partial(read, here.environment, service)
+        server = CustodyServer(
+            reading_key(service), answer, listening, threads, here.failures.append
+        )
         async with server.serving():
             yield here
 
@@ -100,10 +102,10 @@ def test_an_answer_is_sealed_and_the_client_is_recorded(authority: Authority) ->
             found = await here.ask(request())
             box = base64.b64decode(str(found["box"]))
             assert VALUE not in box
-            (name,) = here.desk.seen.seen_at_ms
+            (name,) = here.service.seen.seen_at_ms
             (told,) = SecretAnswer.decode(bytes(READER.open(box, answer_context(name)))).secrets
             assert told.value == f"0x{VALUE.hex()}"
-            assert [record["client_address"] for record in here.place.records] == [HOST]
+            assert [record["client_address"] for record in here.environment.records] == [HOST]
 
     run(main)
 
@@ -118,8 +120,8 @@ def test_a_refusal_equals_that_of_the_embedded_form(authority: Authority) -> Non
             ):
                 error = await refusal(here, raw)
                 assert error.code == code
-                with pytest.raises(ApiError) as ours, secret_service("envelope", ALL) as desk:
-                    read(Place(), desk, raw, "")
+                with pytest.raises(ApiError) as ours, secret_service("envelope", ALL) as service:
+                    read(MemoryReadEnvironment(), service, raw, "")
                 assert str(error) == str(ours.value)
             assert here.failures == []
 
@@ -138,8 +140,8 @@ def test_a_client_with_a_wrong_certificate_or_name_gets_nothing(
             plain = CustodyAddress(url=f"http://{HOST}:{here.port}", call_ms_max=2_000)
             with closing(CustodyLink(plain)) as link, pytest.raises(ApiError):
                 await asyncio.to_thread(link.reading_key)
-            assert here.place.records == []
-            assert not here.desk.seen.seen_at_ms
+            assert here.environment.records == []
+            assert not here.service.seen.seen_at_ms
 
     run(main)
 
@@ -147,7 +149,7 @@ def test_a_client_with_a_wrong_certificate_or_name_gets_nothing(
 def test_without_a_record_there_is_no_answer_and_the_process_ends(authority: Authority) -> None:
     async def main() -> None:
         async with served(authority) as here:
-            here.place.unwritable = KafkaWriteUnknownError("nobody knows")
+            here.environment.unwritable = KafkaWriteUnknownError("nobody knows")
             for raw in (request(), request(account="ops"), b"nothing"):
                 assert (await refusal(here, raw)).code == "custody_absent"
             assert [type(error) for error in here.failures] == [KafkaWriteUnknownError] * 3
@@ -159,7 +161,7 @@ def test_an_oversized_request_is_refused_before_it_is_read(authority: Authority)
     async def main() -> None:
         async with served(authority) as here:
             assert (await refusal(here, bytes(REQUEST_BYTES_MAX + 1))).code == "custody_absent"
-            assert here.place.records == []
+            assert here.environment.records == []
 
     run(main)
 

@@ -14,7 +14,7 @@ from tests.harness.builders.secret_vaults import (
     ADDRESS,
     ALL,
     VALUE,
-    Place,
+    MemoryReadEnvironment,
     order,
     put,
     secret_service,
@@ -25,23 +25,23 @@ from tests.harness.builders.secret_vaults import (
 class ServiceWithFailures:
     """A secret service whose answers report some providers as failed."""
 
-    desk: SecretService
+    service: SecretService
     failed: tuple[str, ...] = ()
 
     def reading_key(self) -> Json:
-        return reading_key(self.desk)
+        return reading_key(self.service)
 
     def read_secret(self, request: str) -> Json:
-        answer = read(Place(), self.desk, base64.b64decode(request), ADDRESS)
+        answer = read(MemoryReadEnvironment(), self.service, base64.b64decode(request), ADDRESS)
         return answer | {"failed": list(self.failed)}
 
 
 @pytest.mark.parametrize("failed", [(), ("gcp",), ("gcp", "aws")])
 def test_providers_that_failed_are_reported(failed: tuple[str, ...]) -> None:
     reported: list[str] = []
-    with secret_service("envelope", ALL) as desk:
-        put(desk.secret_sealing, order("envelope"))
-        served = ServiceWithFailures(desk, failed)
+    with secret_service("envelope", ALL) as service:
+        put(service.secret_sealing, order("envelope"))
+        served = ServiceWithFailures(service, failed)
         reader = SecretReader(served, ORG, ACCOUNT, ALICE, lambda: NOW_MS, reported.extend)
         (found,) = reader.ask("get", "main", "prod/db")
     assert (found.value, tuple(reported)) == (f"0x{VALUE.hex()}", failed)

@@ -7,7 +7,7 @@ from tests.harness.builders.order_executor import OrderExecutor
 
 
 @pytest.fixture
-def desk() -> Iterator[OrderExecutor]:
-    desk = OrderExecutor()
-    with closing(desk.keychain):
-        yield desk
+def executor() -> Iterator[OrderExecutor]:
+    executor = OrderExecutor()
+    with closing(executor.keychain):
+        yield executor

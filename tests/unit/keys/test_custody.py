@@ -36,7 +36,7 @@ def test_a_key_signs_through_every_mode_that_needs_no_client(mode: CustodyMode) 
     with fund(mode) as one:
         answer = one.give(KeyRequest)
         assert (answer.mode, answer.client_share) == (mode, None)
-        ring_key = one.desk.keychain.use(one.key())
+        ring_key = one.executor.keychain.use(one.key())
         assert ring_key.public_key() == bytes.fromhex(answer.public_key[2:])
         assert len(ring_key.sign(DIGEST)) == 65
 
@@ -45,7 +45,7 @@ def test_a_key_signs_through_every_mode_that_needs_no_client(mode: CustodyMode) 
 def test_a_key_signs_with_the_share_that_its_client_was_handed(mode: CustodyMode) -> None:
     with fund(mode) as one:
         share = one.received(one.give(KeyRequest))
-        ring_key = one.desk.keychain.use(one.key(), AGENT, one.sent(share))
+        ring_key = one.executor.keychain.use(one.key(), AGENT, one.sent(share))
         assert len(ring_key.sign(DIGEST)) == 65
 
 
@@ -54,19 +54,19 @@ def test_a_key_of_a_client_stays_shut_without_its_share(mode: CustodyMode) -> No
     with fund(mode) as one:
         share = one.received(one.give(KeyRequest))
         with pytest.raises(ClientShareMissingError):
-            one.desk.keychain.use(one.key())
-        one.desk.keychain.use(one.key(), AGENT, one.sent(share)).sign(DIGEST)
+            one.executor.keychain.use(one.key())
+        one.executor.keychain.use(one.key(), AGENT, one.sent(share)).sign(DIGEST)
         with pytest.raises(ClientShareMissingError):
-            one.desk.keychain.use(one.key())
+            one.executor.keychain.use(one.key())
 
 
 @pytest.mark.parametrize("mode", WITH_CLIENT)
 def test_a_key_that_one_agents_share_opened_opens_for_no_other_agent(mode: CustodyMode) -> None:
     with fund(mode) as one:
         sent = one.sent(one.received(one.give(KeyRequest)))
-        one.desk.keychain.use(one.key(), AGENT, sent).sign(DIGEST)
+        one.executor.keychain.use(one.key(), AGENT, sent).sign(DIGEST)
         with pytest.raises(CorruptError, match="another agent"):
-            one.desk.keychain.use(one.key(), "mallory", sent)
+            one.executor.keychain.use(one.key(), "mallory", sent)
 
 
 @pytest.mark.parametrize("mode", WITH_CLIENT)
@@ -78,7 +78,7 @@ def test_a_share_sealed_for_another_place_opens_nothing(
         share = one.received(one.give(KeyRequest))
         elsewhere = one.place().model_copy(update=change).to_signer(AGENT)
         with pytest.raises(CorruptError, match="does not open"):
-            one.desk.keychain.use(one.key(), AGENT, one.sent(share, context=elsewhere))
+            one.executor.keychain.use(one.key(), AGENT, one.sent(share, context=elsewhere))
 
 
 @pytest.mark.parametrize("mode", WITH_CLIENT)
@@ -89,7 +89,7 @@ def test_a_wrong_clients_share_opens_nothing(mode: CustodyMode) -> None:
             with pytest.raises(
                 SharesMismatchError, match=r"share \d of|agents/alice/keys/hot, version 1"
             ):
-                one.desk.keychain.use(one.key(), AGENT, one.sent(wrong))
+                one.executor.keychain.use(one.key(), AGENT, one.sent(wrong))
 
 
 @pytest.mark.parametrize("mode", WITH_CLIENT)
@@ -98,10 +98,12 @@ def test_the_share_of_a_former_version_opens_no_newer_one(mode: CustodyMode) -> 
         share = one.received(one.give(KeyRequest))
         one.give(KeyRotation, version=1)
         with pytest.raises(ClientShareMissingError, match=r"version 1 .*version 2"):
-            one.desk.keychain.use(one.key(2), AGENT, one.sent(share))
+            one.executor.keychain.use(one.key(2), AGENT, one.sent(share))
         renamed = one.sent(share, context=one.place(2).to_signer(AGENT))
         with pytest.raises(SharesMismatchError):
-            one.desk.keychain.use(one.key(2), AGENT, renamed.model_copy(update={"key_version": 2}))
+            one.executor.keychain.use(
+                one.key(2), AGENT, renamed.model_copy(update={"key_version": 2})
+            )
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -110,9 +112,9 @@ def test_an_order_without_a_client_key_or_with_an_unneeded_one_is_refused(
 ) -> None:
     with fund(mode) as one:
         wrong = None if one.to_client() else FOR_CLIENT
-        published = one.desk.order(KeyRequest(**terms(account=FUND, share_for=wrong)))
+        published = one.executor.order(KeyRequest(**terms(account=FUND, share_for=wrong)))
         assert "client's public key" in why(published)
-        assert not one.desk.keys.versions
+        assert not one.executor.keys.versions
 
 
 @pytest.mark.parametrize("mode", PROVIDED)
@@ -126,11 +128,11 @@ def test_a_key_signs_with_one_provider_down_and_the_failure_is_recorded(
         for provider in one.clouds.opened:
             if provider.name == down:
                 provider.kms = DOWN
-        one.desk.keychain.close()
-        one.desk.keychain.use(one.key(), AGENT, sent).sign(DIGEST)
-        told = one.desk.keychain.drain_failures()
+        one.executor.keychain.close()
+        one.executor.keychain.use(one.key(), AGENT, sent).sign(DIGEST)
+        told = one.executor.keychain.drain_failures()
         assert {failure for _, failure in told} <= {ProviderFailure(down, Cause.UNAVAILABLE)}
-        assert not one.desk.keychain.drain_failures()
+        assert not one.executor.keychain.drain_failures()
 
 
 @pytest.mark.parametrize("mode", ["2of3_multi_hsm", "2of3_multi_hsm_client"])
@@ -141,17 +143,17 @@ def test_two_providers_down_open_no_key(mode: CustodyMode) -> None:
         for provider in one.clouds.opened[:2]:
             provider.kms = DOWN
         with pytest.raises(QuorumError):
-            one.desk.keychain.use(one.key(), AGENT, sent)
+            one.executor.keychain.use(one.key(), AGENT, sent)
         with pytest.raises(QuorumError):
-            one.desk.keychain.use(one.key(), AGENT, sent)
+            one.executor.keychain.use(one.key(), AGENT, sent)
 
 
 @pytest.mark.parametrize("mode", PROVIDED)
 def test_a_provider_that_is_not_configured_makes_no_key(mode: CustodyMode) -> None:
     with fund(mode, configured=("aws", "azure")) as one:
-        published = one.desk.order(KeyRequest(**terms(account=FUND, **one.to_client())))
+        published = one.executor.order(KeyRequest(**terms(account=FUND, **one.to_client())))
         assert "needs gcp" in why(published)
-        assert not one.desk.keys.versions
+        assert not one.executor.keys.versions
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -160,21 +162,21 @@ def test_a_bit_flipped_at_any_layer_opens_no_key(mode: CustodyMode, layer: str) 
     with fund(mode) as one:
         answer = one.give(KeyRequest)
         sent = one.sent(one.received(answer)) if answer.client_share else None
-        held = one.desk.keys.wrappings.versions[one.key().version_id]
+        held = one.executor.keys.wrappings.versions[one.key().version_id]
         blob = getattr(held.sealed, layer)
         if not blob:
             return
         object.__setattr__(held.sealed, layer, blob[:-1] + bytes((blob[-1] ^ 1,)))
-        vault_key = one.desk.keys.wrappings.keys.get((FUND, AGENT_KEYS))
+        vault_key = one.executor.keys.wrappings.keys.get((FUND, AGENT_KEYS))
         if vault_key and layer == "wrapped_kek":
             vault_key.numbers[held.sealed.wrapped_kek] = 1
             vault_key.newest[1] = held.sealed.wrapped_kek
         with pytest.raises(CustodyError):
-            one.desk.keychain.use(one.key(), AGENT, sent)
+            one.executor.keychain.use(one.key(), AGENT, sent)
 
 
 @pytest.mark.parametrize("vault", ["main", "__treasury-keys"])
 def test_no_key_is_made_in_a_vault_that_is_not_for_keys(vault: str) -> None:
     with fund("envelope") as one:
-        published = one.desk.order(KeyRequest(**terms(account=FUND, vault=vault)))
+        published = one.executor.order(KeyRequest(**terms(account=FUND, vault=vault)))
         assert "no vault" in why(published)

@@ -34,43 +34,45 @@ from tests.harness.builders.order_executor import (
 
 @pytest.mark.parametrize("chain", [KeyChain.ETHEREUM, KeyChain.TRON, KeyChain.SOLANA])
 def test_a_key_is_imported_and_opens_to_the_key_it_was(
-    desk: OrderExecutor, chain: KeyChain
+    executor: OrderExecutor, chain: KeyChain
 ) -> None:
     address = address_for(chain, NOBODYS)
-    desk.claim(address)
-    answer = KeyProvisioned.decode(desk.send(delivery(chain=chain)).value)
+    executor.claim(address)
+    answer = KeyProvisioned.decode(executor.send(delivery(chain=chain)).value)
     assert answer.address == address
-    key = desk.keys.by_path[ACCOUNT, KEY_PATH]
+    key = executor.keys.by_path[ACCOUNT, KEY_PATH]
     assert (key.imported, key.chain) == (True, chain)
     expected = curves.public_key(CURVES[chain], bytearray(NOBODYS))
-    assert desk.keychain.use(key).public_key() == expected
+    assert executor.keychain.use(key).public_key() == expected
     if CURVES[chain] is Curve.SECP256K1 and key.signs:
         digest = keccak256(b"imported")
-        assert desk.keychain.use(key).sign(digest) == PrivateKey(NOBODYS).sign_recoverable(
+        assert executor.keychain.use(key).sign(digest) == PrivateKey(NOBODYS).sign_recoverable(
             digest, hasher=None
         )
 
 
-def test_neither_the_request_nor_the_answer_carries_an_imported_key(desk: OrderExecutor) -> None:
-    desk.claim(address_for(KeyChain.ETHEREUM, NOBODYS))
+def test_neither_the_request_nor_the_answer_carries_an_imported_key(
+    executor: OrderExecutor,
+) -> None:
+    executor.claim(address_for(KeyChain.ETHEREUM, NOBODYS))
     raw = delivery()
-    published = desk.send(raw)
+    published = executor.send(raw)
     box = KeyDelivery.decode(raw).box.encode()
     for needle in (NOBODYS, NOBODYS.hex().encode()):
         assert needle not in raw + published.value
     assert box not in published.value  # the answer has its digest alone
 
 
-def test_an_import_again_gets_the_same_answer(desk: OrderExecutor) -> None:
-    desk.claim(address_for(KeyChain.ETHEREUM, NOBODYS))
+def test_an_import_again_gets_the_same_answer(executor: OrderExecutor) -> None:
+    executor.claim(address_for(KeyChain.ETHEREUM, NOBODYS))
     raw = delivery()
-    assert desk.send(raw) == desk.send(raw)
+    assert executor.send(raw) == executor.send(raw)
 
 
-def test_an_import_of_an_unclaimed_address_is_refused(desk: OrderExecutor) -> None:
-    assert "did not claim" in why(desk.send(delivery()))
-    desk.claim(address_for(KeyChain.ETHEREUM, NOBODYS), "ops")
-    assert "did not claim" in why(desk.send(delivery()))
+def test_an_import_of_an_unclaimed_address_is_refused(executor: OrderExecutor) -> None:
+    assert "did not claim" in why(executor.send(delivery()))
+    executor.claim(address_for(KeyChain.ETHEREUM, NOBODYS), "ops")
+    assert "did not claim" in why(executor.send(delivery()))
 
 
 @pytest.mark.parametrize(
@@ -92,13 +94,13 @@ def test_an_import_of_an_unclaimed_address_is_refused(desk: OrderExecutor) -> No
     ],
 )
 def test_a_box_that_is_not_the_imports_own_is_refused(
-    desk: OrderExecutor, changes: dict[str, Any], because: str
+    executor: OrderExecutor, changes: dict[str, Any], because: str
 ) -> None:
     secret, chain = changes.pop("secret", NOBODYS), changes.get("chain", KeyChain.ETHEREUM)
     address = address_for(chain, changes.pop("claimed", secret))
-    desk.claim(address)
-    assert because in why(desk.send(delivery(secret, address=address, **changes)))
-    assert desk.keys == KeyRegister()
+    executor.claim(address)
+    assert because in why(executor.send(delivery(secret, address=address, **changes)))
+    assert executor.keys == KeyRegister()
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,7 @@ def test_a_box_that_is_not_the_imports_own_is_refused(
     ],
 )
 def test_a_box_that_was_sealed_for_another_order_does_not_open(
-    desk: OrderExecutor, other: dict[str, Any]
+    executor: OrderExecutor, other: dict[str, Any]
 ) -> None:
     names: dict[str, Any] = {
         "org": ORG,
@@ -121,45 +123,45 @@ def test_a_box_that_was_sealed_for_another_order_does_not_open(
         "chain": KeyChain.ETHEREUM,
     }
     names["address"] = address_for(KeyChain.ETHEREUM, NOBODYS)
-    desk.claim(names["address"])
-    assert "does not open" in why(desk.send(delivery(context=import_context(**names | other))))
-    assert desk.send(delivery(context=import_context(**names))).topic is Topic.VAULT
+    executor.claim(names["address"])
+    assert "does not open" in why(executor.send(delivery(context=import_context(**names | other))))
+    assert executor.send(delivery(context=import_context(**names))).topic is Topic.VAULT
 
 
 def test_an_import_without_its_box_and_a_box_without_an_import_are_refused(
-    desk: OrderExecutor,
+    executor: OrderExecutor,
 ) -> None:
-    desk.claim(address_for(KeyChain.ETHEREUM, NOBODYS))
+    executor.claim(address_for(KeyChain.ETHEREUM, NOBODYS))
     parcel = KeyDelivery.decode(delivery())
-    assert "without its box" in why(desk.send(parcel.request.encode()))
+    assert "without its box" in why(executor.send(parcel.request.encode()))
     plain = sealed_request(KeyRequest(**terms()))
     boxed = KeyDelivery(id=delivery_id(plain.body()), request=plain, box="0x00")
-    assert "not an import" in why(desk.send(boxed.encode()))
+    assert "not an import" in why(executor.send(boxed.encode()))
     renamed = parcel.model_copy(update={"id": "0x" + "00" * 32})
-    assert "digest" in why(desk.send(renamed.encode()))
+    assert "digest" in why(executor.send(renamed.encode()))
 
 
-def test_a_delivery_that_no_admin_signed_is_refused(desk: OrderExecutor) -> None:
+def test_a_delivery_that_no_admin_signed_is_refused(executor: OrderExecutor) -> None:
     parcel = KeyDelivery.decode(delivery())
     order = KeyImport.decode(parcel.request.body())
     forged = parcel.model_copy(update={"request": sealed_request(order, MALLORY)})
-    assert "signed by an admin" in why(desk.send(forged.encode()))
+    assert "signed by an admin" in why(executor.send(forged.encode()))
 
 
-def test_an_address_that_the_signer_has_is_not_imported_again(desk: OrderExecutor) -> None:
+def test_an_address_that_the_signer_has_is_not_imported_again(executor: OrderExecutor) -> None:
     address = address_for(KeyChain.ETHEREUM, NOBODYS)
-    desk.claim(address)
-    desk.send(delivery())
-    assert "already belongs to a key" in why(desk.send(delivery(path="keys/other")))
+    executor.claim(address)
+    executor.send(delivery())
+    assert "already belongs to a key" in why(executor.send(delivery(path="keys/other")))
 
 
 def test_an_address_is_claimed_permanently_by_one_account() -> None:
-    desk = OrderExecutor()
+    executor = OrderExecutor()
     address = address_for(KeyChain.ETHEREUM, NOBODYS)
-    desk.claim(address)
-    desk.claim(address)
+    executor.claim(address)
+    executor.claim(address)
     with pytest.raises(RegistryRecordError, match="account treasury"):
-        desk.claim(address, "ops")
+        executor.claim(address, "ops")
 
 
 def test_an_account_that_is_not_open_claims_nothing() -> None:

@@ -22,54 +22,56 @@ from tests.harness.builders.order_executor import (
 )
 
 
-def test_a_vault_without_its_last_rotation_is_detected(desk: OrderExecutor) -> None:
-    desk.order(KeyRequest(**terms()))
-    desk.order(KeyRotation(**terms(), version=1))
-    seen, whole = seen_by(desk), vault_records(desk)
+def test_a_vault_without_its_last_rotation_is_detected(executor: OrderExecutor) -> None:
+    executor.order(KeyRequest(**terms()))
+    executor.order(KeyRotation(**terms(), version=1))
+    seen, whole = seen_by(executor), vault_records(executor)
     assert seen.key_count == 2
-    fresh(desk).load(registry_records(desk), whole, seen)
+    fresh(executor).load(registry_records(executor), whole, seen)
     with pytest.raises(StateRollbackError, match="only 1 answers"):
-        fresh(desk).load(registry_records(desk), whole[:1], seen)
+        fresh(executor).load(registry_records(executor), whole[:1], seen)
     with pytest.raises(StateIntegrityError, match=r"vault.* agents/alice/keys/hot"):
-        fresh(desk).load(registry_records(desk), whole[1:], seen)
+        fresh(executor).load(registry_records(executor), whole[1:], seen)
 
 
-def test_a_vault_with_an_answer_that_was_never_committed_is_detected(desk: OrderExecutor) -> None:
+def test_a_vault_with_an_answer_that_was_never_committed_is_detected(
+    executor: OrderExecutor,
+) -> None:
     """The bus kept an uncommitted answer and serves it in place of a deactivation."""
-    desk.order(KeyRequest(**terms()))
+    executor.order(KeyRequest(**terms()))
     spare = KeyRequest(**terms(path="keys/spare"))
-    uncommitted = executed_by(fresh(desk), desk, spare)
-    desk.order(KeyDeactivation(**terms(), version=1))
-    rewritten = [*vault_records(desk)[:1], uncommitted]
+    uncommitted = executed_by(fresh(executor), executor, spare)
+    executor.order(KeyDeactivation(**terms(), version=1))
+    rewritten = [*vault_records(executor)[:1], uncommitted]
     with pytest.raises(StateIntegrityError, match="answers in the vault differ"):
-        fresh(desk).load(registry_records(desk), rewritten, seen_by(desk))
+        fresh(executor).load(registry_records(executor), rewritten, seen_by(executor))
 
 
-def test_an_uncommitted_answer_to_the_same_order_is_detected(desk: OrderExecutor) -> None:
+def test_an_uncommitted_answer_to_the_same_order_is_detected(executor: OrderExecutor) -> None:
     order = KeyRequest(**terms())
-    uncommitted = executed_by(fresh(desk), desk, order)
-    counted = desk.order(order)
+    uncommitted = executed_by(fresh(executor), executor, order)
+    counted = executor.order(order)
     assert KeyProvisioned.decode(counted.value).id == KeyProvisioned.decode(uncommitted.value).id
-    fresh(desk).load(registry_records(desk), vault_records(desk), seen_by(desk))
+    fresh(executor).load(registry_records(executor), vault_records(executor), seen_by(executor))
     with pytest.raises(StateIntegrityError, match="answers in the vault differ"):
-        fresh(desk).load(registry_records(desk), [uncommitted], seen_by(desk))
+        fresh(executor).load(registry_records(executor), [uncommitted], seen_by(executor))
 
 
-def test_answers_have_one_digest_in_whatever_order_they_came(desk: OrderExecutor) -> None:
+def test_answers_have_one_digest_in_whatever_order_they_came(executor: OrderExecutor) -> None:
     for n in range(3):
-        desk.order(KeyRequest(**terms(path=f"keys/k{n}")))
-    again = fresh(desk)
-    again.load(registry_records(desk), vault_records(desk)[::-1], seen_by(desk))
-    assert again.vault.digest() == desk.register.digest()
-    desk.order(KeyRotation(**terms(path="keys/k0"), version=1))
-    assert again.vault.digest() != desk.register.digest()
+        executor.order(KeyRequest(**terms(path=f"keys/k{n}")))
+    again = fresh(executor)
+    again.load(registry_records(executor), vault_records(executor)[::-1], seen_by(executor))
+    assert again.vault.digest() == executor.register.digest()
+    executor.order(KeyRotation(**terms(path="keys/k0"), version=1))
+    assert again.vault.digest() != executor.register.digest()
 
 
-def test_a_state_from_before_answers_had_a_digest_is_taken(desk: OrderExecutor) -> None:
-    desk.order(KeyRequest(**terms()))
-    old = seen_by(desk).model_copy(update={"key_digest": None})
+def test_a_state_from_before_answers_had_a_digest_is_taken(executor: OrderExecutor) -> None:
+    executor.order(KeyRequest(**terms()))
+    old = seen_by(executor).model_copy(update={"key_digest": None})
     assert b"key_digest" not in old.encode()
-    fresh(desk).load(registry_records(desk), vault_records(desk), old)
+    fresh(executor).load(registry_records(executor), vault_records(executor), old)
 
 
 @pytest.mark.parametrize(
@@ -87,37 +89,37 @@ def test_a_key_whose_order_names_no_vault_is_in_the_usual_one_of_its_path(
     tiers = (SettingSet(name="org.tier", value=tier),) if tier else ()
     with clouds() as some:
         holders = Holders(some.root, some.holders("2of3_multi_hsm").providers)
-        desk = OrderExecutor(entries=(*tiers, AccountOpened(account="fund")), holders=holders)
-        published = desk.order(KeyRequest(**terms(account="fund", path=path)))
+        executor = OrderExecutor(entries=(*tiers, AccountOpened(account="fund")), holders=holders)
+        published = executor.order(KeyRequest(**terms(account="fund", path=path)))
         answer = KeyProvisioned.decode(published.value)
         assert (answer.vault, answer.mode) == (
             vault,
             "2of3_multi_hsm" if vault == TREASURY_KEYS else "envelope",
         )
-        again = fresh(desk)
-        again.load(registry_records(desk), vault_records(desk), seen_by(desk))
+        again = fresh(executor)
+        again.load(registry_records(executor), vault_records(executor), seen_by(executor))
 
 
 def test_a_wallet_from_before_its_account_had_a_treasury_stays_with_the_agents_keys() -> None:
-    desk = OrderExecutor()
-    old = desk.order(KeyRequest(**terms(path="wallets/old")))
+    executor = OrderExecutor()
+    old = executor.order(KeyRequest(**terms(path="wallets/old")))
     assert KeyProvisioned.decode(old.value).vault == AGENT_KEYS
     treasury = VaultCreated(account=ACCOUNT, vault=TREASURY_KEYS, mode="envelope")
-    desk.registry.apply(desk.operator.write(treasury))
-    new = desk.order(KeyRequest(**terms(path="wallets/new")))
+    executor.registry.apply(executor.operator.write(treasury))
+    new = executor.order(KeyRequest(**terms(path="wallets/new")))
     assert KeyProvisioned.decode(new.value).vault == TREASURY_KEYS
-    rotated = desk.order(KeyRotation(**terms(path="wallets/old"), version=1))
+    rotated = executor.order(KeyRotation(**terms(path="wallets/old"), version=1))
     assert KeyProvisioned.decode(rotated.value).vault == AGENT_KEYS
-    again = fresh(desk)
-    again.load(registry_records(desk), vault_records(desk), seen_by(desk))
-    assert again.vault == desk.register
+    again = fresh(executor)
+    again.load(registry_records(executor), vault_records(executor), seen_by(executor))
+    assert again.vault == executor.register
 
 
 def test_a_signer_that_puts_an_ordinary_key_into_the_treasury_is_refused() -> None:
-    desk = OrderExecutor()
+    executor = OrderExecutor()
     treasury = VaultCreated(account=ACCOUNT, vault=TREASURY_KEYS, mode="envelope")
-    desk.registry.apply(desk.operator.write(treasury))
-    made = KeyProvisioned.decode(desk.order(KeyRequest(**terms())).value)
+    executor.registry.apply(executor.operator.write(treasury))
+    made = KeyProvisioned.decode(executor.order(KeyRequest(**terms())).value)
     moved = made.model_copy(update={"vault": TREASURY_KEYS, "signature": None})
     with pytest.raises(KeyOrderError, match="another key"):
-        KeyRegister().load(SIGNER.sign_event(moved), desk.registry)
+        KeyRegister().load(SIGNER.sign_event(moved), executor.registry)

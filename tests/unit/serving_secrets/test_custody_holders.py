@@ -88,9 +88,7 @@ CLOUD = {
 
 
 def held(folder: Folder, **settings: object) -> Holders:
-    return open_custody_holders(
-        folder, KmsSettings.model_validate(settings), KmsJournal(lambda: 0)
-    )
+    return open_custody_holders(folder, KmsSettings.model_validate(settings), KmsJournal(lambda: 0))
 
 
 @pytest.mark.parametrize(

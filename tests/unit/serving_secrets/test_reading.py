@@ -29,7 +29,7 @@ from tests.harness.builders.secret_vaults import (
     ALL,
     READER,
     VALUE,
-    Place,
+    MemoryReadEnvironment,
     order,
     put,
     request,
@@ -37,11 +37,13 @@ from tests.harness.builders.secret_vaults import (
 )
 
 
-def asked(desk: SecretService, raw: bytes, place: Place) -> tuple[SecretVersion, ...]:
-    box = base64.b64decode(read(place, desk, raw, ADDRESS)["box"])
-    name = place.records[-1]["id"]
+def asked(
+    service: SecretService, raw: bytes, environment: MemoryReadEnvironment
+) -> tuple[SecretVersion, ...]:
+    box = base64.b64decode(read(environment, service, raw, ADDRESS)["box"])
+    name = environment.records[-1]["id"]
     assert name
-    (context,) = [answer_context(seen) for seen in desk.seen.seen_at_ms]
+    (context,) = [answer_context(seen) for seen in service.seen.seen_at_ms]
     return SecretAnswer.decode(bytes(READER.open(box, context))).secrets
 
 
@@ -49,19 +51,19 @@ def failed(*causes: Cause) -> tuple[ProviderFailure, ...]:
     return tuple(ProviderFailure(f"p{n}", cause) for n, cause in enumerate(causes))
 
 
-def refused(desk: SecretService, raw: bytes, place: Place) -> str:
+def refused(service: SecretService, raw: bytes, environment: MemoryReadEnvironment) -> str:
     with pytest.raises(ApiError) as caught:
-        read(place, desk, raw, ADDRESS)
+        read(environment, service, raw, ADDRESS)
     return caught.value.code
 
 
 def test_what_is_granted_is_on_record_and_answered() -> None:
-    with secret_service("envelope", ALL) as desk:
-        put(desk.secret_sealing, order("envelope"))
-        place = Place()
-        (told,) = asked(desk, request(), place)
+    with secret_service("envelope", ALL) as service:
+        put(service.secret_sealing, order("envelope"))
+        environment = MemoryReadEnvironment()
+        (told,) = asked(service, request(), environment)
         assert told.value == f"0x{VALUE.hex()}"
-        (record,) = place.records
+        (record,) = environment.records
         assert (record["type"], record["actor"], record["allowed"]) == (
             "secret.access",
             AGENT,
@@ -69,7 +71,7 @@ def test_what_is_granted_is_on_record_and_answered() -> None:
         )
         assert (record["client_address"], record["operation"]) == (ADDRESS, "get")
         assert (record["path"], record["version"]) == ("prod/db", 1)
-        assert VALUE.hex() not in str(place.records)
+        assert VALUE.hex() not in str(environment.records)
 
 
 @dataclass(frozen=True)
@@ -105,29 +107,29 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_refused_request_is_recorded_and_gets_the_reason(name: str) -> None:
-    case, place = CASES[name], Place()
-    with secret_service("envelope", ALL) as desk:
-        assert refused(desk, case.raw, place) == case.code
-    (record,) = place.records
+    case, environment = CASES[name], MemoryReadEnvironment()
+    with secret_service("envelope", ALL) as service:
+        assert refused(service, case.raw, environment) == case.code
+    (record,) = environment.records
     assert record | case.record == record
 
 
 def test_a_request_serves_once() -> None:
-    with secret_service("envelope", ALL) as desk:
-        put(desk.secret_sealing, order("envelope"))
-        place = Place()
-        assert asked(desk, request(), place)
-        assert refused(desk, request(), place) == "read_refused"
-        assert [record["type"] for record in place.records] == ["secret.access", "audit"]
+    with secret_service("envelope", ALL) as service:
+        put(service.secret_sealing, order("envelope"))
+        environment = MemoryReadEnvironment()
+        assert asked(service, request(), environment)
+        assert refused(service, request(), environment) == "read_refused"
+        assert [record["type"] for record in environment.records] == ["secret.access", "audit"]
 
 
 @pytest.mark.parametrize("mode", WITH_CLIENT)
 def test_without_the_clients_share_it_is_refused_and_on_record(mode: CustodyMode) -> None:
-    with secret_service(mode, ALL) as desk:
-        put(desk.secret_sealing, order(mode))
-        place = Place()
-        assert refused(desk, request(), place) == "custody_failed"
-        assert [record["allowed"] for record in place.records] == [True]
+    with secret_service(mode, ALL) as service:
+        put(service.secret_sealing, order(mode))
+        environment = MemoryReadEnvironment()
+        assert refused(service, request(), environment) == "custody_failed"
+        assert [record["allowed"] for record in environment.records] == [True]
 
 
 @pytest.mark.parametrize(
@@ -157,13 +159,13 @@ def test_an_error_says_whether_to_retry(error: CustodyError | ReadRequestError, 
 )
 def test_what_cannot_be_put_on_record_is_not_answered(raw: bytes, error: Exception) -> None:
     """Neither a value nor a refusal: the error ends the process."""
-    with secret_service("envelope", ALL) as desk:
-        put(desk.secret_sealing, order("envelope"))
-        place = Place(unwritable=error)
+    with secret_service("envelope", ALL) as service:
+        put(service.secret_sealing, order("envelope"))
+        environment = MemoryReadEnvironment(unwritable=error)
         with pytest.raises(type(error)):
-            read(place, desk, raw, ADDRESS)
+            read(environment, service, raw, ADDRESS)
 
 
 def test_two_processes_have_two_reading_keys() -> None:
-    with secret_service() as desk:
-        assert reading_key(desk) == {"public_key": f"0x{desk.reading_key.public_key.hex()}"}
+    with secret_service() as service:
+        assert reading_key(service) == {"public_key": f"0x{service.reading_key.public_key.hex()}"}

@@ -183,9 +183,9 @@ def test_an_unavailable_root_is_not_reported_as_a_wrong_box(slot: SlotRuns) -> N
 
 def announced_to(*entries: Entry) -> list[str]:
     """Return the accounts that a signer of these entries announces its key to."""
-    desk = OrderExecutor(entries=entries)
-    desk.shares.finishing = False
-    outgoing: list[Outgoing] = desk.operations.maintenance.rotate_share_keys(NOW_MS)
+    executor = OrderExecutor(entries=entries)
+    executor.shares.finishing = False
+    outgoing: list[Outgoing] = executor.operations.maintenance.rotate_share_keys(NOW_MS)
     events = [ShareKeyAnnounced.decode(one.value) for one in outgoing if one.topic is Topic.VAULT]
     return [event.account for event in events]
 

@@ -48,15 +48,17 @@ class SlotRun:
 
     def __post_init__(self) -> None:
         self.memory = Memory(self.disk, SEALER, "0")
-        self.desk = OrderExecutor(entries=(CLIENTS, AccountOpened(account=FUND)), disk=self.disk)
+        self.executor = OrderExecutor(
+            entries=(CLIENTS, AccountOpened(account=FUND)), disk=self.disk
+        )
         self.share_keys = ShareKeyRotation(
             self.memory, root_kms(), Stream(f"turns at {self.now_ms}"), lambda: self.now_ms
         )
-        self.desk.operations.maintenance.shares = self.share_keys
+        self.executor.operations.maintenance.shares = self.share_keys
         self.share_keys.finishing = False
 
     def maintenance(self) -> list[Outgoing]:
-        events = self.desk.operations.maintenance.rotate_share_keys(self.now_ms)
+        events = self.executor.operations.maintenance.rotate_share_keys(self.now_ms)
         return [event for event in events if event.topic is Topic.VAULT]
 
     def commit(self) -> None:
@@ -93,13 +95,13 @@ def test_a_share_key_is_made_and_announced_once_per_rotation_period() -> None:
     assert slot.maintenance() == []
     slot.now_ms += 1
     assert slot.rotate() != public_key
-    assert slot.desk.register.share_keys[FUND].version == 2
+    assert slot.executor.register.share_keys[FUND].version == 2
 
 
 def test_a_signer_without_clients_makes_no_share_key() -> None:
     slot = SlotRun()
-    slot.desk = OrderExecutor()
-    slot.desk.operations.maintenance.shares = slot.share_keys
+    slot.executor = OrderExecutor()
+    slot.executor.operations.maintenance.shares = slot.share_keys
     assert slot.maintenance() == []
     assert slot.share_keys.current is None
     with pytest.raises(ClientShareMissingError):
@@ -108,17 +110,17 @@ def test_a_signer_without_clients_makes_no_share_key() -> None:
 
 def test_a_vault_of_an_unopened_account_gets_the_announcement_once_it_is_opened() -> None:
     slot = SlotRun()
-    slot.desk = OrderExecutor(entries=(CLIENTS,), disk=slot.disk)
-    slot.desk.operations.maintenance.shares = slot.share_keys
+    slot.executor = OrderExecutor(entries=(CLIENTS,), disk=slot.disk)
+    slot.executor.operations.maintenance.shares = slot.share_keys
     assert slot.maintenance() == []
-    slot.desk.registry.apply(slot.desk.operator.write(AccountOpened(account=FUND)))
+    slot.executor.registry.apply(slot.executor.operator.write(AccountOpened(account=FUND)))
     (announcement,) = slot.maintenance()
     assert ShareKeyAnnounced.decode(announcement.value).account == FUND
 
 
 def test_accounts_of_other_slots_get_no_announcement() -> None:
     slot = SlotRun()
-    slot.desk.operations.maintenance.owns = lambda _: False
+    slot.executor.operations.maintenance.owns = lambda _: False
     assert slot.maintenance() == []
 
 
@@ -143,13 +145,13 @@ def test_a_crash_before_the_commit_keeps_the_announced_key() -> None:
     later = SlotRun(slot.disk, slot.now_ms)
     assert later.opens(first) == SHARE
     assert later.share_keys.version == 1
-    later.desk.register.load(first_announcement(slot), later.desk.registry)
+    later.executor.register.load(first_announcement(slot), later.executor.registry)
     assert later.rotate() != first
 
 
 def first_announcement(slot: SlotRun) -> bytes:
     """Return the first committed announcement."""
-    return next(e.encode() for e in slot.desk.register.announced.values() if e.version == 1)
+    return next(e.encode() for e in slot.executor.register.announced.values() if e.version == 1)
 
 
 def test_a_key_is_erased_only_after_recovery_has_finished() -> None:
@@ -178,9 +180,11 @@ def test_an_unavailable_root_keeps_the_current_key_and_is_recorded_at_intervals(
     first = slot.rotate()
     slot.now_ms += ROTATE_AFTER_MS
     with frozen_root(slot):
-        (record,) = slot.desk.operations.maintenance.rotate_share_keys(slot.now_ms)
+        (record,) = slot.executor.operations.maintenance.rotate_share_keys(slot.now_ms)
         assert action_of(record.value) == "share.key.failed"
-        assert slot.desk.operations.maintenance.rotate_share_keys(slot.now_ms + RETRY_MS - 1) == []
+        assert (
+            slot.executor.operations.maintenance.rotate_share_keys(slot.now_ms + RETRY_MS - 1) == []
+        )
     slot.now_ms += RETRY_MS
     assert slot.opens(first) == SHARE
     assert slot.rotate() != first
@@ -223,7 +227,7 @@ def announced(by: Ed25519Signer = SIGNER, **changes: object) -> bytes:
 def test_a_forged_announcement_is_refused(raw: bytes, because: str) -> None:
     slot = SlotRun()
     with pytest.raises(KeyOrderError, match=because):
-        slot.desk.register.load(raw, slot.desk.registry)
+        slot.executor.register.load(raw, slot.executor.registry)
 
 
 def test_a_replayed_announcement_does_not_restore_a_former_key() -> None:
@@ -232,15 +236,15 @@ def test_a_replayed_announcement_does_not_restore_a_former_key() -> None:
     slot.commit()
     slot.now_ms += ROTATE_AFTER_MS
     second = slot.rotate()
-    slot.desk.register.load(first.value, slot.desk.registry)
-    assert slot.desk.register.share_keys[FUND].public_key == second
+    slot.executor.register.load(first.value, slot.executor.registry)
+    assert slot.executor.register.share_keys[FUND].public_key == second
     other = SlotRun()
-    other.desk.register.load(
-        next(e.encode() for e in slot.desk.register.announced.values() if e.version == 2),
-        other.desk.registry,
+    other.executor.register.load(
+        next(e.encode() for e in slot.executor.register.announced.values() if e.version == 2),
+        other.executor.registry,
     )
     with pytest.raises(KeyOrderError, match=r"share key 1 .*2"):
-        other.desk.register.load(first.value, other.desk.registry)
+        other.executor.register.load(first.value, other.executor.registry)
 
 
 NEXT_SIGNER = Ed25519Signer(SIGNER.keyid, b"n" * 32)
@@ -250,8 +254,8 @@ def replaced(by: Ed25519Signer = NEXT_SIGNER, **changes: object) -> SlotRun:
     """Return a run that announced its share key, and whose signer key was then revoked."""
     slot = SlotRun()
     slot.rotate()
-    desk = slot.desk
-    desk.registry.apply(desk.operator.write(service(by, "signer", **changes)))
+    executor = slot.executor
+    executor.registry.apply(executor.operator.write(service(by, "signer", **changes)))
     return slot
 
 
@@ -260,7 +264,7 @@ def test_share_keys_announced_with_a_revoked_key_are_not_published(
     slot: SlotRun,
 ) -> None:
     """An old announcement stays valid as history, but clients must not seal to it any more."""
-    register, registry = slot.desk.register, slot.desk.registry
+    register, registry = slot.executor.register, slot.executor.registry
     assert registry_snapshot(registry, register)["share_keys"] == {}
     public_key = "0x" + "09" * 32
     name = announcement_id(FUND, 2, public_key)
@@ -270,11 +274,11 @@ def test_share_keys_announced_with_a_revoked_key_are_not_published(
 
 def test_a_signer_with_a_new_key_announces_the_next_share_key_immediately() -> None:
     slot = replaced()
-    maintenance = slot.desk.operations.maintenance
+    maintenance = slot.executor.operations.maintenance
     maintenance.identity = NEXT_SIGNER
     public_key = slot.rotate()
     assert slot.maintenance() == []
-    assert registry_snapshot(slot.desk.registry, slot.desk.register)["share_keys"] == {
+    assert registry_snapshot(slot.executor.registry, slot.executor.register)["share_keys"] == {
         FUND: public_key
     }
     assert slot.share_keys.version == 2
@@ -287,24 +291,24 @@ def test_announcements_to_many_accounts_are_split_over_commits() -> None:
     for name in crowd:
         own = VaultCreated(account=name, vault=AGENT_KEYS, mode="2of2_client_custody")
         for entry in (own, AccountOpened(account=name)):
-            slot.desk.registry.apply(slot.desk.operator.write(entry))
+            slot.executor.registry.apply(slot.executor.operator.write(entry))
     for version in (1, 2):
         batches = [slot.maintenance() for _ in range(3)]
         slot.commit()
         assert list(map(len, batches)) == [ANNOUNCED_MAX, 1, 0]
         assert slot.share_keys.version == version
-        slot.desk.registry.apply(slot.desk.operator.write(service(NEXT_SIGNER, "signer")))
-        slot.desk.operations.maintenance.identity = NEXT_SIGNER
-    assert {key.version for key in slot.desk.register.share_keys.values()} == {2}
+        slot.executor.registry.apply(slot.executor.operator.write(service(NEXT_SIGNER, "signer")))
+        slot.executor.operations.maintenance.identity = NEXT_SIGNER
+    assert {key.version for key in slot.executor.register.share_keys.values()} == {2}
 
 
 def test_the_handover_of_a_share_is_recorded() -> None:
-    desk = OrderExecutor(
+    executor = OrderExecutor(
         entries=(CLIENTS, AccountOpened(account=FUND)), holders=Holders(root_kms())
     )
-    answer = desk.order(KeyRequest(**terms(account=FUND, share_for=FOR_CLIENT)))
+    answer = executor.order(KeyRequest(**terms(account=FUND, share_for=FOR_CLIENT)))
     assert KeyProvisioned.decode(answer.value).client_share
-    (record,) = desk.records
+    (record,) = executor.records
     access = SecretAccess.decode(record.value)
     assert (access.operation, access.allowed, access.actor) == ("hand-over", True, "admin-0")
     assert (access.account, access.vault, access.version) == (FUND, AGENT_KEYS, 1)

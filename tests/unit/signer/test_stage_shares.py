@@ -32,16 +32,18 @@ def bob() -> AgentSet:
 def signing(mode: CustodyMode) -> Iterator[tuple[Fund, ClientShare]]:
     """Yield a vault of the mode with one key, and the share that bob's client sealed."""
     with fund(mode) as one:
-        one.desk.registry.apply(one.desk.operator.write(bob()))
+        one.executor.registry.apply(one.executor.operator.write(bob()))
         share = one.received(one.give(KeyRequest))
         yield one, one.sent(share, BOB)
 
 
 def restarted(one: Fund, disk: Disk) -> SignerProcess:
     """A restarted signer: no key is open, only the disk remains."""
-    one.desk.keychain.close()
-    process = SignerProcess(disk, one.desk.registry, one.desk.keys)
-    process.stage.key_use = KeyUse(one.desk.keychain.use, KeyAccesses(one.desk.keychain.openings))
+    one.executor.keychain.close()
+    process = SignerProcess(disk, one.executor.registry, one.executor.keys)
+    process.stage.key_use = KeyUse(
+        one.executor.keychain.use, KeyAccesses(one.executor.keychain.openings)
+    )
     return process
 
 
@@ -84,7 +86,7 @@ def test_an_intent_without_a_share_is_refused_even_after_one_with_it(
 def test_a_stolen_share_in_another_agents_intent_is_refused(mode: CustodyMode) -> None:
     with signing(mode) as (one, share):
         eve = agent(agent="eve", account=FUND, key_paths=(KEY_PATH,))
-        one.desk.registry.apply(one.desk.operator.write(eve))
+        one.executor.registry.apply(one.executor.operator.write(eve))
         process = restarted(one, Disk())
         stolen = intent(agent="eve", account=FUND, client_share=share)
         refused = pinned(process, stolen)
@@ -123,7 +125,7 @@ def test_each_opening_of_a_key_is_recorded_once_with_its_agent(
         process = restarted(one, Disk())
         process.run([arrival(asked(share, idempotency_key=f"{n}")) for n in range(3)], NOW_MS)
         assert accessed(process.disk) == [(BOB, True, None)]
-        one.desk.keychain.close()
+        one.executor.keychain.close()
         process.run([arrival(asked(share, idempotency_key="later"))], NOW_MS + 1)
         assert accessed(process.disk) == [(BOB, True, None)] * 2
         access = process.disk.accesses[-1]
@@ -147,8 +149,8 @@ def test_an_opening_after_a_crash_and_a_failed_one_are_recorded() -> None:
 def test_an_agent_without_a_grant_opens_nothing_and_is_recorded() -> None:
     with signing("2of2_client_custody") as (one, share):
         eve = agent(agent="eve", account=FUND, key_paths=())
-        one.desk.registry.apply(one.desk.operator.write(eve))
+        one.executor.registry.apply(one.executor.operator.write(eve))
         process = restarted(one, Disk())
         process.run([arrival(intent(agent="eve", account=FUND, client_share=share))], NOW_MS)
         assert accessed(process.disk) == [("eve", False, "key_not_granted")]
-        assert one.desk.keychain.openings() == 0
+        assert one.executor.keychain.openings() == 0

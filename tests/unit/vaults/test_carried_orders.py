@@ -6,7 +6,7 @@ from schemas.vault_events import SecretDelivery
 from tests.harness.builders.cases import AGENT
 from tests.harness.builders.custody_client import FOR_CLIENT
 from tests.harness.builders.order_executor import why
-from tests.harness.builders.vault_orders import desk, put, stored
+from tests.harness.builders.vault_orders import executor, put, stored
 
 
 def named(envelope: Envelope, keyid: str) -> Envelope:
@@ -17,7 +17,7 @@ def named(envelope: Envelope, keyid: str) -> Envelope:
 
 
 def test_no_record_has_a_name_that_a_carrier_wrote_beside_the_signature() -> None:
-    with desk("2of2_client_custody") as one:
+    with executor("2of2_client_custody") as one:
         delivery = SecretDelivery.decode(put(share_for=FOR_CLIENT))
         lied = delivery.model_copy(update={"request": named(delivery.request, AGENT)})
         stored(one.send(lied.encode()))
@@ -27,7 +27,7 @@ def test_no_record_has_a_name_that_a_carrier_wrote_beside_the_signature() -> Non
 
 
 def test_a_box_serves_no_other_order() -> None:
-    with desk() as one:
+    with executor() as one:
         first, second = put(), put(path="prod/other")
         moved = SecretDelivery.decode(second).model_copy(
             update={"box": SecretDelivery.decode(first).box}
@@ -36,7 +36,7 @@ def test_a_box_serves_no_other_order() -> None:
 
 
 def test_an_order_in_another_partition_than_its_accounts_is_refused() -> None:
-    with desk() as one:
+    with executor() as one:
         for partition in range(4):
             one.send(put(version=one.register.count + 1), partition=partition)
         assert one.register.count == 1

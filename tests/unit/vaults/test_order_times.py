@@ -10,13 +10,13 @@ from schemas.topics import Topic
 from signer.order_validity import LIFETIME_MS_MAX
 from tests.harness.builders.cases import ACCOUNT, NOW_MS
 from tests.harness.builders.order_executor import why
-from tests.harness.builders.vault_orders import desk, generate, put, rotate
+from tests.harness.builders.vault_orders import executor, generate, put, rotate
 
 
 @pytest.mark.parametrize("raw", [put(), rotate(), generate(path="prod/other")])
 def test_an_order_that_is_sent_again_once_it_has_expired_is_refused(raw: bytes) -> None:
     """Executed before or held back until now: neither case publishes an event."""
-    with desk() as one:
+    with executor() as one:
         one.send(put())
         one.send(rotate())
         before = copy.deepcopy(one.register)
@@ -28,7 +28,7 @@ def test_an_order_that_is_sent_again_once_it_has_expired_is_refused(raw: bytes) 
 
 @pytest.mark.parametrize("lived_ms", [1, LIFETIME_MS_MAX])
 def test_an_order_lives_as_long_as_it_says_and_no_longer(lived_ms: int) -> None:
-    with desk() as one:
+    with executor() as one:
         raw = put(expires_at_ms=NOW_MS + lived_ms)
         record = Record(Topic.KEY_REQUESTS, partition_of(ACCOUNT, 4), 9, ACCOUNT, raw, NOW_MS)
         (told,) = one.operations.execute_order(record, NOW_MS + lived_ms)

@@ -40,7 +40,7 @@ from tests.harness.builders.order_executor import (
 )
 from tests.harness.builders.secret_vaults import VALUE
 from tests.harness.builders.vault_orders import (
-    desk,
+    executor,
     generate,
     opened,
     put,
@@ -54,7 +54,7 @@ WRITES = Grant(effect="allow", vault="main", paths="prod/**", rights=("write",))
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_value_is_stored_and_opens_in_every_mode(mode: CustodyMode) -> None:
-    with desk(mode) as one:
+    with executor(mode) as one:
         share_for = FOR_CLIENT if PLANS[mode].needs_client else None
         raw = put(share_for=share_for)
         event = stored(one.send(raw))
@@ -65,21 +65,21 @@ def test_a_value_is_stored_and_opens_in_every_mode(mode: CustodyMode) -> None:
 
 @pytest.mark.parametrize("kind", ["password", "api_key", "private_key", "ssh_key"])
 def test_an_order_without_a_value_generates_one(kind: str) -> None:
-    with desk() as one:
+    with executor() as one:
         events = [stored(one.send(generate(kind=kind, path=f"prod/{n}"))) for n in (1, 2)]
         assert all(event.generated for event in events)
         assert opened(one, events[0]) != opened(one, events[1])
 
 
 def test_an_order_that_comes_again_gets_the_answer_that_it_had() -> None:
-    with desk() as one:
+    with executor() as one:
         for raw in (put(), rotate()):
             assert one.send(raw) == one.send(raw)
         assert one.register.count == 2
 
 
 def test_a_start_folds_all_events_and_resumes() -> None:
-    with desk() as one:
+    with executor() as one:
         one.order(KeyRequest(**terms()))
         for raw in (put(), put(b"new", version=2), rotate(), rotate(2), rotate(vault=AGENT_KEYS)):
             one.send(raw)
@@ -94,7 +94,7 @@ def test_a_start_folds_all_events_and_resumes() -> None:
 
 @pytest.mark.parametrize("done", range(4))
 def test_a_rotation_killed_after_any_event_goes_on_and_does_nothing_twice(done: int) -> None:
-    with desk() as one:
+    with executor() as one:
         for number in range(3):
             one.send(put(path=f"prod/{number}"))
         changed = one.send(rotate())
@@ -114,7 +114,7 @@ def test_a_rotation_killed_after_any_event_goes_on_and_does_nothing_twice(done: 
 
 def test_a_rotation_is_carried_on_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.runners.custody_maintenance.REWRAPS_MAX", 2)
-    with desk() as one:
+    with executor() as one:
         for number in range(5):
             one.send(put(path=f"prod/{number}"))
         one.send(rotate())
@@ -124,7 +124,7 @@ def test_a_rotation_is_carried_on_in_portions(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_rotation_waits_while_the_root_does_not_answer_and_says_so() -> None:
-    with desk() as one:
+    with executor() as one:
         one.send(put())
         one.send(rotate())
         vaults, sound = one.operations.vaults, one.operations.vaults.holders
@@ -147,7 +147,7 @@ def damage(one: OrderExecutor, place: VersionId, sealed: SealedSecret) -> Sealed
 
 @pytest.mark.parametrize("broken", ["data key", "former key"])
 def test_a_version_that_does_not_open_keeps_no_other_and_no_other_vault_behind(broken: str) -> None:
-    with desk() as one:
+    with executor() as one:
         one.registry.apply(one.operator.write(VaultCreated(account=ACCOUNT, vault="side")))
         for number in range(3):
             one.send(put(path=f"prod/{number}"))
@@ -181,7 +181,7 @@ def test_a_version_that_does_not_open_keeps_no_other_and_no_other_vault_behind(b
 
 
 def test_every_order_about_a_secret_is_on_record() -> None:
-    with desk("envelope", WRITES) as one:
+    with executor("envelope", WRITES) as one:
         one.send(put())
         one.send(put(by=ALICE, agent=AGENT, version=2))
         (record,) = one.records
@@ -204,7 +204,7 @@ def test_every_order_about_a_secret_is_on_record() -> None:
 def test_an_agent_stores_nothing_where_no_grant_lets_it_and_that_is_on_record(
     grants: tuple[Grant, ...], reason: AccessReason
 ) -> None:
-    with desk("envelope", *grants) as one:
+    with executor("envelope", *grants) as one:
         published = one.send(put(by=ALICE, agent=AGENT))
         told = SecretAccess.decode(published.value)
         assert (told.allowed, told.reason, told.actor) == (False, reason, AGENT)
@@ -212,7 +212,7 @@ def test_an_agent_stores_nothing_where_no_grant_lets_it_and_that_is_on_record(
 
 
 def test_a_refused_order_that_comes_again_once_it_is_allowed_hides_behind_no_old_record() -> None:
-    with desk() as one:
+    with executor() as one:
         raw = put(by=ALICE, agent=AGENT)
         refused = SecretAccess.decode(one.send(raw).value)
         one.registry.apply(one.operator.write(AccessSet(agent=AGENT, grants=(WRITES,))))
@@ -233,7 +233,7 @@ def test_a_refused_order_that_comes_again_once_it_is_allowed_hides_behind_no_old
     ],
 )
 def test_the_front_door_tells_an_agent_without_a_grant_nothing_of_what_is_there(raw: bytes) -> None:
-    with desk() as one:
+    with executor() as one:
         one.send(put())
         ordered = checked_vault_order(raw, one.registry, one.register)
         assert ordered.order.account == ACCOUNT
@@ -262,7 +262,7 @@ def test_the_front_door_tells_an_agent_without_a_grant_nothing_of_what_is_there(
     ],
 )
 def test_an_impossible_or_unauthenticated_order_changes_nothing(raw: bytes, because: str) -> None:
-    with desk() as one:
+    with executor() as one:
         before = copy.deepcopy(one.register)
         assert because in why(one.send(raw))
         assert one.register == before
@@ -272,7 +272,7 @@ def test_an_impossible_or_unauthenticated_order_changes_nothing(raw: bytes, beca
 def test_a_vault_that_is_full_takes_nothing_more_and_opens_all_the_same(
     bound: str, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with desk("envelope", WRITES) as one:
+    with executor("envelope", WRITES) as one:
         one.registry.apply(one.operator.write(VaultCreated(account=ACCOUNT, vault="side")))
         monkeypatch.setattr(f"signer.vaults.secret_register.VAULT_{bound}_MAX", most)
         events = [stored(one.send(put(by=ALICE, agent=AGENT, version=n))) for n in (1, 2)]

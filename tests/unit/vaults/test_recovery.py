@@ -85,7 +85,7 @@ def share_in(event: SecretRecovered, client: HpkeKey = NEW_CLIENT) -> bytearray:
 
 def signs(one: Fund, share: bytes | bytearray) -> bool:
     try:
-        ring_key = one.desk.keychain.use(one.key(), AGENT, one.sent(share))
+        ring_key = one.executor.keychain.use(one.key(), AGENT, one.sent(share))
     except SharesMismatchError:
         return False
     return len(ring_key.sign(DIGEST)) == 65
@@ -102,7 +102,7 @@ def stocked(mode: CustodyMode = MODE) -> Iterator[tuple[Fund, bytearray]]:
 def test_the_client_gets_a_share_that_signs_and_the_lost_one_signs_no_more() -> None:
     with stocked() as (one, lost):
         assert signs(one, lost)  # and is open now
-        published = give(one.desk.operations, sealed())
+        published = give(one.executor.operations, sealed())
         event = recovered(published)
         assert not signs(one, lost)
         assert signs(one, share_in(event))
@@ -113,16 +113,16 @@ def test_the_very_box_that_opened_the_key_before_opens_it_no_more() -> None:
     """A key that is open for a box needs no holder for it: it is closed."""
     with stocked() as (one, lost):
         box = one.sent(lost)
-        one.desk.keychain.use(one.key(), AGENT, box)
-        recovered(give(one.desk.operations, sealed()))
+        one.executor.keychain.use(one.key(), AGENT, box)
+        recovered(give(one.executor.operations, sealed()))
         with pytest.raises(SharesMismatchError):
-            one.desk.keychain.use(one.key(), AGENT, box)
+            one.executor.keychain.use(one.key(), AGENT, box)
 
 
 def test_a_recovery_returns_the_key_to_no_caller() -> None:
     with stocked() as (one, lost):
         descriptor = one.key()
-        event = recovered(give(one.desk.operations, sealed()))
+        event = recovered(give(one.executor.operations, sealed()))
         assert one.key() == descriptor
         assert b"ciphertext" not in event.encode()
         assert bytes(lost).hex().encode() not in event.encode()
@@ -131,7 +131,7 @@ def test_a_recovery_returns_the_key_to_no_caller() -> None:
 
 def test_that_it_was_asked_for_approved_of_and_done_is_on_record_with_its_reason() -> None:
     with stocked() as (one, _):
-        published = give(one.desk.operations, sealed())
+        published = give(one.executor.operations, sealed())
         assert trail(published) == DONE
         records = [AuditRecord.decode(each.value) for each in published[2:]]
         assert "laptop" in records[0].detail
@@ -142,8 +142,8 @@ def test_that_it_was_asked_for_approved_of_and_done_is_on_record_with_its_reason
 
 def test_an_order_that_comes_again_gets_the_answer_that_it_had_and_no_other_share() -> None:
     with stocked() as (one, _):
-        first = give(one.desk.operations, sealed())
-        again = give(one.desk.operations, sealed())
+        first = give(one.executor.operations, sealed())
+        again = give(one.executor.operations, sealed())
         assert again[0] == first[0]
         assert trail(again) == DONE[:2]
         assert signs(one, share_in(recovered(first)))
@@ -157,11 +157,13 @@ def test_an_order_that_was_held_back_until_a_later_one_was_carried_out_is_refuse
     given_up = HpkeKey(b"g" * 32)
     held_back = sealed(share_for=f"0x{given_up.public_key.hex()}", requested_at_ms=NOW_MS - 1)
     with stocked() as (one, _):
-        published = give(one.desk.operations, sealed())
-        one.desk.vault.append(published[0])
-        operations = fresh(one.desk) if restarted else one.desk.operations
+        published = give(one.executor.operations, sealed())
+        one.executor.vault.append(published[0])
+        operations = fresh(one.executor) if restarted else one.executor.operations
         if restarted:
-            operations.load(registry_records(one.desk), vault_records(one.desk), seen_by(one.desk))
+            operations.load(
+                registry_records(one.executor), vault_records(one.executor), seen_by(one.executor)
+            )
         told = give(operations, held_back)
         assert trail(told) == ["recovery.asked", "recovery.approved", "recovery.refused"]
         assert "later order" in AuditRecord.decode(told[-1].value).detail
@@ -190,27 +192,27 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 def test_an_order_that_proves_nothing_changes_nothing_and_is_on_record(name: str) -> None:
     changes, because = REFUSED[name]
     with stocked() as (one, share):
-        before = copy.deepcopy(one.desk.register)
-        published = give(one.desk.operations, sealed(**changes))
+        before = copy.deepcopy(one.executor.register)
+        published = give(one.executor.operations, sealed(**changes))
         assert trail(published)[0] == "recovery.asked"
         assert trail(published)[-1] == "recovery.refused"
         assert because in AuditRecord.decode(published[-1].value).detail
-        assert one.desk.register == before
+        assert one.executor.register == before
         assert signs(one, share)
 
 
 @pytest.mark.parametrize("mode", sorted(set(MODES) - {MODE}))
 def test_no_other_mode_has_a_recovery(mode: CustodyMode) -> None:
     with stocked(mode) as (one, _):
-        published = give(one.desk.operations, sealed())
+        published = give(one.executor.operations, sealed())
         assert trail(published)[-1] == "recovery.refused"
         assert "cannot be recovered" in AuditRecord.decode(published[-1].value).detail
 
 
 def test_an_old_order_that_was_carried_out_is_refused_when_it_comes_again_too_late() -> None:
     with stocked() as (one, _):
-        event = recovered(give(one.desk.operations, sealed()))
-        published = give(one.desk.operations, sealed(), NOW_MS + 600_000)
+        event = recovered(give(one.executor.operations, sealed()))
+        published = give(one.executor.operations, sealed(), NOW_MS + 600_000)
         assert trail(published) == ["recovery.asked", "recovery.refused"]
         assert signs(one, share_in(event))
 
@@ -218,7 +220,10 @@ def test_an_old_order_that_was_carried_out_is_refused_when_it_comes_again_too_la
 def test_an_order_in_another_partition_than_its_accounts_is_refused() -> None:
     with stocked() as (one, _):
         other = (partition_of(FUND, 4) + 1) % 4
-        assert trail(give(one.desk.operations, sealed(), partition=other))[-1] == "recovery.refused"
+        assert (
+            trail(give(one.executor.operations, sealed(), partition=other))[-1]
+            == "recovery.refused"
+        )
 
 
 @pytest.mark.parametrize("name", ["gcp", "aws"])
@@ -228,20 +233,20 @@ def test_a_provider_that_fails_at_any_call_changes_nothing_and_the_next_order_go
 ) -> None:
     with stocked() as (one, lost):
         failing = FailingKms(cloud(name), KmsUnavailableError("no answer"), call)
-        sound = one.desk.operations.vaults.holders
+        sound = one.executor.operations.vaults.holders
         providers = tuple(
             Provider(each.name, failing, lambda _: None) if each.name == name else each
             for each in sound.providers
         )
-        one.desk.operations.vaults.holders = Holders(sound.root, providers)
-        published = give(one.desk.operations, sealed())
-        one.desk.operations.vaults.holders = sound
+        one.executor.operations.vaults.holders = Holders(sound.root, providers)
+        published = give(one.executor.operations, sealed())
+        one.executor.operations.vaults.holders = sound
         if call > PROVIDER_CALLS:
             assert trail(published) == DONE
             return
         assert trail(published) == ["recovery.asked", "recovery.approved", "recovery.refused"]
         assert signs(one, lost)
-        again = give(one.desk.operations, sealed(requested_at_ms=NOW_MS + 1))
+        again = give(one.executor.operations, sealed(requested_at_ms=NOW_MS + 1))
         assert signs(one, share_in(recovered(again)))
 
 
@@ -249,13 +254,13 @@ def test_a_provider_that_fails_at_any_call_changes_nothing_and_the_next_order_go
 def test_a_signer_that_dies_around_the_commit_answers_once(*, committed: bool) -> None:
     """Uncommitted work is repeated; a committed answer is also that of the next boot."""
     with stocked() as (one, lost):
-        seen = seen_by(one.desk)
-        first = give(one.desk.operations, sealed())
+        seen = seen_by(one.executor)
+        first = give(one.executor.operations, sealed())
         if committed:
-            one.desk.vault.append(first[0])
-            seen = seen_by(one.desk)
-        later = fresh(one.desk)
-        later.load(registry_records(one.desk), vault_records(one.desk), seen)
+            one.executor.vault.append(first[0])
+            seen = seen_by(one.executor)
+        later = fresh(one.executor)
+        later.load(registry_records(one.executor), vault_records(one.executor), seen)
         second = give(later, sealed())
         assert (second[0] == first[0]) is committed
         later.keychain.share_boxes = one.boxes
@@ -282,26 +287,26 @@ def test_a_recovery_event_unlike_the_admins_order_is_refused(name: str) -> None:
     """Even where the signer itself says it."""
     changes, because = FORGED[name]
     with stocked() as (one, _):
-        later = copy.deepcopy(one.desk.register)
-        event = recovered(give(one.desk.operations, sealed()))
+        later = copy.deepcopy(one.executor.register)
+        event = recovered(give(one.executor.operations, sealed()))
         if "request" in changes:
             changes = {"request": Envelope.decode(sealed(by=MALLORY))}
         forged = event.model_copy(update=changes | {"signature": None})
         before = copy.deepcopy(later)
         with pytest.raises(KeyOrderError, match=because):
-            later.load(SIGNER.sign_event(forged), one.desk.registry)
+            later.load(SIGNER.sign_event(forged), one.executor.registry)
         assert later == before
         later.load(
-            SIGNER.sign_event(event.model_copy(update={"signature": None})), one.desk.registry
+            SIGNER.sign_event(event.model_copy(update={"signature": None})), one.executor.registry
         )
-        assert later == one.desk.register
+        assert later == one.executor.register
 
 
 @pytest.mark.parametrize("mode", ["2of3_multi_hsm", "2of3_multi_hsm_client"])
 def test_a_recovery_event_in_a_mode_without_recovery_is_refused(mode: CustodyMode) -> None:
     with stocked(mode) as (one, _):
         request = Envelope.decode(sealed())
-        held = one.desk.keys.wrappings.versions[one.key().version_id].sealed
+        held = one.executor.keys.wrappings.versions[one.key().version_id].sealed
         shares = tuple(
             WrappedShareText(provider=s.provider, blob="0x09") for s in held.wrapped_shares
         )
@@ -316,4 +321,4 @@ def test_a_recovery_event_in_a_mode_without_recovery_is_refused(mode: CustodyMod
             signer=SIGNER.keyid,
         )
         with pytest.raises(KeyOrderError, match="2of3_multi_hsm"):
-            one.desk.register.load(SIGNER.sign_event(forged), one.desk.registry)
+            one.executor.register.load(SIGNER.sign_event(forged), one.executor.registry)

@@ -42,27 +42,27 @@ def order(change: KeyChange, sequence: int = 1) -> Envelope:
 
 
 def rotation(one: Fund) -> Rotation:
-    vault = one.desk.registry.vaults[PLACE]
-    return Rotation(ORG, vault, one.desk.keys.wrappings, SIGNER.keyid, NOW_MS)
+    vault = one.executor.registry.vaults[PLACE]
+    return Rotation(ORG, vault, one.executor.keys.wrappings, SIGNER.keyid, NOW_MS)
 
 
 def change(one: Fund, kind: KeyChange, sequence: int = 1, new: RootKms | None = None) -> None:
     root = one.clouds.root
     made = rotation(one).change_key(order(kind, sequence), root, new or root, Stream(f"{kind}"))
-    one.desk.keys.load(SIGNER.sign_event(made), one.desk.registry)
+    one.executor.keys.load(SIGNER.sign_event(made), one.executor.registry)
 
 
 def finish(one: Fund, steps: int | None = None, root: RootKms | None = None) -> None:
     """Rewrap outdated versions, and die after so many steps."""
     events = rotation(one).rewrap_outdated(root or one.clouds.root, Stream("rewrap"))
     for event in [event for event, _ in zip(events, range(steps or 99), strict=False)]:
-        one.desk.keys.load(SIGNER.sign_event(event), one.desk.registry)
+        one.executor.keys.load(SIGNER.sign_event(event), one.executor.registry)
 
 
 def all_sign(one: Fund) -> None:
-    one.desk.keychain.close()
-    for key in one.desk.keys.all():
-        assert len(one.desk.keychain.use(key).sign(DIGEST)) == 65
+    one.executor.keychain.close()
+    for key in one.executor.keys.all():
+        assert len(one.executor.keychain.use(key).sign(DIGEST)) == 65
 
 
 @contextmanager
@@ -80,10 +80,10 @@ def test_a_kek_rotation_killed_half_way_loses_nothing_and_goes_on(steps: int) ->
         if steps:
             finish(one, steps)
         all_sign(one)
-        assert len(list(one.desk.keys.wrappings.outdated(PLACE))) == len(PATHS) - steps
+        assert len(list(one.executor.keys.wrappings.outdated(PLACE))) == len(PATHS) - steps
         finish(one)
         all_sign(one)
-        assert not list(one.desk.keys.wrappings.outdated(PLACE))
+        assert not list(one.executor.keys.wrappings.outdated(PLACE))
         assert not list(rotation(one).rewrap_outdated(one.clouds.root, Stream()))
 
 
@@ -91,7 +91,7 @@ def test_new_versions_in_the_middle_of_a_rotation_are_under_the_new_kek() -> Non
     with stocked() as one:
         change(one, "kek")
         one.give(KeyRotation, path=PATHS[0], version=1)
-        behind = list(one.desk.keys.wrappings.outdated(PLACE))
+        behind = list(one.executor.keys.wrappings.outdated(PLACE))
         assert VersionId(*PLACE, PATHS[0], 2) not in behind
         finish(one)
         all_sign(one)
@@ -99,22 +99,24 @@ def test_new_versions_in_the_middle_of_a_rotation_are_under_the_new_kek() -> Non
 
 def test_a_root_rotation_re_wraps_the_kek_alone() -> None:
     with stocked() as one:
-        new, before = root_kms(OTHER_ROOT, "new root"), dict(one.desk.keys.wrappings.versions)
+        new, before = root_kms(OTHER_ROOT, "new root"), dict(one.executor.keys.wrappings.versions)
         change(one, "root", new=new)
-        assert one.desk.keys.wrappings.versions == before
+        assert one.executor.keys.wrappings.versions == before
         with pytest.raises(CustodyError):
             all_sign(one)  # the old root has nothing to open any more
-        one.desk.keychain._holders = Holders(new)  # noqa: SLF001 - a restart with new settings
+        one.executor.keychain._holders = Holders(new)  # noqa: SLF001 - a restart with new settings
         all_sign(one)
 
 
 @pytest.mark.parametrize("mode", WITH_KEK)
 def test_a_rotation_needs_no_client_and_opens_no_secret(mode: CustodyMode) -> None:
     with stocked(mode) as one:
-        before = {place: held.sealed for place, held in one.desk.keys.wrappings.versions.items()}
+        before = {
+            place: held.sealed for place, held in one.executor.keys.wrappings.versions.items()
+        }
         change(one, "kek")
         finish(one)
-        for place, held in one.desk.keys.wrappings.versions.items():
+        for place, held in one.executor.keys.wrappings.versions.items():
             assert held.sealed.ciphertext == before[place].ciphertext
             assert held.sealed.wrapped_dek != before[place].wrapped_dek
             assert held.sequence == 1
@@ -127,7 +129,7 @@ def test_a_root_that_fails_in_a_rotation_changes_only_what_events_say(call: int)
         made = None
         try:
             made = rotation(one).change_key(order("kek"), down, down, Stream("kek"))
-            one.desk.keys.load(SIGNER.sign_event(made), one.desk.registry)
+            one.executor.keys.load(SIGNER.sign_event(made), one.executor.registry)
             finish(one, root=down)
         except KmsUnavailableError:
             pass
@@ -152,20 +154,20 @@ def test_an_order_that_is_not_the_next_is_refused() -> None:
 
 def test_every_reader_of_the_events_of_a_rotation_gets_the_same_vault() -> None:
     with stocked() as one:
-        vault = one.desk.registry.vaults[PLACE]
-        published = [record.value for record in vault_records(one.desk)]
+        vault = one.executor.registry.vaults[PLACE]
+        published = [record.value for record in vault_records(one.executor)]
         for sequence in (1, 2):
-            here = Rotation(ORG, vault, one.desk.keys.wrappings, SIGNER.keyid, NOW_MS)
+            here = Rotation(ORG, vault, one.executor.keys.wrappings, SIGNER.keyid, NOW_MS)
             root = one.clouds.root
             made = here.change_key(order("kek", sequence), root, root, Stream(f"{sequence}"))
             published.append(SIGNER.sign_event(made))
-            one.desk.keys.load(published[-1], one.desk.registry)
+            one.executor.keys.load(published[-1], one.executor.registry)
             for event in list(here.rewrap_outdated(root, Stream(f"rewrap {sequence}"))):
                 published.append(SIGNER.sign_event(event))
-                one.desk.keys.load(published[-1], one.desk.registry)
+                one.executor.keys.load(published[-1], one.executor.registry)
         again = KeyRegister()
         for raw in published:
-            again.load(raw, one.desk.registry)
-        mine, others = VaultRegister(again), VaultRegister(one.desk.keys)
+            again.load(raw, one.executor.registry)
+        mine, others = VaultRegister(again), VaultRegister(one.executor.keys)
         assert mine.digest() == others.digest()
-        assert again == one.desk.keys
+        assert again == one.executor.keys

@@ -17,7 +17,7 @@ from tests.harness.builders.custody_material import root_kms
 from tests.harness.builders.custody_providers import MODES, NAMES
 from tests.harness.builders.order_executor import terms, why
 from tests.harness.builders.secret_vaults import VALUE
-from tests.harness.builders.vault_orders import desk, opened, put, rotate, stored
+from tests.harness.builders.vault_orders import executor, opened, put, rotate, stored
 
 
 def elsewhere(name: str, cloud: str) -> LocalKms:
@@ -34,7 +34,7 @@ def holders_called(name: str) -> Holders:
 def test_secrets_under_separate_keys_do_not_open_with_those_of_signing_keys(
     mode: CustodyMode,
 ) -> None:
-    with desk(mode) as one:
+    with executor(mode) as one:
         one.operations.vaults.secret_holders = holders_called("own")
         share_for = FOR_CLIENT if PLANS[mode].needs_client else None
         event = stored(one.send(put(share_for=share_for)))
@@ -45,7 +45,7 @@ def test_secrets_under_separate_keys_do_not_open_with_those_of_signing_keys(
 
 
 def test_a_vaults_new_key_and_new_root_are_those_of_its_kind() -> None:
-    with desk() as one:
+    with executor() as one:
         own = one.operations.vaults.secret_holders = holders_called("own")
         event = stored(one.send(put()))
         for sequence, change in enumerate(("kek", "root"), 1):
@@ -60,7 +60,7 @@ def test_a_vaults_new_key_and_new_root_are_those_of_its_kind() -> None:
 
 
 def test_signing_keys_stay_with_their_own_holders() -> None:
-    with desk() as one:
+    with executor() as one:
         one.operations.vaults.secret_holders = holders_called("own")
         made = one.order(KeyRequest(**terms()))
         assert made.topic is Topic.VAULT, why(made)

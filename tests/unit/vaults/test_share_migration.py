@@ -78,8 +78,8 @@ def without_others() -> Holders:
 
 
 @contextmanager
-def desk(mode: CustodyMode = "2of3_multi_hsm", versions: int = 3) -> Iterator[OrderExecutor]:
-    """Lend a desk with secrets in a vault of providers, all under their former roots."""
+def executor(mode: CustodyMode = "2of3_multi_hsm", versions: int = 3) -> Iterator[OrderExecutor]:
+    """Yield a signer with secrets in a vault of providers, all under their former roots."""
     main = VaultCreated(account=ACCOUNT, vault="main", mode=mode)
     made = OrderExecutor(entries=(main,), holders=holders())
     for number in range(versions):
@@ -155,7 +155,7 @@ def finish(one: OrderExecutor, operations: Operations | None = None) -> int:
 def test_every_share_of_a_provider_comes_under_its_new_root_and_no_other_is_touched(
     mode: CustodyMode,
 ) -> None:
-    with desk(mode) as one:
+    with executor(mode) as one:
         wrappings = one.register.secrets.wrappings
         before = {place: held.sealed for place, held in wrappings.versions.items()}
         event = ProviderRootChanged.decode(give(one.operations, move(), one).value)
@@ -174,14 +174,14 @@ def test_every_share_of_a_provider_comes_under_its_new_root_and_no_other_is_touc
 
 def test_the_shares_that_were_moved_are_real_ones() -> None:
     """With another provider gone they open the secret, where the former root is gone too."""
-    with desk() as one:
+    with executor() as one:
         give(one.operations, move(), one)
         finish(one)
         all_open(one.operations, without_others())
 
 
 def test_no_other_provider_is_asked_while_shares_are_moved() -> None:
-    with desk() as one:
+    with executor() as one:
         silent = {name: RaisingKms(KmsUnavailableError("asked")) for name in ("gcp", "azure")}
         one.operations.vaults.holders = holders(
             aws=RotatedRoot(new_root(), (cloud("aws"),)), **silent
@@ -193,7 +193,7 @@ def test_no_other_provider_is_asked_while_shares_are_moved() -> None:
 
 @pytest.mark.parametrize("done", range(4))
 def test_a_move_that_is_killed_after_any_event_loses_nothing_and_goes_on(done: int) -> None:
-    with desk() as one:
+    with executor() as one:
         give(one.operations, move(), one)
         one.vault.extend(one.operations.maintenance.rewrap(NOW_MS)[:done])
         later = fresh(one)
@@ -211,7 +211,7 @@ def test_a_move_that_is_killed_after_any_event_loses_nothing_and_goes_on(done: i
 
 @pytest.mark.parametrize("call", range(1, 3 * CALLS + 1))
 def test_a_root_that_fails_at_any_call_keeps_what_was_moved_and_loses_nothing(call: int) -> None:
-    with desk() as one:
+    with executor() as one:
         give(one.operations, move(), one)
         failing = FailingKms(new_root(), KmsUnavailableError("no answer"), call)
         one.operations.vaults.holders = holders(aws=RotatedRoot(failing, (cloud("aws"),)))
@@ -229,7 +229,7 @@ def test_a_root_that_fails_at_any_call_keeps_what_was_moved_and_loses_nothing(ca
 
 
 def test_a_start_folds_all_events_and_resumes() -> None:
-    with desk() as one:
+    with executor() as one:
         give(one.operations, move(), one)
         finish(one)
         give(one.operations, move(sequence=2), one)
@@ -242,7 +242,7 @@ def test_a_start_folds_all_events_and_resumes() -> None:
 
 
 def test_what_is_sealed_meanwhile_is_under_the_new_root_and_is_not_moved() -> None:
-    with desk() as one:
+    with executor() as one:
         give(one.operations, move(), one)
         give(one.operations, secret("2of3_multi_hsm", "prod/meanwhile"), one)
         assert finish(one) == 3
@@ -250,14 +250,14 @@ def test_what_is_sealed_meanwhile_is_under_the_new_root_and_is_not_moved() -> No
 
 
 def test_many_shares_are_moved_in_portions_that_intents_can_wait_for() -> None:
-    with desk(versions=SHARES_MAX + 2) as one:
+    with executor(versions=SHARES_MAX + 2) as one:
         give(one.operations, move(), one)
         portions = [len(one.operations.maintenance.rewrap(NOW_MS)) for _ in range(3)]
         assert portions == [SHARES_MAX, 2, 0]
 
 
 def test_a_share_that_does_not_open_keeps_no_other_waiting_and_is_on_record() -> None:
-    with desk() as one:
+    with executor() as one:
         wrappings = one.register.secrets.wrappings
         place, held = min(wrappings.versions.items())
         shares = list(held.sealed.wrapped_shares)
@@ -281,7 +281,7 @@ def test_a_share_that_does_not_open_keeps_no_other_waiting_and_is_on_record() ->
 
 def test_shares_are_moved_through_the_release_of_their_provider() -> None:
     """It wraps shares, and no key of a vault: not to prove its root either."""
-    with desk() as one:
+    with executor() as one:
         one.operations.vaults.holders = holders(aws=released(Release("aws")))
         event = ProviderRootChanged.decode(give(one.operations, move(), one).value)
         assert event.provider == "aws"
@@ -306,7 +306,7 @@ class Repeating:
 
 def test_a_provider_that_hands_the_former_blob_back_halts_no_signer() -> None:
     """An order is retried at every start, so its error would be raised at every start."""
-    with desk() as one:
+    with executor() as one:
         give(one.operations, move(), one)
         one.operations.vaults.holders = holders(aws=Repeating())
         published = one.operations.maintenance.rewrap(NOW_MS)
@@ -318,7 +318,7 @@ def test_a_provider_that_hands_the_former_blob_back_halts_no_signer() -> None:
 
 
 def test_a_provider_that_is_down_keeps_no_other_provider_waiting() -> None:
-    with desk() as one:
+    with executor() as one:
         gcp = RotatedRoot(root_kms(b"another".ljust(32), "another"), (cloud("gcp"),))
         aws = RotatedRoot(new_root(), (cloud("aws"),))
         one.operations.vaults.holders = holders(aws=aws, gcp=gcp)
@@ -333,7 +333,7 @@ def test_a_provider_that_is_down_keeps_no_other_provider_waiting() -> None:
 
 def test_settings_that_name_another_root_than_was_ordered_move_nothing() -> None:
     """A signer with older settings would put shares back, and count them as moved."""
-    with desk() as one:
+    with executor() as one:
         give(one.operations, move(), one)
         one.operations.vaults.holders = holders()
         (told,) = one.operations.maintenance.rewrap(NOW_MS)
@@ -355,7 +355,7 @@ def test_settings_that_name_another_root_than_was_ordered_move_nothing() -> None
     ],
 )
 def test_an_impossible_or_unauthenticated_order_changes_nothing(raw: bytes, because: str) -> None:
-    with desk() as one:
+    with executor() as one:
         before = copy.deepcopy(one.register)
         assert because in why(give(one.operations, raw))
         assert one.register == before
@@ -363,12 +363,12 @@ def test_an_impossible_or_unauthenticated_order_changes_nothing(raw: bytes, beca
 
 @pytest.mark.parametrize("mode", ["envelope", "2of2_client_custody"])
 def test_a_vault_with_a_key_of_its_own_has_no_shares_to_move(mode: CustodyMode) -> None:
-    with desk(mode) as one:
+    with executor(mode) as one:
         assert "holds no share" in why(give(one.operations, move()))
 
 
 def test_an_order_serves_once_and_the_same_one_gets_the_answer_that_it_had() -> None:
-    with desk() as one:
+    with executor() as one:
         first = give(one.operations, move(), one)
         assert give(one.operations, move()) == first
         later = give(one.operations, move(requested_at_ms=NOW_MS + 1))
@@ -376,7 +376,7 @@ def test_an_order_serves_once_and_the_same_one_gets_the_answer_that_it_had() -> 
 
 
 def test_a_root_that_is_down_begins_no_move() -> None:
-    with desk() as one:
+    with executor() as one:
         one.operations.vaults.holders = holders(aws=RaisingKms(KmsUnavailableError("down")))
         assert "down" in why(give(one.operations, move()))
         assert not one.register.secrets.wrappings.moves
@@ -392,7 +392,7 @@ FORGED: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", FORGED)
 def test_a_migration_event_unlike_the_admins_order_is_refused(name: str) -> None:
-    with desk() as one:
+    with executor() as one:
         event = ProviderRootChanged.decode(give(fork(one, both()), move()).value)
         before = copy.deepcopy(one.register)
         forged = event.model_copy(update=FORGED[name] | {"signature": None})
