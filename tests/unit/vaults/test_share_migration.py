@@ -183,9 +183,8 @@ def test_the_shares_that_were_moved_are_real_ones() -> None:
 def test_no_other_provider_is_asked_while_shares_are_moved() -> None:
     with executor() as one:
         silent = {name: RaisingKms(KmsUnavailableError("asked")) for name in ("gcp", "azure")}
-        one.operations.vaults.holders = holders(
-            aws=RotatedRoot(new_root(), (cloud("aws"),)), **silent
-        )
+        aws = RotatedRoot(new_root(), (cloud("aws"),))
+        one.operations.vaults.holders = holders(aws=aws, **silent)
         give(one.operations, move(), one)
         assert finish(one) == 3
         assert [each.calls for each in silent.values()] == [0, 0]
