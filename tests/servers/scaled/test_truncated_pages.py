@@ -37,7 +37,7 @@ def test_a_truncated_metrics_page_is_not_used() -> None:
         assert state_told_by(whole[:passed]) is State.ABSENT, passed
 
 
-def test_who_hangs_up_at_once_is_absent_and_who_speaks_otherwise_is_strange() -> None:
+def test_a_closed_connection_means_absent_and_another_protocol_unexpected() -> None:
     assert state_told_by(b"") is State.ABSENT
     assert state_told_by(b"\x00\x01\r\n\r\n") is State.UNEXPECTED
     assert state_told_by(STATUS + NEGATIVE_CHUNK) is State.UNEXPECTED

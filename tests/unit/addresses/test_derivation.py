@@ -29,7 +29,7 @@ def test_a_point_has_one_address_however_it_is_written(chain: KeyChain) -> None:
     [b"", b"\x02" + b"\xff" * 32, b"\x04" + b"\x11" * 64, POINT.format()[:-1], b"\x05" * 33],
     ids=["empty", "beyond the field", "off the curve", "short", "of no known form"],
 )
-def test_what_is_no_point_has_no_address(chain: KeyChain, key: bytes) -> None:
+def test_an_invalid_point_has_no_address(chain: KeyChain, key: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         derive(chain, key)
 

@@ -44,7 +44,7 @@ def test_a_next_step_names_commands_and_options_that_exist(reason: Reason) -> No
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_a_next_step_that_replaces_a_list_says_so(reason: Reason) -> None:
+def test_a_next_step_that_replaces_a_list_mentions_it(reason: Reason) -> None:
     step = advice(reason, INTENT, "base")
     if re.search(r"--(allow-to|chains|delegates|key-path)\b", step):
         assert "replace" in step

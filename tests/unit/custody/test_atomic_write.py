@@ -47,7 +47,7 @@ def test_a_name_that_is_taken_is_not_replaced_unasked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "/", "pipe"])
-def test_what_is_there_and_no_file_is_not_replaced_even_if_asked(
+def test_only_regular_files_are_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -52,7 +52,7 @@ def test_names_that_try_to_close_their_quotes_stay_apart() -> None:
     ],
     ids=str,
 )
-def test_what_is_no_context_is_refused(change: dict[str, object]) -> None:
+def test_an_invalid_context_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         SecretContext.model_validate(HERE.model_dump() | change)
 

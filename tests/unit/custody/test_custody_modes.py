@@ -199,9 +199,7 @@ def test_the_clients_share_of_an_earlier_sealing_does_not_belong(mode: CustodyMo
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("place", ELSEWHERE)
-def test_a_secret_moved_elsewhere_with_all_its_layers_does_not_open(
-    mode: CustodyMode, place: str
-) -> None:
+def test_a_secret_moved_with_all_its_layers_does_not_open(mode: CustodyMode, place: str) -> None:
     with pytest.raises((CorruptError, QuorumError)):
         opened(mode, sealed_in(mode), moved(mode, ELSEWHERE[place]))
 
@@ -351,9 +349,7 @@ def test_a_provider_that_fails_to_wrap_or_to_prove_it_is_named_and_nothing_is_se
     assert [(each.provider, each.cause) for each in caught.value.failures] == [(name, "corrupt")]
 
 
-def test_a_provider_whose_key_unwraps_to_something_else_is_found_before_anything_relies_on_it() -> (
-    None
-):
+def test_a_provider_that_unwraps_to_another_value_is_detected_before_sealing_ends() -> None:
     lying = LyingKms(cloud("aws"), lambda share: bytearray(share[::-1]))
     mode: CustodyMode = "2of3_multi_hsm_client"
     with clouds(aws=lying) as some, pytest.raises(QuorumError, match=r"aws \(corrupt\)"):

@@ -40,7 +40,7 @@ def test_zero_is_no_key(curve: Curve) -> None:
         curves.public_key(curve, bytearray(32))
 
 
-def test_a_new_secret_is_what_was_drawn_and_can_be_wiped() -> None:
+def test_a_new_secret_equals_the_draw_and_can_be_wiped() -> None:
     source = Stream("ed25519")
     secret = curves.new_secret(Curve.ED25519, source)
     assert isinstance(secret, bytearray)
@@ -72,7 +72,7 @@ def test_the_handle_of_an_address_wipes_its_key_and_refuses_to_sign(curve: Curve
 
 
 @pytest.mark.parametrize("curve", Curve)
-def test_what_is_no_key_is_refused_and_wiped(curve: Curve) -> None:
+def test_an_invalid_key_is_refused_and_wiped(curve: Curve) -> None:
     buffer = bytearray(SECRET + b"\x00")
     with pytest.raises(CorruptError):
         AddressHandle(curve, buffer)

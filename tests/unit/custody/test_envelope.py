@@ -92,7 +92,7 @@ def test_the_stored_blobs_hold_no_layer_in_clear() -> None:
 
 
 @pytest.mark.parametrize("place", ELSEWHERE)
-def test_a_whole_secret_moved_elsewhere_does_not_open(place: str) -> None:
+def test_a_whole_moved_secret_does_not_open(place: str) -> None:
     assert refuses(moved(ELSEWHERE[place]), sealed_at(HERE))
 
 
@@ -206,7 +206,7 @@ KMS_ERRORS = [KmsUnavailableError, KmsDeniedError, KmsKeyDisabledError, KmsKeyNo
 
 @pytest.mark.parametrize("kind", KMS_ERRORS)
 @pytest.mark.parametrize("fails_at", [1, 2])
-def test_a_kms_that_fails_while_a_vault_is_made_says_so(
+def test_a_kms_failure_while_making_a_vault_is_reported(
     kind: type[CustodyError], fails_at: int
 ) -> None:
     with pytest.raises(kind):
@@ -214,7 +214,7 @@ def test_a_kms_that_fails_while_a_vault_is_made_says_so(
 
 
 @pytest.mark.parametrize("kind", KMS_ERRORS)
-def test_a_kms_that_fails_while_a_secret_is_sealed_or_opened_says_so(
+def test_a_kms_failure_while_sealing_or_opening_is_reported(
     kind: type[CustodyError],
 ) -> None:
     sealed = sealed_at(HERE)

@@ -42,7 +42,7 @@ def test_a_source_that_gives_another_length_is_refused(size_bytes: int) -> None:
         new_secp256k1_secret(lambda _size: bytes(size_bytes))
 
 
-def test_what_is_drawn_can_be_wiped() -> None:
+def test_a_drawn_key_can_be_wiped() -> None:
     assert isinstance(new_secp256k1_secret(Stream()), bytearray)
 
 
@@ -53,7 +53,7 @@ def test_c_code_is_never_pointed_at_a_buffer_of_another_length(size_bytes: int) 
 
 
 @pytest.mark.parametrize("number", [0, N])
-def test_c_code_neither_signs_nor_derives_with_what_is_no_key(number: int) -> None:
+def test_the_c_code_refuses_invalid_keys(number: int) -> None:
     pointer = secp256k1.point_at(bytearray(number.to_bytes(32, "big")))
     with pytest.raises(ValueError, match=" secp256k1 key"):
         secp256k1.sign(pointer, bytes(32))

@@ -64,7 +64,7 @@ def test_signs_nothing_but_a_digest_of_32_bytes(size_bytes: int) -> None:
     [b"", SECRET[:31], SECRET + b"\x00", bytes(32), N.to_bytes(32, "big"), b"\xff" * 32],
     ids=["empty", "short", "long", "zero", "order", "all ones"],
 )
-def test_what_is_no_key_is_refused_and_wiped_at_once(secret: bytes) -> None:
+def test_an_invalid_key_is_refused_and_wiped_immediately(secret: bytes) -> None:
     buffer = bytearray(secret)
     with pytest.raises(CorruptError):
         KeyHandle(buffer)

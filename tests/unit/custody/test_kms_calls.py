@@ -50,7 +50,7 @@ def leak_as_ours() -> None:
 @pytest.mark.parametrize(
     ("failing", "kind"), [(leak, KmsDeniedError), (leak_as_ours, CorruptError)]
 )
-def test_what_is_raised_carries_no_text_cause_or_frame_of_the_sdk(
+def test_exceptions_carry_no_text_cause_or_frame_of_the_sdk(
     unhurried: Calls, failing: object, kind: type[CustodyError]
 ) -> None:
     assert callable(failing)

@@ -32,7 +32,7 @@ class TestLocalKms:
         with pytest.raises(ValueError, match="32 bytes"):
             LocalKms(bytes(size_bytes), Stream())
 
-    def test_goes_on_when_its_caller_wipes_the_root(self) -> None:
+    def test_works_after_its_caller_wipes_the_root(self) -> None:
         root = bytearray(ROOT)
         kms = LocalKms(root, Stream())
         root[:] = bytes(32)

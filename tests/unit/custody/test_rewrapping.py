@@ -80,7 +80,7 @@ def test_a_vault_key_is_rotated_and_every_secret_still_opens(mode: CustodyMode) 
 
 @pytest.mark.parametrize("mode", KEPT)
 @pytest.mark.parametrize("done", range(COUNT + 1))
-def test_a_rotation_killed_half_way_leaves_all_readable_and_goes_on(
+def test_an_interrupted_rotation_leaves_everything_readable_and_continues(
     mode: CustodyMode, done: int
 ) -> None:
     vault = Vault(mode)

@@ -36,7 +36,7 @@ def put(path: Path, content: bytes, mode: int = 0o600) -> None:
     path.chmod(mode)
 
 
-def test_what_was_created_is_loaded(root_path: Path) -> None:
+def test_a_created_root_is_loaded(root_path: Path) -> None:
     random_bytes = Stream()
     create_root_file(root_path, random_bytes)
     assert load_root_file(root_path) == random_bytes.drawn[-1]

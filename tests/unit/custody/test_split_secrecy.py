@@ -161,7 +161,7 @@ def values(monkeypatch: pytest.MonkeyPatch) -> list[bytearray]:
 
 
 @pytest.mark.parametrize("mode", sorted(set(PLANS) - {"envelope"}))
-def test_what_was_gathered_is_wiped_when_a_read_ends(
+def test_gathered_shares_are_wiped_when_a_read_ends(
     mode: CustodyMode, values: list[bytearray]
 ) -> None:
     sealing = sealed_in(mode)
@@ -173,18 +173,14 @@ def test_what_was_gathered_is_wiped_when_a_read_ends(
 
 
 @pytest.mark.parametrize("mode", sorted(set(PLANS) - {"envelope"}))
-def test_what_was_split_is_wiped_when_it_is_sealed(
-    mode: CustodyMode, values: list[bytearray]
-) -> None:
+def test_shares_are_wiped_when_they_are_sealed(mode: CustodyMode, values: list[bytearray]) -> None:
     sealed_in(mode)
     assert values
     assert not any(map(any, values))
 
 
 @pytest.mark.parametrize("case", FAILURES)
-def test_what_was_split_or_gathered_is_wiped_when_it_fails(
-    case: str, values: list[bytearray]
-) -> None:
+def test_shares_are_wiped_after_a_failure(case: str, values: list[bytearray]) -> None:
     with pytest.raises(CustodyError):
         FAILURES[case](Stream())
     assert values

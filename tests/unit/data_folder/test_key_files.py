@@ -21,7 +21,7 @@ def refusal(path: Path) -> str:
     return str(caught.value)
 
 
-def test_what_was_created_can_be_loaded(key_file: Path) -> None:
+def test_a_created_key_file_can_be_loaded(key_file: Path) -> None:
     assert key_file.stat().st_mode & 0o777 == 0o600
     assert load_key_file(key_file, "admin").keyid == "admin"
 

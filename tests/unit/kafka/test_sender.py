@@ -60,7 +60,7 @@ class Library:
     ],
     ids=["answers again", "silent", "missing", "denied"],
 )
-def test_a_topic_is_missing_only_if_a_broker_says_so(
+def test_a_topic_is_missing_only_if_a_broker_reports_it(
     present: Collection[str], denied: Collection[str], *, answers: bool, error: type[KafkaBusError]
 ) -> None:
     library: Any = Library(present, denied, answers=answers)

@@ -174,7 +174,7 @@ def test_an_account_s_vault_keeps_the_key_that_it_was_first_wrapped_under(
 
 
 @pytest.mark.parametrize("raw", [b"", b"{}", REQUEST.encode(), answer() + b" "])
-def test_what_is_no_answer_is_no_key(raw: bytes, registry: Registry) -> None:
+def test_a_malformed_event_makes_no_key(raw: bytes, registry: Registry) -> None:
     refuses(KeyRegister(), raw, registry, "malformed")
 
 

@@ -1,4 +1,4 @@
-"""A key that was taken from a signer answers nothing that is ordered from then on."""
+"""A revoked signer key cannot answer orders that were given after its revocation."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -30,7 +30,7 @@ from tests.harness.builders.cases import (
 from tests.harness.builders.vault_events import FUND, answered, changed, ordered
 
 OWN = Ed25519Signer(SIGNER.keyid, b"2" * 32)
-"""The signer's current key; ``SIGNER`` is its former one, which a thief may have."""
+"""The signer's current key; ``SIGNER`` is the revoked one, which a thief may have."""
 VAULTS = (
     VaultCreated(account=FUND, vault=AGENT_KEYS, mode="envelope"),
     AccountOpened(account=FUND),
@@ -49,8 +49,8 @@ def after(*entries: Entry) -> Registry:
     return registered(*VAULTS, *entries)[1]
 
 
-TAKEN_BY = after().sequence
-"""The record that takes the key."""
+REVOKED_BY = after().sequence
+"""The sequence of the record that revokes the key."""
 REPLACED = service(OWN, "signer")
 
 
@@ -85,7 +85,7 @@ ANSWERS: Sequence[Callable[[int], Canonical]] = (key, vault_key, secret)
 
 
 def load(event: Canonical, by: Ed25519Signer, registry: Registry) -> None:
-    """Take an event after the key that one of a vault's may be about."""
+    """Load an event; load the vault's key before an event that changes it."""
     register = VaultRegister()
     if isinstance(event, VaultKeyChanged):
         register.load(SIGNER.sign_event(answered("envelope")), registry)
@@ -95,53 +95,55 @@ def load(event: Canonical, by: Ed25519Signer, registry: Registry) -> None:
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
-def test_it_answers_no_order_that_was_given_since(answer: Callable[..., Canonical]) -> None:
+def test_it_cannot_answer_an_order_given_after_its_revocation(
+    answer: Callable[..., Canonical],
+) -> None:
     registry = after(REPLACED)
     with pytest.raises(KeyOrderError, match=r"signer-1 before the order|revoked"):
-        load(answer(TAKEN_BY + 1), SIGNER, registry)
-    load(answer(TAKEN_BY + 1), OWN, registry)
+        load(answer(REVOKED_BY + 1), SIGNER, registry)
+    load(answer(REVOKED_BY + 1), OWN, registry)
 
 
-@pytest.mark.parametrize("known", [0, TAKEN_BY])
+@pytest.mark.parametrize("known", [0, REVOKED_BY])
 @pytest.mark.parametrize("answer", ANSWERS)
-def test_what_it_answered_before_stays(answer: Callable[..., Canonical], known: int) -> None:
+def test_its_earlier_events_stay_valid(answer: Callable[..., Canonical], known: int) -> None:
     load(answer(known), SIGNER, after(REPLACED))
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
-def test_a_signer_that_was_switched_off_lost_its_key_too(answer: Callable[..., Canonical]) -> None:
+def test_deactivating_a_signer_revokes_its_key(answer: Callable[..., Canonical]) -> None:
     off = service(SIGNER, "signer", active=False)
     with pytest.raises(KeyOrderError, match=r"signer-1 before the order|revoked"):
-        load(answer(TAKEN_BY + 1), SIGNER, after(off))
-    load(answer(TAKEN_BY + 1), SIGNER, after(off, service(SIGNER, "signer")))
+        load(answer(REVOKED_BY + 1), SIGNER, after(off))
+    load(answer(REVOKED_BY + 1), SIGNER, after(off, service(SIGNER, "signer")))
 
 
-def test_registering_the_same_key_again_takes_nothing() -> None:
-    load(key(TAKEN_BY + 1), SIGNER, after(service(SIGNER, "signer")))
+def test_registering_the_same_key_again_revokes_nothing() -> None:
+    load(key(REVOKED_BY + 1), SIGNER, after(service(SIGNER, "signer")))
 
 
-def test_an_order_that_knows_records_which_are_not_there_is_not_carried_out() -> None:
-    """Its answer would be taken for a thief's once the signer has another key."""
+def test_an_order_that_knows_missing_registry_records_is_refused() -> None:
+    """Its event would look like a thief's once the signer has a new key."""
     registry = after()
-    order = key_request(account=FUND, registry_sequence=TAKEN_BY)
+    order = key_request(account=FUND, registry_sequence=REVOKED_BY)
     assert open_order(sealed_request(order).encode(), registry).order == order
-    assert open_vault_order(ordered(registry_sequence=TAKEN_BY), registry)
-    ahead = sealed_request(key_request(account=FUND, registry_sequence=TAKEN_BY + 1))
+    assert open_vault_order(ordered(registry_sequence=REVOKED_BY), registry)
+    ahead = sealed_request(key_request(account=FUND, registry_sequence=REVOKED_BY + 1))
     with pytest.raises(KeyOrderError, match=r"11 .*10"):
         open_order(ahead.encode(), registry)
     with pytest.raises(KeyOrderError, match=r"11 .*10"):
-        open_vault_order(ordered(registry_sequence=TAKEN_BY + 1), registry)
+        open_vault_order(ordered(registry_sequence=REVOKED_BY + 1), registry)
 
 
-def test_whoever_knows_of_the_record_asks_for_the_keys_that_were_left() -> None:
-    """What a former key says beyond a state that knows it to be one was never the signer's."""
+def test_a_revoked_key_is_invalid_for_later_registry_sequences() -> None:
+    """Events of a revoked key that know of its revocation were never the signer's."""
     registry = after(REPLACED)
     both, left = {SIGNER.public_key, OWN.public_key}, {OWN.public_key}
-    assert registry.all_signer_keys_since(TAKEN_BY) == {SIGNER.keyid: both}
-    assert registry.all_signer_keys_since(TAKEN_BY + 1) == {SIGNER.keyid: left}
+    assert registry.all_signer_keys_since(REVOKED_BY) == {SIGNER.keyid: both}
+    assert registry.all_signer_keys_since(REVOKED_BY + 1) == {SIGNER.keyid: left}
 
 
-def test_an_order_that_does_not_say_how_far_the_registry_went_is_malformed() -> None:
+def test_an_order_without_a_registry_sequence_is_malformed() -> None:
     members = orjson.loads(key_request(account=FUND).encode())
     del members["registry_sequence"]
     silent = ADMIN.seal(KEY_REQUEST_TYPE, canonical_bytes(members))

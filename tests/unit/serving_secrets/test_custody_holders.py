@@ -59,7 +59,7 @@ def test_a_signing_key_passed_off_as_a_secret_does_not_open() -> None:
     [b"", b"{}", b"sixgate/signer-identity/v1", place("main").aad(Layer.DEK)],
     ids=["nothing", "no context", "the signer's identity", "a data key"],
 )
-def test_what_is_no_key_of_a_vault_is_not_unwrapped(context: bytes) -> None:
+def test_only_keys_of_vaults_are_unwrapped(context: bytes) -> None:
     root = root_kms()
     with pytest.raises(KmsDeniedError):
         SecretsOnlyKms(root).unwrap(root.wrap(KEY, context), context)

@@ -57,7 +57,7 @@ def refused(service: SecretService, raw: bytes, environment: MemoryReadEnvironme
     return caught.value.code
 
 
-def test_what_is_granted_is_on_record_and_answered() -> None:
+def test_a_granted_read_is_recorded_and_answered() -> None:
     with secret_service("envelope", ALL) as service:
         put(service.secret_sealing, order("envelope"))
         environment = MemoryReadEnvironment()

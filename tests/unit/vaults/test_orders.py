@@ -93,7 +93,7 @@ def test_a_start_folds_all_events_and_resumes() -> None:
 
 
 @pytest.mark.parametrize("done", range(4))
-def test_a_rotation_killed_after_any_event_goes_on_and_does_nothing_twice(done: int) -> None:
+def test_a_rotation_killed_after_any_event_continues_and_repeats_nothing(done: int) -> None:
     with executor() as one:
         for number in range(3):
             one.send(put(path=f"prod/{number}"))
@@ -123,7 +123,7 @@ def test_a_rotation_is_carried_on_in_portions(monkeypatch: pytest.MonkeyPatch) -
         assert not list(one.register.secrets.wrappings.outdated((ACCOUNT, "main")))
 
 
-def test_a_rotation_waits_while_the_root_does_not_answer_and_says_so() -> None:
+def test_a_rotation_waits_for_an_unavailable_root_and_reports_it() -> None:
     with executor() as one:
         one.send(put())
         one.send(rotate())
@@ -232,7 +232,7 @@ def test_a_refused_order_that_comes_again_once_it_is_allowed_hides_behind_no_old
         put(by=ALICE, agent=AGENT, version=2, share_for=FOR_CLIENT),
     ],
 )
-def test_the_front_door_tells_an_agent_without_a_grant_nothing_of_what_is_there(raw: bytes) -> None:
+def test_the_api_reveals_nothing_to_an_agent_without_a_grant(raw: bytes) -> None:
     with executor() as one:
         one.send(put())
         ordered = checked_vault_order(raw, one.registry, one.register)

@@ -129,7 +129,7 @@ def test_a_new_kek_rewraps_every_version_and_decrypts_none() -> None:
     assert not list(register.wrappings.outdated((FUND, AGENT_KEYS)))
 
 
-def test_a_kek_rotation_killed_half_way_reads_and_goes_on() -> None:
+def test_an_interrupted_kek_rotation_can_be_read_and_continues() -> None:
     register, registry = keys_in("envelope")
     register.load(changed(), registry)
     again = KeyRegister()

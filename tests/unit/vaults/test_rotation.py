@@ -74,7 +74,7 @@ def stocked(mode: CustodyMode = "envelope") -> Iterator[Fund]:
 
 
 @pytest.mark.parametrize("steps", range(len(PATHS) + 1))
-def test_a_kek_rotation_killed_half_way_loses_nothing_and_goes_on(steps: int) -> None:
+def test_an_interrupted_kek_rotation_loses_nothing_and_continues(steps: int) -> None:
     with stocked() as one:
         change(one, "kek")
         if steps:

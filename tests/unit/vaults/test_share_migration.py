@@ -191,7 +191,7 @@ def test_no_other_provider_is_asked_while_shares_are_moved() -> None:
 
 
 @pytest.mark.parametrize("done", range(4))
-def test_a_move_that_is_killed_after_any_event_loses_nothing_and_goes_on(done: int) -> None:
+def test_a_share_migration_killed_after_any_event_loses_nothing_and_continues(done: int) -> None:
     with executor() as one:
         give(one.operations, move(), one)
         one.vault.extend(one.operations.maintenance.rewrap(NOW_MS)[:done])
