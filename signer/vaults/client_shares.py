@@ -47,7 +47,7 @@ def seal_for_client(
 def seal_share(share_for: X25519PublicKey, context: SecretContext, share: bytearray) -> bytes:
     """Return a share sealed for the client; raise ``ClientShareMissingError`` for a bad key."""
     try:
-        return seal_for(share_for, share, _place(context).to_client())
+        return seal_for(share_for, share, _share_context(context).to_client())
     except ValueError:
         raise ClientShareMissingError(
             "The client key in the order is not a valid X25519 public key: fix it and order again."
@@ -64,8 +64,8 @@ def share_info(share: ClientShare, context: SecretContext, agent: str) -> bytes:
             f"The share is of version {share.key_version} of {context.path}, but version "
             f"{context.version} is needed: send the share of that version."
         )
-    return _place(context).to_signer(agent)
+    return _share_context(context).to_signer(agent)
 
 
-def _place(context: SecretContext) -> ClientShareContext:
+def _share_context(context: SecretContext) -> ClientShareContext:
     return ClientShareContext(**context.model_dump(exclude={"mode"}))

@@ -71,11 +71,11 @@ class ShareMigration:
         if order.provider not in vault.providers:
             raise KeyOrderError(f"{order.provider} holds no share in {vault.name}")
         moves = self.vault.wrappings_of(vault).moves.get((vault.id, order.provider))
-        before = moves.changes if moves else 0
-        if order.sequence != before + 1:
+        change_count = moves.changes if moves else 0
+        if order.sequence != change_count + 1:
             raise KeyOrderError(
-                f"{order.provider} got {before} new roots in {vault.name}, so the next order has "
-                f"sequence {before + 1}, not {order.sequence}"
+                f"{order.provider} got {change_count} new roots in {vault.name}, so the next order "
+                f"has sequence {change_count + 1}, not {order.sequence}"
             )
         kms = self._kms(vault, order.provider)
         # 1. Every share will depend on this key, so it must unwrap what it wraps.
@@ -174,10 +174,10 @@ class ShareMigration:
         return context.share_aad(provider)
 
 
-def _require_changed(moved: SealedSecret, before: SealedSecret) -> None:
+def _require_changed(moved: SealedSecret, former: SealedSecret) -> None:
     """Raise ``CorruptError`` for an unchanged blob: registers refuse an event that changes nothing.
 
     A KMS that works never wraps twice to the same blob.
     """
-    if moved == before:
+    if moved == former:
         raise CorruptError("its KMS returned the former blob instead of a new one")
