@@ -77,7 +77,7 @@ class PrivateFileError(CustodyError):
     """A file with a secret is missing or not private; the caller adds the file's name."""
 
     def __init__(self, problem: str, advice: str) -> None:
-        """Take what is wrong with the file, and what to do."""
+        """Take the problem with the file, and the advice how to fix it."""
         super().__init__(f"{problem}; {advice}")
         self.problem = problem
         self.advice = advice
@@ -88,7 +88,7 @@ class RootFileError(CustodyError):
 
 
 class RandomnessError(CustodyError):
-    """The source of randomness broke its contract; none of its output may become a key."""
+    """The source of randomness broke its contract; its output must not become a key."""
 
 
 class SecretSizeError(CustodyError):

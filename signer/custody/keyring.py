@@ -106,7 +106,7 @@ class Keyring(Generic[KeyName]):
         return self._use(name).handle.public_key()
 
     def drop(self, which: Callable[[KeyName], bool]) -> None:
-        """Close every open key whose name matches. A later use opens it again."""
+        """Close every open key with a matching name. A later use opens it again."""
         for name in [name for name in self._entries if which(name)]:
             self._close(name)
 

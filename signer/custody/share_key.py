@@ -78,7 +78,7 @@ class ShareKeys(Canonical):
         return self.model_copy(update={"keys": (*self.keys[:-1], retired, made)})
 
     def pruned(self, now_ms: int) -> "ShareKeys":
-        """Return the keys without those whose overlap is over, so that the caller erases them.
+        """Return the keys without those past their overlap, so that the caller erases them.
 
         The caller must first finish pinned outcomes, which may need a key for longer.
         """
@@ -108,7 +108,7 @@ class ShareKeyBoxes:
 
     @property
     def public_keys(self) -> list[str]:
-        """The public keys whose boxes open now, the current one first."""
+        """The public keys of all boxes that open now, the current one first."""
         now_ms = self._clock_ms()
         return [key.public_key for key in reversed(self.keys.keys) if _opens_at(key, now_ms)]
 

@@ -18,7 +18,7 @@ OpenKey: TypeAlias = Callable[[KeyDescriptor, str, ClientShare | None], DigestSi
 
 @dataclass(slots=True)
 class KeyUse:
-    """Opens keys and records it; a key whose holders failed is not retried within a batch."""
+    """Opens keys and records it; a key is not retried in a batch after its holders failed."""
 
     open_key: OpenKey
     _accesses: KeyAccesses = field(default_factory=KeyAccesses)
@@ -41,7 +41,7 @@ class KeyUse:
     ) -> Reason | None:
         """Return why a key does not open; None once it is open.
 
-        A key whose holders failed is not retried within a batch: each attempt may take the full
+        A key is not retried within a batch after its holders failed: each attempt may take the full
         timeout of its holders, and all other intents wait for it.
         """
         version = (key.account, key.path, key.version)

@@ -32,7 +32,7 @@ class KeyDescriptor:
 
     @property
     def chain(self) -> KeyChain:
-        """The chain whose address the key has."""
+        """The chain of the key and its address."""
         return self.provisioned.chain
 
     @property

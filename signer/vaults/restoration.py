@@ -27,7 +27,7 @@ class VaultEventError(Exception):
 
 
 class VaultLine(NamedTuple):
-    """An event of ``vault`` with its account and vault; the vault is empty if it names none."""
+    """An event of ``vault`` with its account and vault; the vault is empty if it names no vault."""
 
     vault_id: VaultId
     raw: bytes

@@ -84,7 +84,7 @@ class Rotation:
         Versions in ``stuck`` are skipped; one that does not open is added to it with the reason.
         Without ``stuck`` that error is raised, as is everything that ``rewrap_deks`` raises.
         """
-        # 2. Each event stands alone: a crash between two of them loses no committed wrapping.
+        # 2. Each event is independent: a crash between two of them loses no committed wrapping.
         entries = [
             (self._secret(version_id), sealed)
             for version_id in self.wrappings.outdated(self.vault.id)

@@ -101,7 +101,7 @@ class SecretService:
         return _select(request, found)
 
     def serve(self, verified: VerifiedRequest, decision: ReadDecision) -> SealedAnswer:
-        """Open and seal what was allowed (step 3); raise ``CustodyError`` if it does not open."""
+        """Open and seal the allowed versions (step 3); raise ``CustodyError`` if one fails."""
         if verified.request.operation in ("list", "history"):
             versions = tuple(_version_without_value(each) for each in decision.found)
             return self._seal(verified, versions, ())

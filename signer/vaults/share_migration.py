@@ -47,7 +47,7 @@ class HoldersFor(Protocol):
 
 @dataclass(slots=True)
 class ShareMigration:
-    """Executes orders to move a provider's shares, and moves what is left of earlier orders.
+    """Executes orders to move a provider's shares, and moves shares left over from earlier orders.
 
     ``stuck`` maps version and provider of shares that do not open to the reason; clear it to retry
     them.
@@ -100,7 +100,7 @@ class ShareMigration:
         """
         failed: CustodyError | None = None
         known = set(self.stuck)
-        # 2. Each event stands alone: a crash between two of them loses no committed wrapping.
+        # 2. Each event is independent: a crash between two of them loses no committed wrapping.
         for (vault_id, provider), move in list(self._unfinished()):
             vault = self.registry.vaults[vault_id]
             events, error = self._move(vault, provider, move, signer, now_ms)

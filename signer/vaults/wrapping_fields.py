@@ -7,7 +7,7 @@ from signer.custody.envelope import SealedSecret, WrappedShare
 
 
 def sealed_from(event: Wrapped, ciphertext: bytes) -> SealedSecret:
-    """Return a version whose data key is wrapped as an event says."""
+    """Return a version with its data key wrapped as in an event."""
     shares = tuple(
         WrappedShare(share.provider, _bytes(share.blob)) for share in event.wrapped_shares or ()
     )

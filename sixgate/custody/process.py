@@ -1,6 +1,6 @@
 """``sixgate custody``: the process that serves secrets, except signing keys, to agents.
 
-1. Open the key holders; the process has no key of its own.
+1. Open the key holders; the process itself has no key.
 2. Read registry and vault to their end.
 3. Serve reads. Each is decided by the newest registry, and recorded on ``audit`` before its answer.
    *Die here: a read may be recorded without an answer, but is never answered without a record.*
