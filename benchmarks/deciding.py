@@ -32,7 +32,7 @@ from signer.rules import RULES
 from signer.share_key_rotation import ShareKeyRotation
 from signer.signatures import Ed25519Signer
 from signer.stage import Arrival, SigningStage
-from signer.state import Sealer, StateKey, StateWrite
+from signer.state import StateKey, StateMac, StateWrite
 from signer.transactions import transaction_of
 from signer.vaults.order_execution import VaultOrderExecutor
 from signer.vaults.register import VaultRegister
@@ -179,7 +179,7 @@ def _stage(folder: Folder) -> tuple[SigningStage, DictStore]:
     keys = vault_register.keys
     keychain = Keychain(holders, registry, keys, secrets.token_bytes, boot_ms)
     store = DictStore()
-    memory = Memory(store, Sealer(state_key), "0")
+    memory = Memory(store, StateMac(state_key), "0")
     shares = ShareKeyRotation(memory, kms, secrets.token_bytes, wall_ms)
     vaults = VaultOrderExecutor(
         registry, vault_register, holders, ShareKeyImportBoxes(shares), secrets.token_bytes

@@ -74,7 +74,7 @@ def key_order(folder: Folder, account: str) -> Outgoing:
     request = KeyRequest(
         org="bench", account=account, path=KEY_PATH, requested_at_ms=now_ms, registry_sequence=0
     )
-    envelope = folder.admin().seal(KEY_REQUEST_TYPE, request.encode())
+    envelope = folder.admin().sign_envelope(KEY_REQUEST_TYPE, request.encode())
     return Outgoing(Topic.KEY_REQUESTS, account, envelope.encode())
 
 
@@ -107,7 +107,7 @@ def facts(at_ms: int, agent: AgentSet, key: KeyDescriptor | None) -> Facts:
 
 def signed(agent: Ed25519Signer, keys: Iterable[str]) -> Iterator[bytes]:
     for key in keys:
-        yield agent.seal(INTENT_TYPE, intent(key).encode()).encode()
+        yield agent.sign_envelope(INTENT_TYPE, intent(key).encode()).encode()
 
 
 def clearance(raw: bytes) -> Clearance:

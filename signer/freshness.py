@@ -58,7 +58,7 @@ class RegistryHeads:
             if registry.service_key("registrar", name) == public_key:
                 yield head
 
-    def newest(self, registry: Registry, now_ms: int) -> RegistryHead:
+    def nearest(self, registry: Registry, now_ms: int) -> RegistryHead:
         """Return the head nearest to ``now_ms``.
 
         Raises ``RegistryStaleError`` if there is no head, if any head names a record that the
@@ -89,12 +89,12 @@ def next_head(
         require_not_withheld(known, registry)
     head = RegistryHead(
         org=registry.org,
-        sequence=registry.sequence - 1,
-        digest=registry.head,
+        sequence=registry.record_count - 1,
+        digest=registry.last_digest,
         at_ms=now_ms,
         valid_until_ms=now_ms + HEAD_SKEW_MS_MAX,
     )
-    return registrar.seal(REGISTRY_HEAD_TYPE, head.encode()).encode()
+    return registrar.sign_envelope(REGISTRY_HEAD_TYPE, head.encode()).encode()
 
 
 def open_head(raw: bytes, registry: Registry) -> SignedHead:
@@ -119,10 +119,10 @@ def open_head(raw: bytes, registry: Registry) -> SignedHead:
 
 def require_not_withheld(head: RegistryHead, registry: Registry) -> None:
     """Raise ``RegistryStaleError`` unless the registry holds the record that a head names."""
-    if head.sequence >= registry.sequence:
+    if head.sequence >= registry.record_count:
         raise RegistryStaleError(
             f"the registry is served without its last records: a registrar saw record "
-            f"{head.sequence}, and only {registry.sequence} were read; {_CHECK_BROKERS}"
+            f"{head.sequence}, and only {registry.record_count} were read; {_CHECK_BROKERS}"
         )
     if registry.digests[head.sequence] != head.digest:
         raise RegistryStaleError(
@@ -158,7 +158,7 @@ def _replaces(found: SignedHead, known: SignedHead, now_ms: int) -> bool:
 
 
 def _unregistered(registrar: str, registry: Registry) -> str:
-    if not registry.sequence:
+    if not registry.record_count:
         return _NO_REGISTRY
     return (
         f"the registry does not name {registrar} as an active registrar with this key: run "
@@ -167,7 +167,7 @@ def _unregistered(registrar: str, registry: Registry) -> str:
 
 
 def _no_head(registry: Registry) -> str:
-    if not registry.sequence:
+    if not registry.record_count:
         return _NO_REGISTRY
     if any(role == "registrar" and one.active for (role, _), one in registry.services.items()):
         return (

@@ -15,10 +15,10 @@ from signer.state import (
     RESTORE,
     Decoded,
     Kind,
-    Sealer,
     SlotState,
     StateIntegrityError,
     StateKey,
+    StateMac,
     StateRollbackError,
     StateStore,
     StateWrite,
@@ -41,9 +41,9 @@ class Memory:
     ``Memory`` loads the whole batch.*
     """
 
-    def __init__(self, store: StateStore, sealer: Sealer, slot: str) -> None:
+    def __init__(self, store: StateStore, state_mac: StateMac, slot: str) -> None:
         self._store = store
-        self._sealer = sealer
+        self._state_mac = state_mac
         self._slot_key = StateKey("", "slot", slot)
         self._accounts: dict[str, Account] = {}
         self._live_sets: dict[str, tuple[int, int]] = {}
@@ -83,17 +83,21 @@ class Memory:
     def live(self, account: str, key: str) -> LiveIntent | None:
         """Return a live record, from the batch or from the store."""
         state_key = StateKey(account, "live", key)
-        sealed = self._sealed(state_key)
-        return self._sealer.decode(state_key, sealed, LiveIntent) if sealed is not None else None
+        protected = self._protected(state_key)
+        return (
+            self._state_mac.decode(state_key, protected, LiveIntent)
+            if protected is not None
+            else None
+        )
 
     def set_live(self, key: str, live: LiveIntent) -> None:
         """Add a new or changed live record to the batch."""
         state_key = StateKey(live.account, "live", key)
-        sealed = self._sealer.seal(state_key, live.encode())
-        self._count(live.account, self._sealed(state_key), sealed)
-        self._seen[state_key] = sealed
+        protected = self._state_mac.protect(state_key, live.encode())
+        self._count(live.account, self._protected(state_key), protected)
+        self._seen[state_key] = protected
         pending = live.pinned is not None
-        self._writes[state_key] = StateWrite(state_key, sealed, pending, live.forget_at_ms)
+        self._writes[state_key] = StateWrite(state_key, protected, pending, live.forget_at_ms)
 
     def forget(self, account: str, now_ms: int) -> None:
         """Remove live records of an account that are done and past ``forget_at_ms``.
@@ -102,12 +106,14 @@ class Memory:
         otherwise it could be decided a second time on that day (ADR 6).
         """
         for state_key in self._store.forgettable(account, now_ms, FORGET_COUNT_MAX):
-            sealed = self._sealed(state_key)
+            protected = self._protected(state_key)
             live = (
-                self._sealer.decode(state_key, sealed, LiveIntent) if sealed is not None else None
+                self._state_mac.decode(state_key, protected, LiveIntent)
+                if protected is not None
+                else None
             )
             if live and live.pinned is None and live.forget_at_ms < now_ms:
-                self._count(account, sealed, None)
+                self._count(account, protected, None)
                 self._seen[state_key] = None
                 self._writes[state_key] = StateWrite(state_key, None)
                 if live.expires_at_ms > now_ms:
@@ -117,8 +123,8 @@ class Memory:
         """Yield every intent that is decided but not published, with its record's key."""
         for account in self._store.pending_accounts():
             self.account(account)
-            for state_key, sealed in list(self._store.live_of(account)):
-                live = self._sealer.decode(state_key, sealed, LiveIntent)
+            for state_key, protected in list(self._store.live_of(account)):
+                live = self._state_mac.decode(state_key, protected, LiveIntent)
                 if live.pinned is not None:
                     yield state_key.key, live
 
@@ -130,14 +136,16 @@ class Memory:
     def slot_record(self, kind: Kind, model: type[Decoded]) -> Decoded | None:
         """Return a record of the slot other than its head, as last committed."""
         state_key = StateKey("", kind, self._slot_key.key)
-        sealed = self._store.get(state_key)
-        return self._sealer.decode(state_key, sealed, model) if sealed is not None else None
+        protected = self._store.get(state_key)
+        return (
+            self._state_mac.decode(state_key, protected, model) if protected is not None else None
+        )
 
     def set_slot_record(self, kind: Kind, record: Canonical) -> None:
         """Add a record of the slot other than its head to the batch."""
         state_key = StateKey("", kind, self._slot_key.key)
         self._writes[state_key] = StateWrite(
-            state_key, self._sealer.seal(state_key, record.encode())
+            state_key, self._state_mac.protect(state_key, record.encode())
         )
 
     def drain(self, slot: SlotState | None = None) -> list[StateWrite]:
@@ -147,23 +155,25 @@ class Memory:
         """
         # 3. Records and heads go into one commit: a head without its records, or records without
         # their head, would fail verification at the next start.
-        writes = list(self._writes.values()) + [self._seal_head(name) for name in self._touched]
+        writes = list(self._writes.values()) + [
+            self._protect_account(name) for name in self._touched
+        ]
         if slot is not None:
             self.slot = slot
-            sealed = self._sealer.seal(self._slot_key, slot.encode())
-            writes.append(StateWrite(self._slot_key, sealed))
+            protected = self._state_mac.protect(self._slot_key, slot.encode())
+            writes.append(StateWrite(self._slot_key, protected))
         self._writes.clear()
         self._touched.clear()
         return writes
 
-    def _seal_head(self, name: str) -> StateWrite:
+    def _protect_account(self, name: str) -> StateWrite:
         count, total = self._live_sets[name]
-        update = {"live_count": count, "live_digest": self._sealer.set_digest(total)}
+        update = {"live_count": count, "live_digest": self._state_mac.set_digest(total)}
         account = self._accounts[name] = self._accounts[name].model_copy(update=update)
         state_key = StateKey(name, "head", "")
-        return StateWrite(state_key, self._sealer.seal(state_key, account.encode()))
+        return StateWrite(state_key, self._state_mac.protect(state_key, account.encode()))
 
-    def _sealed(self, state_key: StateKey) -> bytes | None:
+    def _protected(self, state_key: StateKey) -> bytes | None:
         if state_key not in self._seen:
             self._seen[state_key] = self._store.get(state_key)
         return self._seen[state_key]
@@ -176,38 +186,40 @@ class Memory:
         total += self._element(after) - self._element(before)
         self._live_sets[name] = (count, total)
 
-    def _element(self, sealed: bytes | None) -> int:
-        return self._sealer.element(sealed) if sealed is not None else 0
+    def _element(self, protected: bytes | None) -> int:
+        return self._state_mac.element(protected) if protected is not None else 0
 
     def _load_slot(self) -> SlotState:
-        sealed = self._store.get(self._slot_key)
+        protected = self._store.get(self._slot_key)
         return (
-            self._sealer.decode(self._slot_key, sealed, SlotState)
-            if sealed is not None
+            self._state_mac.decode(self._slot_key, protected, SlotState)
+            if protected is not None
             else SlotState()
         )
 
     def _head(self, name: str) -> Account | None:
         state_key = StateKey(name, "head", "")
-        sealed = self._store.get(state_key)
-        return self._sealer.decode(state_key, sealed, Account) if sealed is not None else None
+        protected = self._store.get(state_key)
+        return (
+            self._state_mac.decode(state_key, protected, Account) if protected is not None else None
+        )
 
     def _load(self, name: str) -> Account:
-        nothing = self._sealer.set_digest(0)
+        nothing = self._state_mac.set_digest(0)
         account = self._head(name) or Account(account=name, live_digest=nothing)
         count = total = pinned = 0
         # Each record has a valid MAC, so it was ours once. Count and sum prove that the set is the
         # one that the head names: nothing is missing, added or older.
-        for state_key, sealed in self._store.live_of(name):
-            pinned += _PINNED in self._sealer.open(state_key, sealed)
-            count, total = count + 1, total + self._sealer.element(sealed)
+        for state_key, protected in self._store.live_of(name):
+            pinned += _PINNED in self._state_mac.verify(state_key, protected)
+            count, total = count + 1, total + self._state_mac.element(protected)
         # The index of pending accounts has no MAC. Hiding an account there would leave a pinned
         # outcome unsigned, so the records themselves decide.
         if pinned and name not in self._store.pending_accounts():
             raise StateIntegrityError(
                 f"a decided, unpublished outcome of {name} is missing: {RESTORE}"
             )
-        if (count, self._sealer.set_digest(total)) != (account.live_count, account.live_digest):
+        if (count, self._state_mac.set_digest(total)) != (account.live_count, account.live_digest):
             raise StateIntegrityError(
                 f"the live records of {name} do not match its head: {RESTORE}"
             )

@@ -1,4 +1,4 @@
-"""Registry content: everything that operators have registered, and its queries. Pure."""
+"""Registry content: everything that admins have registered, and its queries. Pure."""
 
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ class RegisteredPolicy:
 
 @dataclass(slots=True, kw_only=True)
 class Registered:
-    """Everything that operators have registered, after applying all entries so far.
+    """Everything that admins have registered, after applying all entries so far.
 
     ``signer_keys`` holds every key that a signer ever had: what it signed before a revocation stays
     valid. ``revoked_keys`` maps signer and key to the sequence of the record that revoked the key.

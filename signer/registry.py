@@ -20,7 +20,7 @@ class RegistryRecordError(Exception):
 
 @dataclass(slots=True)
 class Registry(Registered):
-    """Everything that operators have registered, as verified records built it.
+    """Everything that admins have registered, as verified records built it.
 
     ``digests`` holds the digest of every record, in order.
     """
@@ -29,13 +29,13 @@ class Registry(Registered):
     digests: list[str] = field(default_factory=list)
 
     @property
-    def sequence(self) -> int:
-        """Return the number of the next record."""
+    def record_count(self) -> int:
+        """Return the number of records, which is also the sequence of the next one."""
         return len(self.digests)
 
     @property
-    def head(self) -> str:
-        """Return the digest of the last record."""
+    def last_digest(self) -> str:
+        """Return the digest of the last record; without records ``GENESIS_PREVIOUS``."""
         return self.digests[-1] if self.digests else GENESIS_PREVIOUS
 
     def apply(self, raw: bytes) -> RegistryRecord:
@@ -61,7 +61,7 @@ class Registry(Registered):
 
     def _check_signed(self, envelope: Envelope, record: RegistryRecord) -> None:
         keys = self.admin_keys
-        if self.sequence == 0:
+        if self.record_count == 0:
             keys = record.entry.admin_keys if isinstance(record.entry, OrgCreated) else ()
         try:
             open_envelope_of_any(envelope, REGISTRY_TYPE, keys)
@@ -71,16 +71,18 @@ class Registry(Registered):
             ) from None
 
     def _check_chained(self, record: RegistryRecord, name: str) -> None:
-        if self.sequence == 0 and name != self.trust_root:
+        if self.record_count == 0 and name != self.trust_root:
             raise RegistryRecordError("the digest of the first record is not the trust root")
-        if record.sequence != self.sequence or record.previous != self.head:
-            raise RegistryRecordError(f"the record does not continue record {self.sequence - 1}")
-        if self.sequence and record.org != self.org:
+        if record.sequence != self.record_count or record.previous != self.last_digest:
+            raise RegistryRecordError(
+                f"the record does not continue record {self.record_count - 1}"
+            )
+        if self.record_count and record.org != self.org:
             raise RegistryRecordError("the record belongs to another organisation")
 
     def _apply_entry(self, entry: object) -> None:
         try:
-            apply_entry(self, entry, self.sequence)
+            apply_entry(self, entry, self.record_count)
         except RegistryEntryError as error:
             raise RegistryRecordError(str(error)) from None
 

@@ -40,7 +40,7 @@ class Ed25519Signer:
         """Return the 64-byte signature over ``message``."""
         return self._private.sign(message)
 
-    def seal(self, payload_type: str, body: bytes) -> Envelope:
+    def sign_envelope(self, payload_type: str, body: bytes) -> Envelope:
         """Return ``body`` in an envelope signed by this key."""
         return seal(payload_type, body, self.keyid, self.sign(pae(payload_type, body)))
 

@@ -28,7 +28,7 @@ class StateKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StateWrite:
-    """One sealed record to store, or to remove if ``value`` is None.
+    """One record with its MAC to store, or to remove if ``value`` is None.
 
     ``pending`` and ``forget_at_ms`` are unauthenticated hints for finding records.
     """
@@ -57,7 +57,7 @@ class SlotState(Canonical):
 
 
 class StateStore(Protocol):
-    """Storage of sealed records; reads see every committed write of this process."""
+    """Storage of records with their MACs; reads see every committed write of this process."""
 
     def get(self, key: StateKey) -> bytes | None:
         """Return the record at a key."""
@@ -85,46 +85,46 @@ class StateRollbackError(StateIntegrityError):
 
 
 @dataclass(frozen=True, slots=True)
-class Sealer:
+class StateMac:
     """Authenticates records with HMAC-SHA256 over key and body, under a key of the signer."""
 
     key: bytes
 
     def __repr__(self) -> str:
-        return "Sealer(<key>)"
+        return "StateMac(<key>)"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("A Sealer cannot be copied or pickled: it holds a secret key.")
+        raise TypeError("A StateMac cannot be copied or pickled: it holds a secret key.")
 
-    def seal(self, state_key: StateKey, body: bytes) -> bytes:
+    def protect(self, state_key: StateKey, body: bytes) -> bytes:
         """Return MAC || body."""
         return self._mac(state_key, body) + body
 
-    def open(self, state_key: StateKey, sealed: bytes) -> bytes:
+    def verify(self, state_key: StateKey, protected: bytes) -> bytes:
         """Return the body; raise ``StateIntegrityError`` if the MAC is wrong for this key."""
-        mac, body = sealed[:MAC_BYTES], sealed[MAC_BYTES:]
+        mac, body = protected[:MAC_BYTES], protected[MAC_BYTES:]
         if not hmac.compare_digest(mac, self._mac(state_key, body)):
             raise StateIntegrityError(
                 f"{_name(state_key)} was changed by another program: {RESTORE}"
             )
         return body
 
-    def decode(self, state_key: StateKey, sealed: bytes, model: type[Decoded]) -> Decoded:
+    def decode(self, state_key: StateKey, protected: bytes, model: type[Decoded]) -> Decoded:
         """Return a record's content.
 
         Raises ``StateIntegrityError``, also for a record of another program version.
         """
         try:
-            return model.decode(self.open(state_key, sealed))
+            return model.decode(self.verify(state_key, protected))
         except MalformedError as error:
             raise StateIntegrityError(
                 f"{_name(state_key)} is of another version of this program ({error}): run "
                 "the version that wrote it"
             ) from None
 
-    def element(self, sealed: bytes) -> int:
-        """Return the secret number of a sealed record in its account's set digest."""
-        return int.from_bytes(self._secret(b"element", sealed[:MAC_BYTES]), "big")
+    def element(self, protected: bytes) -> int:
+        """Return the secret number of a protected record in its account's set digest."""
+        return int.from_bytes(self._secret(b"element", protected[:MAC_BYTES]), "big")
 
     def set_digest(self, total: int) -> str:
         """Return the keyed digest of the sum of a set's elements, which a head may contain."""

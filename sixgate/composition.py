@@ -23,7 +23,7 @@ from signer.registry import Registry
 from signer.share_key_rotation import ShareKeyRotation
 from signer.signatures import Ed25519Signer
 from signer.stage import SigningStage
-from signer.state import Sealer, StateStore
+from signer.state import StateMac, StateStore
 from signer.vaults.order_execution import VaultOrderExecutor
 from signer.vaults.register import VaultRegister
 from sixgate.clocks import boot_ms, wall_ms
@@ -126,7 +126,7 @@ def make_slot(
     vault, holders = VaultRegister(), signer_keys.holders
     keys = vault.keys
     keychain = Keychain(holders, registry, keys, secrets.token_bytes, boot_ms)
-    memory = Memory(store, Sealer(signer_keys.state_key), number)
+    memory = Memory(store, StateMac(signer_keys.state_key), number)
     shares = ShareKeyRotation(memory, holders.root, secrets.token_bytes, now_ms)
     keychain.share_boxes = shares
     imports = ShareKeyImportBoxes(shares)

@@ -1,6 +1,6 @@
 """Structured logs: one JSON object per event on standard error.
 
-An event of ours has a stable name as its message ("slot.fenced") and facts as ``extra`` fields;
+An event of ours has a stable name as its message ("slot.taken_over") and facts as ``extra`` fields;
 docs/operations.md lists all of them. A library's line is the event ``library.message``.
 """
 

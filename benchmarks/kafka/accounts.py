@@ -54,7 +54,7 @@ def signed_intents(traders: Sequence[Trader]) -> Iterator[Outgoing]:
     for number in count():
         account, agent = traders[number % len(traders)]
         intent = fixtures.intent(f"{name}-{number}", account=account, agent=agent.keyid)
-        envelope = agent.seal(INTENT_TYPE, intent.encode())
+        envelope = agent.sign_envelope(INTENT_TYPE, intent.encode())
         yield Outgoing(Topic.SUBMITTED, account, envelope.encode())
 
 

@@ -14,7 +14,7 @@ from schemas.record import PartitionId, Record
 from schemas.topics import Topic
 from signer.account import Account, LiveIntent, owner_key
 from signer.nonces import nonce_key
-from signer.state import Sealer, StateKey, StateWrite
+from signer.state import StateKey, StateMac, StateWrite
 from signer.window import DAY_MS, Window
 from sixgate.clocks import wall_ms
 from sixgate.composition import open_signer_keys
@@ -32,14 +32,14 @@ FILLER = b"x"  # opaque to the ledger: a row like any other
 
 async def many_accounts(org: Organisation, accounts: int) -> None:
     """Write state of accounts that each signed one intent today: its head and live record."""
-    sealer = Sealer(open_signer_keys(org.folder).state_key)
+    state_mac = StateMac(open_signer_keys(org.folder).state_key)
     partitions = org.folder.trust().partitions
     async with org.broker.producer() as producer:
         sent: list[asyncio.Future[object]] = []
         for number in range(accounts):
             name = f"idle-{number}"
             at = partition_of(name, partitions)
-            for write in _one_account(sealer, name):
+            for write in _one_account(state_mac, name):
                 value, key = value_of(write), key_of(write.key)
                 sent.append(await producer.send(Topic.STATE.value, value, key, at))
             if len(sent) > SENT_TOGETHER:
@@ -48,7 +48,7 @@ async def many_accounts(org: Organisation, accounts: int) -> None:
         await asyncio.gather(*sent)
 
 
-def _one_account(sealer: Sealer, name: str) -> Iterator[StateWrite]:
+def _one_account(state_mac: StateMac, name: str) -> Iterator[StateWrite]:
     now_ms, spent = wall_ms(), Window()
     intent = digest("bench", name.encode())
     live = LiveIntent(
@@ -56,15 +56,15 @@ def _one_account(sealer: Sealer, name: str) -> Iterator[StateWrite]:
         expires_at_ms=now_ms + DAY_MS, decided_at_ms=now_ms, forget_at_ms=now_ms + DAY_MS,
     )  # fmt: skip
     place = StateKey(name, "live", owner_key("idle", name))
-    sealed = sealer.seal(place, live.encode())
+    sealed = state_mac.protect(place, live.encode())
     yield StateWrite(place, sealed, pending=False, forget_at_ms=live.forget_at_ms)
     head = Account(
         account=name, sequence=1, spent=spent.add(now_ms, 10**12, DAY_MS),
         nonces={nonce_key(fixtures.RECIPIENT, 8453): 0}, live_count=1,
-        live_digest=sealer.set_digest(sealer.element(sealed)),
+        live_digest=state_mac.set_digest(state_mac.element(sealed)),
     )  # fmt: skip
     place = StateKey(name, "head", "")
-    yield StateWrite(place, sealer.seal(place, head.encode()))
+    yield StateWrite(place, state_mac.protect(place, head.encode()))
 
 
 def many_rows(org: Organisation, rows: int) -> None:

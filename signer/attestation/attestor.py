@@ -126,7 +126,7 @@ class Attestor:
             started_at_ms=self._started_at_ms,
             configuration=self._bound.configuration,
             key_set=self._bound.key_set,
-            registry=registry.head,
-            registry_sequence=registry.sequence,
+            registry=registry.last_digest,
+            registry_sequence=registry.record_count,
             unique=self._unique,
         )

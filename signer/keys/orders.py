@@ -76,10 +76,10 @@ def read_order(envelope: Envelope, registry: Registry) -> AnyOrder:
 
 def refuse_unknown_registry(order: Order, registry: Registry) -> None:
     """Raise ``KeyOrderError`` for an order made with more registry records than are known here."""
-    if order.registry_sequence > registry.sequence:
+    if order.registry_sequence > registry.record_count:
         raise KeyOrderError(
             f"the order was made with {order.registry_sequence} registry records, and the signer "
-            f"knows only {registry.sequence}: order again"
+            f"knows only {registry.record_count}: order again"
         )
 
 

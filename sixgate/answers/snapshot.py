@@ -25,8 +25,8 @@ def registry_snapshot(registry: Registry, vaults: VaultRegister) -> Json:
     }
     return {
         "org": registry.org,
-        "sequence": registry.sequence,
-        "head": registry.head,
+        "sequence": registry.record_count,
+        "head": registry.last_digest,
         "partitions": registry.partitions,
         "accounts": sorted(registry.accounts),
         "agents": {name: _plain(agent) for name, agent in registry.agents.items()},

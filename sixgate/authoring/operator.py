@@ -39,7 +39,7 @@ def record_envelope(
     sequence, previous = chained
     record = RegistryRecord(org=org, sequence=sequence, previous=previous, at_ms=at_ms, entry=entry)
     body = record.encode()
-    return admin.seal(REGISTRY_TYPE, body).encode(), record_digest(body)
+    return admin.sign_envelope(REGISTRY_TYPE, body).encode(), record_digest(body)
 
 
 def register(api: Api, admin: Ed25519Signer, entries: list[Entry], at_ms: int) -> None:
@@ -150,7 +150,7 @@ def _order(admin: Admin, order: KeyOrder) -> Json:
 
 
 def _signed(admin: Admin, order: KeyOrder) -> Envelope:
-    return admin.key.seal(KEY_REQUEST_TYPE, order.encode())
+    return admin.key.sign_envelope(KEY_REQUEST_TYPE, order.encode())
 
 
 def _send(admin: Admin, record: bytes) -> Json:

@@ -182,4 +182,4 @@ def _transaction(form: TransactionForm) -> dict[str, Any]:
 
 def sign(intent: AnyIntent, signer: Ed25519Signer) -> bytes:
     """Return the intent in an envelope signed by its agent's key."""
-    return signer.seal(INTENT_TYPE, intent.encode()).encode()
+    return signer.sign_envelope(INTENT_TYPE, intent.encode()).encode()

@@ -76,7 +76,7 @@ class SecretReader:
             nonce=f"0x{secrets.token_hex(NONCE_BYTES)}",
             requested_at_ms=self.clock_ms(),
         )
-        sealed = self.key.seal(READ_REQUEST_TYPE, request.encode())
+        sealed = self.key.sign_envelope(READ_REQUEST_TYPE, request.encode())
         answer = self.api.read_secret(base64.b64encode(sealed.encode()).decode())
         opened = _opened(
             reply, secret_request_digest(sealed.body()), base64.b64decode(answer["box"])

@@ -76,9 +76,11 @@ def store(by: Orderer, vault_id: VaultId, secret: NewSecret) -> Json:
     }
     order = SecretOrder(**terms)
     if secret.value is None:
-        return _send(by, by.key.seal(VAULT_ORDER_TYPE, order.encode()).encode())
+        return _send(by, by.key.sign_envelope(VAULT_ORDER_TYPE, order.encode()).encode())
     box = _box(current_share_key(by.api, vault_id.account), secret.value, order.box_context())
-    request = by.key.seal(VAULT_ORDER_TYPE, SecretOrder(**terms, box=redacted_digest(box)).encode())
+    request = by.key.sign_envelope(
+        VAULT_ORDER_TYPE, SecretOrder(**terms, box=redacted_digest(box)).encode()
+    )
     name = secret_delivery_id(request.body())
     return _send(by, SecretDelivery(id=name, request=request, box=box).encode())
 
@@ -86,19 +88,19 @@ def store(by: Orderer, vault_id: VaultId, secret: NewSecret) -> Json:
 def change_key(by: Orderer, vault_id: VaultId, change: KeyChange, sequence: int) -> Json:
     """Order a rotation of a vault's KEK, or its rewrap under another root; return the answer."""
     order: VaultOrder = VaultKeyOrder(**_terms(by, vault_id), change=change, sequence=sequence)
-    return _send(by, by.key.seal(VAULT_ORDER_TYPE, order.encode()).encode())
+    return _send(by, by.key.sign_envelope(VAULT_ORDER_TYPE, order.encode()).encode())
 
 
 def change_provider_root(by: Orderer, vault_id: VaultId, provider: Name, sequence: int) -> Json:
     """Order the rewrap of a provider's shares under its new root key; return the answer."""
     order = ProviderRootOrder(**_terms(by, vault_id), provider=provider, sequence=sequence)
-    return _send(by, by.key.seal(VAULT_ORDER_TYPE, order.encode()).encode())
+    return _send(by, by.key.sign_envelope(VAULT_ORDER_TYPE, order.encode()).encode())
 
 
 def recover_share(by: Orderer, vault_id: VaultId, lost: LostShare) -> Json:
     """Order a new client share; return the answer, with the share sealed to the client."""
     order = RecoveryOrder(**_terms(by, vault_id), **lost._asdict())
-    return _send(by, by.key.seal(VAULT_ORDER_TYPE, order.encode()).encode())
+    return _send(by, by.key.sign_envelope(VAULT_ORDER_TYPE, order.encode()).encode())
 
 
 def _terms(by: Orderer, vault_id: VaultId) -> dict[str, Any]:

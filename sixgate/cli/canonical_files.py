@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from schemas.canonical import Canonical, malformed
 from schemas.strict_json import JsonError, read_json
-from sixgate.cli.session import usage
+from sixgate.cli.session import fail_usage
 from sixgate.validation_messages import validation_message
 
 FIELDS = "docs/attestation.md lists the fields"
@@ -24,11 +24,11 @@ def read_canonical(file: Path, model: type[Value], advice: str = FIELDS) -> Valu
     with file.open("rb") as opened:  # a device may have no end
         raw = opened.read(FILE_BYTES_MAX + 1)
     if len(raw) > FILE_BYTES_MAX:
-        usage(f"{file} is larger than {FILE_BYTES_MAX} bytes: choose the right file")
+        fail_usage(f"{file} is larger than {FILE_BYTES_MAX} bytes: choose the right file")
     try:
         return model.model_validate_json(json.dumps(read_json(raw)))
     except JsonError as error:
-        usage(f"{file} {error}; {advice}")
+        fail_usage(f"{file} {error}; {advice}")
     except ValidationError as error:
         why = validation_message(error.errors(include_input=False)[0])
-        usage(f"{file}: {malformed(error).where} {why}; {advice}")
+        fail_usage(f"{file}: {malformed(error).where} {why}; {advice}")

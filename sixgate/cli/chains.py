@@ -11,7 +11,7 @@ from sixgate.api import Json
 from sixgate.cli.entries import entry
 from sixgate.cli.listing import Listing, Row, show
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Chain, Data, checked_name, checked_names
-from sixgate.cli.session import session, usage
+from sixgate.cli.session import fail_usage, session
 from sixgate.cli.shared_options import with_options
 from sixgate.cli.terminal import notices, print_json, screen
 
@@ -104,7 +104,9 @@ def add(
     with session(data) as here:
         taken = [c["name"] for c in here.registry["chains"] if c["chain_id"] == chain_id]
         if taken:
-            usage(f"chain {chain_id} is already {taken[0]}: change it with sixgate chains update")
+            fail_usage(
+                f"chain {chain_id} is already {taken[0]}: change it with sixgate chains update"
+            )
         here.register(_chain(base, details))
     notices().print(f"Chain {name} is registered.", highlight=False)
 
@@ -116,7 +118,7 @@ def add(
 def update(*, chain: Chain, data: Data = DATA_DEFAULT, details: Json) -> None:
     """Change the given properties of a chain."""
     if not details:
-        usage(
+        fail_usage(
             "nothing to change: give an option (sixgate chains update --help), such as --alias NAME"
         )
     with session(data) as here:
@@ -148,10 +150,12 @@ def _check_fees(fees: Json) -> None:
     if not fees:
         return
     if set(fees) != set(_FEE_FIELDS):
-        usage("new default fees need --gas-limit, --max-fee-gwei and --priority-fee-gwei together")
+        fail_usage(
+            "new default fees need --gas-limit, --max-fee-gwei and --priority-fee-gwei together"
+        )
     most, tip = (int(fees[field]) for field in _FEE_FIELDS[1:])
     if most < tip:
-        usage(
+        fail_usage(
             f"the max fee ({_gwei(most)}) is below the priority fee ({_gwei(tip)}), which it "
             "includes: raise --max-fee-gwei or lower --priority-fee-gwei"
         )
@@ -164,7 +168,7 @@ def _amount(value: int | str) -> int | str:
     try:
         return str(gwei_to_wei(value))
     except ValueError as error:
-        usage(f"{value!a} is {error}")
+        fail_usage(f"{value!a} is {error}")
 
 
 def _chain_list(chains: Sequence[Json], *, aliases: bool) -> Listing:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from schemas.canonical import Canonical, malformed
-from sixgate.cli.session import usage
+from sixgate.cli.session import fail_usage
 
 RULES = {
     "symbol": "must be 1 to 12 letters or digits",
@@ -33,4 +33,4 @@ def entry(kind: type[EntryT], **fields: Any) -> EntryT:
     except ValidationError as error:
         wrong = malformed(error)
         field = wrong.where.split(".")[0]
-        usage(f"{field} {fields.get(field)!a} {RULES.get(field, f'is wrong: {wrong.why}')}")
+        fail_usage(f"{field} {fields.get(field)!a} {RULES.get(field, f'is wrong: {wrong.why}')}")

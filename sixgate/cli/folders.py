@@ -20,7 +20,7 @@ from sixgate.cli.entries import entry
 from sixgate.cli.failures import expected_errors
 from sixgate.cli.options import ACCOUNT_DEFAULT, DATA_DEFAULT, Data, MaybeAccount, checked_name
 from sixgate.cli.progress import progress
-from sixgate.cli.session import usage
+from sixgate.cli.session import fail_usage
 from sixgate.cli.terminal import notices, safe, screen
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.creation import Founding, create
@@ -73,7 +73,7 @@ def init(
 def up(*, data: Data = DATA_DEFAULT) -> None:
     """Run the pipeline until SIGTERM or Ctrl-C; other commands connect to it."""
     if config_file() is not None:
-        usage(
+        fail_usage(
             "a pipeline on Kafka runs as separate processes: start sixgate gates, sixgate signer "
             "and sixgate ledger run with their settings, or omit --config and SIXGATE_CONFIG"
         )

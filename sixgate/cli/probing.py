@@ -6,7 +6,7 @@ import typer
 
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
-from sixgate.cli.session import usage
+from sixgate.cli.session import fail_usage
 from sixgate.cli.terminal import safe, screen
 
 TERM_S_MAX = 10.0
@@ -38,7 +38,7 @@ def probe(
     try:
         at = parse_address(url)
     except ValueError as error:
-        usage(f"--url {url!a} is {error}")
+        fail_usage(f"--url {url!a} is {error}")
     found = check_health(at, stalled_s)
     if found.state is State.HEALTHY:
         screen().print(safe(found.sentence), soft_wrap=True)
@@ -48,5 +48,5 @@ def probe(
         try:
             ended = f" {terminate(pid, at, TERM_S_MAX)} ended process {pid}: restart it."
         except WrongProcessError as error:
-            usage(str(error))
+            fail_usage(str(error))
     raise CommandError(CODES[found.state.name], found.sentence + ended)

@@ -13,7 +13,7 @@ from sixgate.cli.canonical_files import read_canonical
 from sixgate.cli.config_option import Config, InsecureDev, config_file, use_config, use_insecure_dev
 from sixgate.cli.long_running import run_until_stopped
 from sixgate.cli.options import DATA_DEFAULT, Data
-from sixgate.cli.session import usage
+from sixgate.cli.session import fail_usage
 from sixgate.cli.terminal import notices, print_json
 from sixgate.data_folder.folder import Folder
 
@@ -83,12 +83,14 @@ def policy(
     folder.check_outside(out)
     wanted = read_canonical(file, ReleasePolicy, FIELDS)
     if wanted.org != folder.trust().org:
-        usage(
+        fail_usage(
             f"{file} is for organisation {wanted.org}, but the data folder belongs to "
             f"{folder.trust().org}: choose another file or --data"
         )
     admin = folder.admin()
-    write_atomic(out, admin.seal(RELEASE_POLICY_TYPE, wanted.encode()).encode(), replace=True)
+    write_atomic(
+        out, admin.sign_envelope(RELEASE_POLICY_TYPE, wanted.encode()).encode(), replace=True
+    )
     signed = f"Signed policy {wanted.sequence} ({wanted.digest()}) with {admin.public_key}: {out}."
     notices().print(signed, highlight=False, soft_wrap=True)
 

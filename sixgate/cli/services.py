@@ -11,7 +11,7 @@ from sixgate.cli.config_option import Config, config_file, use_config
 from sixgate.cli.entries import entry
 from sixgate.cli.listing import Listing, Row, show
 from sixgate.cli.options import DATA_DEFAULT, DATA_VARIABLE, AsJson, Data, checked_name
-from sixgate.cli.session import not_found, session, usage
+from sixgate.cli.session import fail_usage, not_found, session
 from sixgate.cli.terminal import notices, print_json, screen
 from sixgate.data_folder.folder import ADMIN, SIGNER
 from sixgate.data_folder.key_files import ensure_public_key
@@ -48,7 +48,7 @@ def add(*, name: Registrar, data: Data = DATA_DEFAULT) -> None:
     with session(data) as here:
         others = {one["name"] for one in here.registry["services"] if one["role"] != ROLE}
         if name in others | {ADMIN}:
-            usage(f"{name} is the name of another service or admin: choose another name")
+            fail_usage(f"{name} is the name of another service or admin: choose another name")
         # Die after the key file is written: the next run registers the same key.
         key = ensure_public_key(here.folder.key(name), name)
         here.register(entry(ServiceSet, role=ROLE, name=name, public_key=key, active=True))

@@ -150,7 +150,7 @@ def _scaled(file: Path, data: Path) -> Iterator[Session]:
 
     settings = load_settings(file)
     if "kafka" not in settings.model_fields_set:
-        usage(f"{file} has no section [kafka]: add it with servers")
+        fail_usage(f"{file} has no section [kafka]: add it with servers")
     folder = Folder(settings.data if data == DATA_DEFAULT else data)
     with ExitStack() as stack:
         stack.enter_context(connected_as(Principal.OPERATORS))
@@ -165,6 +165,6 @@ def not_found(what: str, name: str, known: Iterable[str]) -> NoReturn:
     raise CommandError(ExitCode.NOT_FOUND, f"there is no {what} {name}{hint}")
 
 
-def usage(sentence: str) -> NoReturn:
+def fail_usage(sentence: str) -> NoReturn:
     """End the command because its input is wrong."""
     raise CommandError(ExitCode.USAGE, sentence)

@@ -8,7 +8,7 @@ from schemas.registry import SettingName, SettingSet
 from signer.settings import Settings, checked_setting
 from sixgate.cli.entries import entry
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
-from sixgate.cli.session import not_found, session, usage
+from sixgate.cli.session import fail_usage, not_found, session
 from sixgate.cli.terminal import notices, print_json, rows, safe, screen, table
 from streams.simulators.report import VALID_MS
 
@@ -63,7 +63,7 @@ def set_(
     try:
         _check(name, typed)
     except ValueError as error:
-        usage(f"{error} ({MEANING[name]})")
+        fail_usage(f"{error} ({MEANING[name]})")
     with session(data) as here:
         here.register(entry(SettingSet, name=name, value=typed))
     notices().print(f"{name} is {_shown(typed)}.", highlight=False)

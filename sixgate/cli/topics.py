@@ -12,7 +12,7 @@ from schemas.registry import PARTITIONS_MAX
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
 from sixgate.cli.identities import ADMINISTRATOR, connected_as
-from sixgate.cli.session import usage
+from sixgate.cli.session import fail_usage
 from sixgate.cli.shared_options import with_options
 from sixgate.cli.terminal import notices, safe, screen
 from streams.kafka.broker import Broker, Tls
@@ -158,7 +158,7 @@ def _print(differences: Sequence[object]) -> None:
 
 def _target(given: dict[str, Any]) -> Target:
     if not given.get("kafka"):
-        usage(f"no brokers: give --kafka HOST:PORT or set {KAFKA_VARIABLE}")
+        fail_usage(f"no brokers: give --kafka HOST:PORT or set {KAFKA_VARIABLE}")
     broker = Broker(given["kafka"], CLIENT, _tls(given), _names(given.get("prefix") or ""))
     return Target(broker, AccessPlan() if given.get("acls") else _topic_plan(given))
 
@@ -167,16 +167,18 @@ def _names(prefix: str) -> Names:
     try:
         return Names(prefix)
     except ValueError as error:
-        usage(f"invalid --prefix {prefix!a}: {error}")
+        fail_usage(f"invalid --prefix {prefix!a}: {error}")
 
 
 def _topic_plan(given: dict[str, Any]) -> TopicPlan:
     if not given.get("partitions"):
-        usage("no number of partitions: give --partitions, as the organisation was created with")
+        fail_usage(
+            "no number of partitions: give --partitions, as the organisation was created with"
+        )
     copies = given.get("copies", FACTOR_DEFAULT)
     in_sync = given.get("in_sync", max(1, copies - 1))
     if in_sync > copies:
-        usage(
+        fail_usage(
             f"--min-insync-replicas {in_sync} is more than the {copies} replicas: lower it, or "
             "raise --replication-factor"
         )
@@ -189,10 +191,10 @@ def _tls(given: dict[str, Any]) -> Tls | None:
         return None
     ca, certificate, key = files
     if not (ca and certificate and key):
-        usage("TLS needs all three: --ca, --certificate and --key")
+        fail_usage("TLS needs all three: --ca, --certificate and --key")
     tls = Tls(ca, certificate, key)
     if not tls.usable():
-        usage(f"{ca}, {certificate} and {key} are not a CA, a certificate and its key in PEM")
+        fail_usage(f"{ca}, {certificate} and {key} are not a CA, a certificate and its key in PEM")
     return tls
 
 

@@ -64,7 +64,7 @@ def register(pipeline: Pipeline, envelope: str) -> Json:
     raw, stage = bytes_of(envelope), pipeline.parts.runner.stage
     with pipeline.lock:
         pipeline.step()  # 1.
-        sequence = stage.registry.sequence
+        sequence = stage.registry.record_count
         # 2. Die here: nothing was appended.
         check_record(raw, stage.registry, pipeline.parts.runner.slot.operations.check_registered)
         # 3. Die after this line: the record is durable, and the next start applies it.

@@ -36,7 +36,7 @@ class Pipeline:
         self.failure: BaseException | None = None
         self._failed = threading.Event()
         self._inbox_lock = threading.Lock()
-        self._gates = Loop("pipeline", self.step, self._fail)
+        self._pipeline_loop = Loop("pipeline", self.step, self._fail)
         self._ledger = Loop("ledger", self._append_to_ledger, self._fail, idle_s=LEDGER_S)
         self._committed: Mapping[str, int] = {}
         self._busy = False
@@ -49,13 +49,13 @@ class Pipeline:
         _LOG.info("pipeline.started")
         self._committed = self.parts.runner.stage.memory.slot.positions
         self.step()
-        self._gates.start()
+        self._pipeline_loop.start()
         self._ledger.start()
 
     def stop(self) -> None:
         """End after the current batch. Without a failure the ledger catches up before."""
         try:
-            self._gates.stop()
+            self._pipeline_loop.stop()
             self._ledger.stop()
             if self.failure is None:
                 self.parts.ledger_service.catch_up()
@@ -113,7 +113,7 @@ class Pipeline:
 
     def wake(self) -> None:
         """Wake the pipeline: the inbox has new records."""
-        self._gates.wake()
+        self._pipeline_loop.wake()
 
     def settle(self) -> None:
         """Let the ledger catch up with everything that is committed; a failure halts the node."""
@@ -130,12 +130,12 @@ class Pipeline:
         self._on_commit(events)
 
     def _append_to_ledger(self) -> int:
-        if self.failure is None and not self._yields_to_gates():
+        if self.failure is None and not self._yields_to_pipeline():
             self._appended_at_ms = boot_ms()
             self.parts.ledger_service.step()
         return 0
 
-    def _yields_to_gates(self) -> bool:
+    def _yields_to_pipeline(self) -> bool:
         return self._busy and boot_ms() - self._appended_at_ms < LEDGER_LAG_MS_MAX
 
     @contextmanager

@@ -35,7 +35,7 @@ def register(bus: Bus, raw: bytes, wait_s: float) -> Json:
         with bus.refreshed() as projections:
             registry = copy.deepcopy(projections.registry)
         check_record(raw, registry)
-        sequence = registry.sequence
+        sequence = registry.record_count
         # 3. Die after this line: every process applies the record, if it still is the next one.
         bus.append([Outgoing(Topic.REGISTRY, "", raw)])
         for record in _records_until(reading, wait_s, "the record did not appear in the registry"):

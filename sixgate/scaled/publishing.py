@@ -83,10 +83,14 @@ def _shared_count(trust_root: str, local: Sequence[Outgoing], on_kafka: Sequence
     for raw in on_kafka:
         with suppress(RegistryRecordError):  # processes skip invalid records too
             registry.apply(raw)
-    shared = min(registry.sequence, len(local))
+    shared = min(registry.record_count, len(local))
     digests = [record_digest(Envelope.decode(record.value).body()) for record in local]
-    continued = registry.sequence > len(local) or not shared or registry.head == digests[shared - 1]
-    if (on_kafka and not registry.sequence) or not continued:
+    continued = (
+        registry.record_count > len(local)
+        or not shared
+        or registry.last_digest == digests[shared - 1]
+    )
+    if (on_kafka and not registry.record_count) or not continued:
         raise OtherOrganisationError(
             "Kafka holds another organisation's registry, so nothing was sent: use other brokers, "
             "or the data folder in which that registry was made."

@@ -6,7 +6,7 @@
 3. Publish. *Die after it: the head stays valid for 30 s, time for a restart.*
 
 A second registrar is harmless: under another name, its heads count separately; under the same name,
-the newest head counts, and both sign the same records.
+the newest head counts, and both sign heads of the same registry.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from streams.runners.clock import SteadyClock
 
 _LOG = logging.getLogger("sixgate.registrar")
 CLIENT = "sixgate-registrar"
-EVERY_S = 5.0  # a head is valid for 30 s, so four in a row may fail
+HEAD_INTERVAL_S = 5.0  # a head is valid for 30 s, so up to 25 s without a head are harmless
 
 
 class RegistrarProcess:
@@ -64,7 +64,7 @@ class RegistrarProcess:
                 head = next_head(self._key, watch.registry, watch.heads(), clock.now_ms())
                 # 3. If the answer is lost, the process ends; publishing a head twice is harmless.
                 await sender.send([Outgoing(Topic.REGISTRY_HEADS, self._key.keyid, head)])
-                _LOG.debug("registry.head_signed", extra={"records": watch.registry.sequence})
+                _LOG.debug("registry.head_signed", extra={"records": watch.registry.record_count})
                 self.monitor.ready()
                 await _read_until_due(watch, stop)
 
@@ -74,7 +74,7 @@ class RegistrarProcess:
 
 async def _read_until_due(watch: RegistryWatch, stop: asyncio.Event) -> None:
     """Read on until the next head is due or ``stop`` is set."""
-    ends_at_s = asyncio.get_running_loop().time() + EVERY_S
+    ends_at_s = asyncio.get_running_loop().time() + HEAD_INTERVAL_S
     while not stop.is_set() and asyncio.get_running_loop().time() < ends_at_s:
         await watch.read()
 

@@ -27,7 +27,7 @@ WAITING_COUNT_MAX = 4_096
 class Fingerprint(NamedTuple):
     """Identifies a record: its partition, its key, and the SHA-256 of its bytes."""
 
-    place: PartitionId
+    partition: PartitionId
     key: str
     digest: bytes
 
@@ -35,18 +35,18 @@ class Fingerprint(NamedTuple):
 class Sent(NamedTuple):
     """A record for a partition, and whether the gate that reads there already judged it."""
 
-    place: PartitionId
+    partition: PartitionId
     event: Outgoing
     pipelined: bool
 
     def fingerprint(self) -> Fingerprint:
         """Return the fingerprint of the record once it is delivered."""
-        return fingerprint_of(self.place, self.event.key, self.event.value)
+        return fingerprint_of(self.partition, self.event.key, self.event.value)
 
 
-def fingerprint_of(place: PartitionId, key: str, value: bytes) -> Fingerprint:
+def fingerprint_of(partition: PartitionId, key: str, value: bytes) -> Fingerprint:
     """Return the fingerprint of a record."""
-    return Fingerprint(place, key, sha256(value).digest())
+    return Fingerprint(partition, key, sha256(value).digest())
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ class InFlight:
     )
     _pipelined: Counter[Fingerprint] = field(default_factory=Counter)
 
-    def is_open(self, place: PartitionId) -> bool:
+    def is_open(self, partition: PartitionId) -> bool:
         """Return whether nothing waits in a partition, so that an intent may be pipelined past it.
 
         False while too many pipelined records are undelivered: one that is forgotten would be
@@ -74,34 +74,34 @@ class InFlight:
         """
         if len(self._pipelined) >= self.pipelined_count_max:
             return False
-        if place not in self._drained and self.is_drained(place):
-            self._drained.add(place)
-        return place in self._drained and not self._waiting[place]
+        if partition not in self._drained and self.is_drained(partition):
+            self._drained.add(partition)
+        return partition in self._drained and not self._waiting[partition]
 
-    def sent(self, records: Iterable[Sent]) -> None:
+    def note_sending(self, records: Iterable[Sent]) -> None:
         """Note records that are about to be sent to gates."""
         for record in records:
-            noted = self._pipelined if record.pipelined else self._waiting_at(record.place)
+            noted = self._pipelined if record.pipelined else self._waiting_at(record.partition)
             noted[record.fingerprint()] += 1
 
     def was_pipelined(self, record: Fingerprint) -> bool:
         """Return whether a delivered record was pipelined; True once for each time it was sent."""
         return _discount(self._pipelined, record)
 
-    def done(self, record: Fingerprint) -> None:
+    def note_answered(self, record: Fingerprint) -> None:
         """Note that the results of a delivered record are sent."""
-        _discount(self._waiting[record.place], record)
+        _discount(self._waiting[record.partition], record)
 
     def clear(self) -> None:
         """Forget everything after a rebalance: other processes may write to these partitions."""
         for counted in (self._drained, self._waiting, self._pipelined):
             counted.clear()
 
-    def _waiting_at(self, place: PartitionId) -> Counter[Fingerprint]:
+    def _waiting_at(self, partition: PartitionId) -> Counter[Fingerprint]:
         """Return what waits in a partition; if it is too much, forget it and drain again."""
-        waiting = self._waiting[place]
+        waiting = self._waiting[partition]
         if len(waiting) >= self.waiting_count_max:
-            self._drained.discard(place)
+            self._drained.discard(partition)
             waiting.clear()
         return waiting
 
@@ -120,19 +120,19 @@ def run_batch(
     """
     occupied: set[PartitionId] = set()
 
-    def place_of(event: Outgoing) -> PartitionId:
+    def partition_of_event(event: Outgoing) -> PartitionId:
         return event.topic, partition_for(event, view.registry.partitions)
 
     def is_open(event: Outgoing) -> bool:
-        place = place_of(event)
-        return place not in occupied and in_flight.is_open(place)
+        partition = partition_of_event(event)
+        return partition not in occupied and in_flight.is_open(partition)
 
     results: list[Sent] = []
     for one in entered:
         *passed, last = run_gates(gate, one, view, cache, is_open)
-        results += [Sent(place_of(event), event, pipelined=True) for event in passed]
-        results.append(Sent(place_of(last), last, pipelined=False))
-        occupied.add(place_of(last))
+        results += [Sent(partition_of_event(event), event, pipelined=True) for event in passed]
+        results.append(Sent(partition_of_event(last), last, pipelined=False))
+        occupied.add(partition_of_event(last))
     return results
 
 

@@ -55,13 +55,13 @@ class Projections:
         await self._opened.aclose()
 
     def _require_registry(self) -> None:
-        if not self.view.registry.sequence:
+        if not self.view.registry.record_count:
             raise no_registry()
 
     @property
     def known(self) -> tuple[int, int]:
         """The number of known registry records and vault events, whichever task read them."""
-        return self.view.registry.sequence, self.vault.count
+        return self.view.registry.record_count, self.vault.count
 
     async def refresh(self) -> None:
         """Read registry and vault to their current end."""

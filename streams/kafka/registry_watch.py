@@ -63,7 +63,7 @@ class RegistryWatch:
 
     def head(self) -> RegistryHead:
         """Return the head nearest to now; raise ``RegistryStaleError`` unless it is fresh."""
-        return self._heads.newest(self.registry, self._now_ms())
+        return self._heads.nearest(self.registry, self._now_ms())
 
     def has_fresh_head(self) -> bool:
         """Return whether ``head`` would return one."""

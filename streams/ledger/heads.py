@@ -39,9 +39,9 @@ class HeadKey:
     def __init__(self, key: Ed25519Signer) -> None:
         self._key = key
 
-    def seal(self, head: LedgerHead) -> Envelope:
+    def sign_head(self, head: LedgerHead) -> Envelope:
         """Sign a head."""
-        return self._key.seal(HEAD_TYPE, head.encode())
+        return self._key.sign_envelope(HEAD_TYPE, head.encode())
 
     def open(self, envelope: Envelope) -> LedgerHead:
         """Return the head; raise ``LedgerRewrittenError`` if this key did not sign it."""

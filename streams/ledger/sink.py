@@ -55,7 +55,7 @@ class Source(Protocol):
 class HeadSigner(Protocol):
     """Signs ledger heads and verifies its own signature."""
 
-    def seal(self, head: LedgerHead) -> Envelope:
+    def sign_head(self, head: LedgerHead) -> Envelope:
         """Sign a head."""
 
     def open(self, envelope: Envelope) -> LedgerHead:
@@ -165,7 +165,7 @@ class Sink:
             hash=_hex(self._tip.hash),
             at_ms=self._now_ms(),
         )
-        self._heads.publish(self._signer.seal(head))
+        self._heads.publish(self._signer.sign_head(head))
 
     def _refuse_other_log(self) -> None:
         for (topic, partition), position in self._positions.items():

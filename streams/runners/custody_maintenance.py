@@ -77,7 +77,7 @@ class CustodyMaintenance:
         use the former key, which opens for a day after its rotation.
         """
         self.shares.erase(now_ms)
-        known = (self.vaults.registry.sequence, self.shares.version)
+        known = (self.vaults.registry.record_count, self.shares.version)
         # Looking for accounts is skipped while neither registry nor share key changed.
         if now_ms < self._rotate_after_ms or (
             known == self._announced and not (known[1] and self.shares.due(now_ms))
@@ -93,7 +93,7 @@ class CustodyMaintenance:
             return [self._failed("share.key.failed", now_ms, error)]
         announced = list(islice(chain.from_iterable(map(self._announce, accounts)), ANNOUNCED_MAX))
         if len(announced) < ANNOUNCED_MAX:
-            self._announced = (self.vaults.registry.sequence, self.shares.version)
+            self._announced = (self.vaults.registry.record_count, self.shares.version)
         return announced
 
     def drain_records(self, now_ms: int) -> list[Outgoing]:

@@ -77,7 +77,10 @@ class EmbeddedRunner:
             for record in self.pipeline.scan(Topic.VAULT, partition)
         )
         self.slot.operations.load(registry, vault, seen)
-        if self.stage.registry.sequence and self.stage.registry.partitions != self.inbox.partitions:
+        if (
+            self.stage.registry.record_count
+            and self.stage.registry.partitions != self.inbox.partitions
+        ):
             raise StateIntegrityError(
                 f"trust.json has {self.inbox.partitions} partitions, but the registry has "
                 f"{self.stage.registry.partitions}: restore trust.json from a good copy"

@@ -66,13 +66,13 @@ class GateRunner:
             # 2. Die here: nothing was sent.
             results = await self._judge_known(gate, [one for _, one in waiting])
             # Noted before sending: the records may be delivered before ``send`` returns.
-            self._in_flight.sent(one for one in results if one.event.topic in GATE_OF)
+            self._in_flight.note_sending(one for one in results if one.event.topic in GATE_OF)
             events = [one.event for one in results]
             # 3. Die here: any of the records may be on its topic. All are sent again.
             await self._sender.send(events)
             self._on_sent(events)
         for name, _ in waiting:
-            self._in_flight.done(name)
+            self._in_flight.note_answered(name)
 
     async def _judge_known(self, gate: RuleGate, records: Sequence[Record]) -> list[Sent]:
         """Judge records; judge them again with a newer registry if one would end unattributed.

@@ -116,10 +116,10 @@ class KafkaSigner:
             # 2. From here on the former signer cannot commit, so the state that is read next is
             #    complete: fencing ended its last transaction, committed or aborted.
             await opened.enter_async_context(producer)
-            _LOG.info("slot.fenced", extra={"slot": at.number})
+            _LOG.info("slot.taken_over", extra={"slot": at.number})
             # 3. Nothing is written while loading.
             slot = await self._load()
-            registered = slot.stage.registry.sequence
+            registered = slot.stage.registry.record_count
             _LOG.info("slot.loaded", extra={"slot": at.number, "registry_records": registered})
             batches = SlotBatches(slot, self._clock, at.partitions_total, self._callbacks.newest)
             positions = slot.stage.memory.slot.positions
@@ -217,7 +217,7 @@ class KafkaSigner:
         records = [r async for page in inputs.registry.read_to_end() for r in page]
         now_ms = self._clock.now_ms()
         trail = await self._in_thread(slot.administer, records, [], now_ms, self._head)
-        if not slot.stage.registry.sequence:
+        if not slot.stage.registry.record_count:
             raise no_registry()
         await self._commit_all(producer, slot.judge([], trail, now_ms, next_positions(records)))
 

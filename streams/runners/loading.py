@@ -19,7 +19,7 @@ def load_registry(registry: Registry, records: Iterable[Record], seen: SlotState
     for record in records:
         with suppress(RegistryRecordError):  # audited when it was read first
             registry.apply(record.value)
-    _check_count("records in the registry", registry.sequence, seen.registry_sequence)
+    _check_count("records in the registry", registry.record_count, seen.registry_sequence)
 
 
 def load_vault_events(

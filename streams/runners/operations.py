@@ -117,7 +117,7 @@ class Operations:
         An empty registry passes: it has no agents, so there is nothing to decide under it.
         """
         name, key = self.identity.keyid, self.identity.public_key
-        if registry.sequence and registry.service_key("signer", name) != key:
+        if registry.record_count and registry.service_key("signer", name) != key:
             raise HaltError(
                 f"the registry does not name {name} as an active signer with the key it has: "
                 "nothing is signed until an admin registers it so"

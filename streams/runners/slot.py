@@ -204,7 +204,7 @@ class Slot:
         # with what it loads, and so detects a rollback of either.
         update = {
             "positions": {**memory.slot.positions, **read},
-            "registry_sequence": self.stage.registry.sequence,
+            "registry_sequence": self.stage.registry.record_count,
             "key_count": self.operations.vault.count,
             "key_digest": self.operations.vault.digest(),
             "share_version": self.operations.maintenance.shares.version,

@@ -58,7 +58,7 @@ class Reporter:
         )
         update = _error(answer) if isinstance(answer, SimulationError) else _result(answer)
         report = head.model_copy(update=update)
-        return self._identity.seal(SIMULATION_TYPE, report.encode())
+        return self._identity.sign_envelope(SIMULATION_TYPE, report.encode())
 
 
 def _call(passage: Passage) -> Call:

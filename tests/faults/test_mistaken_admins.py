@@ -62,7 +62,10 @@ def test_a_revoked_signer_signs_nothing_until_it_is_registered_again(
 ) -> None:
     pipeline = open_pipeline(folder)
     pipeline.drain()
-    sequence, head = pipeline.runner.stage.registry.sequence, pipeline.runner.stage.registry.head
+    sequence, head = (
+        pipeline.runner.stage.registry.record_count,
+        pipeline.runner.stage.registry.last_digest,
+    )
     record, admin = operator.record_envelope, folder.admin()
     gone, head = record(admin, "acme", (sequence, head), signer_entry(folder, change), 1)
     back, _ = record(admin, "acme", (sequence + 1, head), signer_entry(folder), 1)
@@ -110,12 +113,12 @@ def test_key_requests_and_registry_records_of_every_wrong_kind_become_audit_reco
         request(folder, account="nobody"),
         request(folder, org="evil"),
         request(folder, path=KEY_PATH),
-        folder.admin().seal(REGISTRY_TYPE, body).encode(),
-        trader.signer.seal(KEY_REQUEST_TYPE, body).encode(),
+        folder.admin().sign_envelope(REGISTRY_TYPE, body).encode(),
+        trader.signer.sign_envelope(KEY_REQUEST_TYPE, body).encode(),
         trader.signed("a"),
         opened,
     ]
-    chained = (registry.sequence, registry.head)
+    chained = (registry.record_count, registry.last_digest)
     nothing = (chained[0], "0x" + "00" * 32)
     foreign = [("evil", chained), ("acme", (0, chained[1])), ("acme", nothing)]
     entry = AccountOpened(account="x")

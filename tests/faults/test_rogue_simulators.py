@@ -50,7 +50,7 @@ def reporting(
     signer = forger or load_key_file(folder.key(SIMULATOR), SIMULATOR)
 
     def simulate(passages: Sequence[Passage]) -> list[Envelope]:
-        return [signer.seal(SIMULATION_TYPE, report(p).encode()) for p in passages]
+        return [signer.sign_envelope(SIMULATION_TYPE, report(p).encode()) for p in passages]
 
     def report(passage: Passage) -> SimulationReport:
         now_ms = passage.case.facts.at_ms

@@ -221,9 +221,9 @@ def forged_heads(scaled: Scaled) -> list[bytes]:
     far = known.model_copy(update={"sequence": 10**9, "at_ms": wall_ms() + HEAD_SKEW_MS_MAX})
     other = far.model_copy(update={"org": "other"})
     return [
-        stranger.seal(REGISTRY_HEAD_TYPE, far.encode()).encode(),
-        stranger.seal(REGISTRY_HEAD_TYPE, known.encode()).encode(),
-        registrar_key(scaled).seal(REGISTRY_HEAD_TYPE, other.encode()).encode(),
+        stranger.sign_envelope(REGISTRY_HEAD_TYPE, far.encode()).encode(),
+        stranger.sign_envelope(REGISTRY_HEAD_TYPE, known.encode()).encode(),
+        registrar_key(scaled).sign_envelope(REGISTRY_HEAD_TYPE, other.encode()).encode(),
         b"garbage",
         b"",
     ]
@@ -294,7 +294,9 @@ def test_a_registry_without_its_last_records_halts_gates_signer_and_registrar(
     known, before = last_head(scaled), written(scaled)
     more = {"sequence": known.sequence + 1, "digest": "0x" + "11" * 32, "at_ms": known.at_ms + 1}
     head = known.model_copy(update=more | {"valid_until_ms": known.at_ms + HEAD_SKEW_MS_MAX})
-    send_heads(scaled, registrar_key(scaled).seal(REGISTRY_HEAD_TYPE, head.encode()).encode())
+    send_heads(
+        scaled, registrar_key(scaled).sign_envelope(REGISTRY_HEAD_TYPE, head.encode()).encode()
+    )
     submit(scaled, agent, "a")
     for name in ("registrar", "gates", "signer"):
         scaled.start(name)

@@ -106,14 +106,14 @@ class Life:
         if dies:
             return
         for n in waiting:
-            self.in_flight.done(named[n])
+            self.in_flight.note_answered(named[n])
         self.bus.acked[topic] = self.bus.acked.get(topic, 0) + len(batch)
 
     def _judge(self, topic: Topic, records: list[Record]) -> list[Sent]:
         gate = GATE_OF[topic]
         entered = [enter(gate, record, VIEW, NOW_MS, self.cache) for record in records]
         results = run_batch(gate, entered, VIEW, self.cache, self.in_flight)
-        self.in_flight.sent(one for one in results if one.event.topic in GATE_OF)
+        self.in_flight.note_sending(one for one in results if one.event.topic in GATE_OF)
         return results
 
 

@@ -42,7 +42,7 @@ from tests.harness.builders.crashing_signer import (
     check_settled,
 )
 from tests.harness.builders.state_store import DictStateStore
-from tests.harness.pipeline.signer_process import SEALER, SLOT, Crash, Died, Disk, SignerProcess
+from tests.harness.pipeline.signer_process import SLOT, STATE_MAC, Crash, Died, Disk, SignerProcess
 from tests.harness.sizes import effort
 
 LIMIT_WEI = 5 * ETH
@@ -206,7 +206,7 @@ def lived(die: Crash | None) -> DictStateStore:
 
 
 def prove(store: DictStateStore) -> None:
-    memory = Memory(store, SEALER, SLOT)
+    memory = Memory(store, STATE_MAC, SLOT)
     for account in (ACCOUNT, "ops"):
         memory.account(account)
     list(memory.pinned())

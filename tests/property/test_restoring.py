@@ -60,7 +60,7 @@ def _said(keeper: SecretSealing, said: VaultRegister, vault: str) -> Iterator[by
             requested_at_ms=NOW_MS,
             registry_sequence=0,
         )
-        request = ADMIN.seal(VAULT_ORDER_TYPE, order.encode())
+        request = ADMIN.sign_envelope(VAULT_ORDER_TYPE, order.encode())
         yield _taken(keeper.seal(request, b"value", SIGNER.keyid, NOW_MS), said, registry)
     change = VaultKeyOrder(
         org=ORG,
@@ -73,7 +73,7 @@ def _said(keeper: SecretSealing, said: VaultRegister, vault: str) -> Iterator[by
     )
     place, root = registry.vaults[ACCOUNT, vault], keeper.holders.root
     rotation = Rotation(ORG, place, said.secrets.wrappings, SIGNER.keyid, NOW_MS)
-    request = ADMIN.seal(VAULT_ORDER_TYPE, change.encode())
+    request = ADMIN.sign_envelope(VAULT_ORDER_TYPE, change.encode())
     yield _taken(rotation.change_key(request, root, root, Stream("kek")), said, registry)
     for event in rotation.rewrap_outdated(root, Stream("rewrap")):
         yield _taken(event, said, registry)

@@ -263,7 +263,7 @@ def test_a_remembered_head_verifies(api: Api) -> None:
 def test_a_head_signed_by_another_key_is_refused(api: Api) -> None:
     submit(api, TRADER.signed(new()))
     body = base64.b64decode(api.head()["envelope"]["payload"])
-    forged = Ed25519Signer("ledger-0", secrets.token_bytes(32)).seal(HEAD_TYPE, body)
+    forged = Ed25519Signer("ledger-0", secrets.token_bytes(32)).sign_envelope(HEAD_TYPE, body)
     with pytest.raises(ApiError) as caught:
         verified(api, forged.plain())
     assert code_of(caught) in ("ledger_wrong", "head_malformed")

@@ -129,7 +129,7 @@ def request() -> bytes:
         nonce=f"0x{secrets.token_hex(16)}",
         requested_at_ms=wall_ms(),
     )
-    return TRADER.seal(READ_REQUEST_TYPE, said.encode()).encode()
+    return TRADER.sign_envelope(READ_REQUEST_TYPE, said.encode()).encode()
 
 
 def test_a_secret_is_read_over_mutual_tls_and_recorded(here: CustodyOnKafka) -> None:

@@ -85,7 +85,7 @@ def unbounded(producer: Producer, key: str) -> bytes:
     """Return an intent in its agent's envelope that expires in microseconds since 1970."""
     content = producer.intent(key).plain() | {"expires_at_ms": 4_102_444_800_001}
     body = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
-    return producer.signer.seal(INTENT_TYPE, body).encode()
+    return producer.signer.sign_envelope(INTENT_TYPE, body).encode()
 
 
 def test_unauthenticated_input_ends_unattributed(pipeline: Pipeline, trader: Producer) -> None:

@@ -56,7 +56,7 @@ def recovery(organised: CustodyOrganisation, **changes: Any) -> Outgoing:
         "expires_at_ms": now_ms() + 600_000,
     }
     order = RecoveryOrder(**(terms | changes))
-    raw = organised.folder.admin().seal(VAULT_ORDER_TYPE, order.encode()).encode()
+    raw = organised.folder.admin().sign_envelope(VAULT_ORDER_TYPE, order.encode()).encode()
     return Outgoing(Topic.KEY_REQUESTS, order.account, raw)
 
 

@@ -51,8 +51,8 @@ def _head(folder: Folder, registry: list[Record], changes: dict[str, Any]) -> Re
         whole.apply(record.value)
     terms: dict[str, Any] = {
         "org": folder.trust().org,
-        "sequence": whole.sequence - 1,
-        "digest": whole.head,
+        "sequence": whole.record_count - 1,
+        "digest": whole.last_digest,
         "at_ms": now_ms,
         "valid_until_ms": now_ms + HEAD_SKEW_MS_MAX,
     }

@@ -43,7 +43,7 @@ def pipeline(tmp_path: Path) -> Pipeline:
 
 def registered(pipeline: Pipeline, entry: Entry) -> bytes:
     registry = pipeline.runner.stage.registry
-    chained = (registry.sequence, registry.head)
+    chained = (registry.record_count, registry.last_digest)
     return record_envelope(pipeline.folder.admin(), "acme", chained, entry, 0)[0]
 
 

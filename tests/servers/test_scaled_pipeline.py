@@ -56,7 +56,7 @@ def test_good_intents_are_signed_and_every_other_input_ends(
     assert events(scaled, "signer") == [
         "process.started",
         "kafka.unchecked",
-        "slot.fenced",
+        "slot.taken_over",
         "slot.loaded",
         "signer.attested",
         "slot.recovered",

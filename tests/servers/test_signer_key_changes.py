@@ -69,7 +69,7 @@ def register_key(folder: Folder, key: str) -> None:
     entry = ServiceSet(role="signer", name=SIGNER, public_key=key, active=True)
     pipeline = open_pipeline(folder)
     registry = pipeline.runner.stage.registry
-    at = registry.sequence, registry.head
+    at = registry.record_count, registry.last_digest
     pipeline.inbox.append(
         [Outgoing(Topic.REGISTRY, "", record_envelope(folder.admin(), "acme", at, entry, 1)[0])], 1
     )

@@ -29,7 +29,7 @@ from tests.harness.builders.cases import (
 )
 from tests.harness.builders.ethereum import MemoryKey
 from tests.harness.builders.state_store import DictStateStore
-from tests.harness.pipeline.signer_process import SEALER, SLOT
+from tests.harness.pipeline.signer_process import SLOT, STATE_MAC
 
 ONE, TWO = StateKey("treasury", "live", "0x01"), StateKey("treasury", "live", "0x02")
 OPS = StateKey("ops", "live", "0x01")
@@ -164,7 +164,7 @@ def test_records_may_be_read_while_others_are_written(opened: Opened) -> None:
 def test_a_signers_whole_history_works_with_the_store(opened: Opened) -> None:
     """Sign, forget, restart: the loaded state passes every check."""
     _, registry = registered()
-    memory = Memory(opened.store, SEALER, SLOT)
+    memory = Memory(opened.store, STATE_MAC, SLOT)
     keys = provisioned(registry)
     case_builder = CaseBuilder(registry, keys, memory, lambda _: False)
     stage = SigningStage(SIGNER, case_builder, KeyUse(lambda *_: MemoryKey(SECRET)))
@@ -175,7 +175,7 @@ def test_a_signers_whole_history_works_with_the_store(opened: Opened) -> None:
         opened.commit(memory.drain())
         stage.sign(batch)
         opened.commit(memory.drain(memory.slot.model_copy(update={"last_ms": at_ms})))
-    again = Memory(opened.reopened(), SEALER, SLOT)
+    again = Memory(opened.reopened(), STATE_MAC, SLOT)
     account = again.account(ACCOUNT)
     assert (account.sequence, account.nonces) == (4, memory.account(ACCOUNT).nonces)
     assert account.live_count == len(list(opened.store.live_of(ACCOUNT))) == 2

@@ -71,16 +71,16 @@ def strange(scaled: Scaled, trader: Producer, change: Change) -> Iterator[Outgoi
     """
     body = trader.intent("strange").encode()
     kind = INTENT_TYPE.replace("intent.v1", "intent.v0" if change is older else "wish.v1")
-    yield Outgoing(Topic.SUBMITTED, ACCOUNT, trader.signer.seal(kind, body).encode())
+    yield Outgoing(Topic.SUBMITTED, ACCOUNT, trader.signer.sign_envelope(kind, body).encode())
     clearance = cleared(trader.signed("never-admitted"), ())
     for topic in (*BETWEEN_GATES, Topic.DECIDED):
         yield Outgoing(topic, ACCOUNT, change(clearance))
     admin, registry = scaled.folder.admin(), scaled.registry()
     entry = AccountOpened(account="strange")
-    at = (registry.sequence, registry.head)
+    at = (registry.record_count, registry.last_digest)
     record, _ = record_envelope(admin, registry.org, at, entry, 1)
     body = change(Envelope.decode(record).body())
-    yield Outgoing(Topic.REGISTRY, "", admin.seal(REGISTRY_TYPE, body).encode())
+    yield Outgoing(Topic.REGISTRY, "", admin.sign_envelope(REGISTRY_TYPE, body).encode())
     request = KeyRequest(
         org="acme",
         account=ACCOUNT,
@@ -89,6 +89,8 @@ def strange(scaled: Scaled, trader: Producer, change: Change) -> Iterator[Outgoi
         registry_sequence=0,
     )
     body = change(request.encode())
-    yield Outgoing(Topic.KEY_REQUESTS, ACCOUNT, admin.seal(KEY_REQUEST_TYPE, body).encode())
+    yield Outgoing(
+        Topic.KEY_REQUESTS, ACCOUNT, admin.sign_envelope(KEY_REQUEST_TYPE, body).encode()
+    )
     for topic in (Topic.OUTCOMES, Topic.SIGNED):
         yield Outgoing(topic, ACCOUNT, change(b'{"type":"transaction.signed","v":1}'))

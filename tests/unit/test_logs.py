@@ -46,13 +46,13 @@ def logged_events() -> set[str]:
 
 
 def test_an_event_is_one_json_object_with_its_facts() -> None:
-    record = logging.LogRecord("sixgate.slot", logging.INFO, "", 0, "slot.fenced", (), None)
+    record = logging.LogRecord("sixgate.slot", logging.INFO, "", 0, "slot.taken_over", (), None)
     record.created, record.slot = 1_700_000_000.5, 3
     assert json.loads(JsonLines().format(record)) == {
         "at": "2023-11-14T22:13:20.500+00:00",
         "level": "info",
         "logger": "sixgate.slot",
-        "event": "slot.fenced",
+        "event": "slot.taken_over",
         "slot": 3,
     }
 

@@ -15,7 +15,7 @@ from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
 from sixgate.cli.listing import Listing, Row, show
 from sixgate.cli.options import DATA_DEFAULT, Agent, AsJson, Data, MaybeAgent
-from sixgate.cli.session import Session, session, usage
+from sixgate.cli.session import Session, fail_usage, session
 from sixgate.cli.terminal import notices, print_json, screen
 
 ANY = "*"
@@ -103,7 +103,7 @@ def _grant(effect: str, vault: str, paths: str, rights: str) -> Json:
         checked = _GRANT.validate_json(json.dumps(given | {"effect": effect, "rights": named}))
     except ValidationError as error:
         field = str(error.errors()[0]["loc"][0])
-        usage(f"{field} {given[field]!a} {WRONG[field]}")
+        fail_usage(f"{field} {given[field]!a} {WRONG[field]}")
     return checked.model_dump(mode="json")
 
 
@@ -113,7 +113,7 @@ def _add(name: str, new: Json, data: Path) -> None:
         if new["vault"] != ANY:
             here.vault(account, new["vault"])
         if new in before:
-            usage(f"agent {name} already has it: see sixgate access list")
+            fail_usage(f"agent {name} already has it: see sixgate access list")
         here.register(entry(AccessSet, agent=name, grants=[*before, new]))
     verb = "may" if new["effect"] == "allow" else "may not"
     what = f"{', '.join(new['rights'])} {new['paths']} in {new['vault']} of {account}"

@@ -13,7 +13,7 @@ from sixgate.cli.agents.views import agent_list, agent_sheet
 from sixgate.cli.entries import entry
 from sixgate.cli.listing import show
 from sixgate.cli.options import ACCOUNT_DEFAULT, DATA_DEFAULT, Agent, AsJson, Data, MaybeAccount
-from sixgate.cli.session import not_found, session, usage
+from sixgate.cli.session import fail_usage, not_found, session
 from sixgate.cli.terminal import notices, print_json, screen
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.key_files import ensure_public_key
@@ -44,7 +44,7 @@ def add(  # noqa: PLR0913 - Typer reads the options from the signature
     """Register an agent with its account (opened if new), policy and key file (created if new)."""
     with session(data) as here:
         if name in here.registry["agents"]:
-            usage(f"agent {name} already exists: change it with sixgate agents update {name}")
+            fail_usage(f"agent {name} already exists: change it with sixgate agents update {name}")
         records: list[Entry] = []
         opened = account not in here.registry["accounts"]
         if opened:
@@ -84,7 +84,9 @@ def update(  # noqa: PLR0913 - Typer reads the options from the signature
     A change of a shared policy applies to every agent that has it.
     """
     if not (policy or policy_id or options or flags) and active is None:
-        usage("nothing to change: give an option (sixgate agents update --help), such as --rate")
+        fail_usage(
+            "nothing to change: give an option (sixgate agents update --help), such as --rate"
+        )
     with session(data) as here:
         before = here.agent(name)
         records: list[Entry] = []

@@ -15,7 +15,7 @@ from signer.ethereum.address import parse_address
 from signer.ethereum.errors import AddressError
 from sixgate.api import Json
 from sixgate.cli.agents.policy_options import FLAGS, RATE_NEW
-from sixgate.cli.session import Session, usage
+from sixgate.cli.session import Session, fail_usage
 
 
 def compose(session: Session, before: Json, file: Path | None, flags: Json) -> Policy:
@@ -32,11 +32,11 @@ def compose(session: Session, before: Json, file: Path | None, flags: Json) -> P
         wrong = malformed(error)
         field = wrong.where.split(".")[0]
         shown = f" {given[field]!a}" if field in given else ""
-        usage(f"{_named(field, flags)}{shown}: {wrong.why}")
+        fail_usage(f"{_named(field, flags)}{shown}: {wrong.why}")
     if session.registry["settings"]["policies.require_explicit"] and policy.open_fields:
         open_flags = ", ".join(FLAGS[field] for field in policy.open_fields)
         words = "any (--allow-to, --chains) or unlimited (amounts)"
-        usage(f"the policy does not set {open_flags}: give a limit, or the word {words}")
+        fail_usage(f"the policy does not set {open_flags}: give a limit, or the word {words}")
     return policy
 
 
@@ -44,9 +44,9 @@ def _read(file: Path) -> Json:
     try:
         members = read_json(file.read_bytes())
     except JsonError as error:
-        usage(f"{file} {error}")
+        fail_usage(f"{file} {error}")
     if not isinstance(members, dict):
-        usage(f"{file} must hold one JSON object: the policy")
+        fail_usage(f"{file} must hold one JSON object: the policy")
     return members
 
 
@@ -62,7 +62,7 @@ def _normal(session: Session, members: Json, flags: Json) -> Json:
         try:
             normal[field] = _NORMAL[field](session, members[field])
         except (ValueError, AddressError) as error:
-            usage(f"{_named(field, flags)} {_typed(members[field])!a}: {error}")
+            fail_usage(f"{_named(field, flags)} {_typed(members[field])!a}: {error}")
     return normal
 
 

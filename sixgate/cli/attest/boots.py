@@ -31,7 +31,7 @@ from sixgate.cli.failures import CommandError
 from sixgate.cli.intents.trail import trail_of
 from sixgate.cli.listing import Listing, Row, Sheet, show
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
-from sixgate.cli.session import Session, session, usage
+from sixgate.cli.session import Session, fail_usage, session
 from sixgate.cli.terminal import print_json, safe, screen
 from sixgate.cli.times import format_time, parse_time_ms
 from sixgate.clocks import wall_ms
@@ -194,4 +194,4 @@ def _moment(text: str) -> int:
     try:
         return parse_time_ms(text, wall_ms())
     except ValueError as error:
-        usage(str(error))
+        fail_usage(str(error))

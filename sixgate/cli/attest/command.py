@@ -29,7 +29,7 @@ from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
 from sixgate.cli.listing import Listing, Sheet, show
 from sixgate.cli.options import AsJson
-from sixgate.cli.session import usage
+from sixgate.cli.session import fail_usage
 from sixgate.cli.terminal import print_json, safe, screen
 from sixgate.cli.times import parse_time_ms
 from sixgate.clocks import wall_ms
@@ -124,15 +124,19 @@ def _expected(
     if report_data is not None:
         expected = _bytes("--report-data", report_data)
         if len(expected) != REPORT_DATA_BYTES or nonce is not None:
-            usage(f"--report-data takes {REPORT_DATA_BYTES} bytes in hex, and excludes --nonce")
+            fail_usage(
+                f"--report-data takes {REPORT_DATA_BYTES} bytes in hex, and excludes --nonce"
+            )
         return expected
     sent = None if nonce is None else _bytes("--nonce", nonce)
     try:
         binding = evidence.binding(policy.purpose, sent)
     except ValueError as error:
-        usage(f"--nonce: {error}")
+        fail_usage(f"--nonce: {error}")
     if binding is None:
-        usage(f"{file} lacks a nonce or claims: give the expected REPORT_DATA with --report-data")
+        fail_usage(
+            f"{file} lacks a nonce or claims: give the expected REPORT_DATA with --report-data"
+        )
     return binding.report_data()
 
 
@@ -140,11 +144,11 @@ def _bytes(option: str, text: str) -> bytes:
     try:
         return bytes.fromhex(text.removeprefix("0x"))
     except ValueError:
-        usage(f"{option} is not hex with two digits per byte")
+        fail_usage(f"{option} is not hex with two digits per byte")
 
 
 def _moment(text: str) -> int:
     try:
         return parse_time_ms(text, wall_ms())
     except ValueError as error:
-        usage(str(error))
+        fail_usage(str(error))

@@ -18,7 +18,7 @@ from sixgate.cli.config_option import Config, use_config
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
 from sixgate.cli.options import DATA_DEFAULT, Data
-from sixgate.cli.session import session, usage
+from sixgate.cli.session import fail_usage, session
 from sixgate.cli.terminal import notices, print_json, safe
 from sixgate.data_folder.folder import Folder
 
@@ -44,7 +44,7 @@ def attest(
     if context.invoked_subcommand is not None:
         return
     if nonce is None:
-        usage("evidence needs your nonce: give --nonce HEX, 32 to 64 random bytes")
+        fail_usage("evidence needs your nonce: give --nonce HEX, 32 to 64 random bytes")
     if out:
         Folder(data).check_outside(out)
     file = _matching(_fetched(url, nonce, data), nonce)
@@ -78,7 +78,7 @@ def _fetched(url: str | None, nonce: str, data: Path) -> Json:
     try:
         at = parse_address(url)
     except ValueError as error:
-        usage(f"--url {url!a} is {error}")
+        fail_usage(f"--url {url!a} is {error}")
     return fetch(at, nonce)
 
 

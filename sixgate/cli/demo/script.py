@@ -117,7 +117,7 @@ def _far(builder: RecordBuilder, members: Json) -> DemoRecord:
 def _forged(builder: RecordBuilder, members: Json) -> DemoRecord:
     record = builder.plain(members)
     body = record.intent.encode() if record.intent else b""
-    return replace(record, value=builder.stranger.seal(INTENT_TYPE, body).encode())
+    return replace(record, value=builder.stranger.sign_envelope(INTENT_TYPE, body).encode())
 
 
 def _misrouted(builder: RecordBuilder, members: Json) -> DemoRecord:

@@ -10,7 +10,7 @@ from sixgate.cli.intents.trail import trail_of
 from sixgate.cli.intents.views import intent_list, signed_line, trail_views
 from sixgate.cli.listing import show
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data, MaybeAccount, MaybeAgent
-from sixgate.cli.session import session, usage
+from sixgate.cli.session import fail_usage, session
 from sixgate.cli.terminal import print_json, print_json_line, screen
 
 app = typer.Typer(
@@ -95,5 +95,5 @@ def signed(
 
 def _position(value: str) -> Position:
     if not re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,19})*", value):
-        usage(f"invalid --after {value!a}: use a position from the first column of the output")
+        fail_usage(f"invalid --after {value!a}: use a position from the first column of the output")
     return value if "." in value else int(value)

@@ -31,7 +31,7 @@ from sixgate.cli.intents.signers import signers_of
 from sixgate.cli.intents.submission_progress import SubmissionProgress
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.progress import progress
-from sixgate.cli.session import Session, new_idempotency_key, session, usage
+from sixgate.cli.session import Session, fail_usage, new_idempotency_key, session
 from sixgate.cli.terminal import notices, safe
 from sixgate.clocks import wall_ms
 
@@ -87,11 +87,13 @@ def _drafts(file: Path) -> tuple[list[Draft], list[InvalidLine]]:
     raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     lines = list(split(raw))
     if len(lines) > LINES_MAX:
-        usage(f"{file} has {len(lines)} lines: split it into files of at most {LINES_MAX} lines")
+        fail_usage(
+            f"{file} has {len(lines)} lines: split it into files of at most {LINES_MAX} lines"
+        )
     with progress("reading") as bar:
         drafts, wrong, demo = read(bar.track(lines))
     if not drafts and not wrong:
-        usage(f"{file} has no intent to submit: write one JSON object per line")
+        fail_usage(f"{file} has no intent to submit: write one JSON object per line")
     if demo:
         what = "1 line" if len(demo) == 1 else f"{len(demo)} lines"
         notices().print(f"Skipped {what} that only sixgate demo can run.", highlight=False)
@@ -108,7 +110,7 @@ def _refuse(wrong: Sequence[InvalidLine], right: Sequence[object], *, keep_going
     if wrong and not (keep_going and right):
         what, them = ("1 line is", "it") if len(wrong) == 1 else (f"{len(wrong)} lines are", "them")
         hint = "" if keep_going else ", or add --keep-going"
-        usage(f"{what} invalid and nothing was sent: fix {them}{hint}")
+        fail_usage(f"{what} invalid and nothing was sent: fix {them}{hint}")
 
 
 def _signed(here: Session, drafts: Sequence[Draft]) -> tuple[list[Submission], list[InvalidLine]]:

@@ -12,7 +12,7 @@ from sixgate.authoring.operator import KeyTarget
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
 from sixgate.cli.options import KeyPath, MaybeAccount, MaybeAgent
-from sixgate.cli.session import Session, not_found, usage
+from sixgate.cli.session import Session, fail_usage, not_found
 from sixgate.cli.shared_options import with_options
 
 with_choice = with_options(
@@ -41,9 +41,9 @@ def selected_key(here: Session, options: Json) -> KeyTarget:
     if path is None and network:
         return KeyTarget(owner, _default(network_key_path(network[0])), network[1])
     if path is None and agent is None:
-        usage("no key selected: give a path, --chain or --agent")
+        fail_usage("no key selected: give a path, --chain or --agent")
     if path and network and network[1] is KeyChain.ETHEREUM:
-        usage(
+        fail_usage(
             "a path excludes an EVM --chain: a key is an Ethereum key by default, so omit --chain"
         )
     key_path = path or _default(agent_key_path(str(agent)))
@@ -71,8 +71,8 @@ def previous_version(here: Session, key: Json) -> Json | None:
 def _account(here: Session, agent: str | None, account: str | None) -> str:
     own: str | None = here.agent(agent)["account"] if agent else None
     if own and account and own != account:
-        usage(f"agent {agent} acts for {own}: omit --account")
-    return own or account or usage("no account selected: give --agent or --account")
+        fail_usage(f"agent {agent} acts for {own}: omit --account")
+    return own or account or fail_usage("no account selected: give --agent or --account")
 
 
 def _network(here: Session, name: str) -> tuple[str, KeyChain]:
@@ -95,7 +95,9 @@ def _default(path: str) -> str:
     try:
         return str(form_fields.key_path(path))
     except ValueError:
-        usage(f"{path} is not a valid key path, as it has a dot: give a path, such as keys/hot")
+        fail_usage(
+            f"{path} is not a valid key path, as it has a dot: give a path, such as keys/hot"
+        )
 
 
 def _chain(path: str, chain: KeyChain | None) -> KeyChain:

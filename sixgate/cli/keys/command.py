@@ -31,7 +31,7 @@ from sixgate.cli.keys.shares import key_share, sealed_share
 from sixgate.cli.listing import show
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.secrets.options import ShareOut
-from sixgate.cli.session import Session, session, usage
+from sixgate.cli.session import Session, fail_usage, session
 from sixgate.cli.terminal import notices, print_json, safe, screen
 from sixgate.cli.vaults.options import KeyVault
 
@@ -167,7 +167,7 @@ def seal_share(
 
     It is valid until the signer erases this share key, one day after the next one is published.
     """
-    agent = options.get("agent") or usage("no agent selected: give --agent")
+    agent = options.get("agent") or fail_usage("no agent selected: give --agent")
     with session(data) as here:
         key = newest_version(here, selected_key(here, options))
         print_json(sealed_share(here, agent, key, share))
@@ -177,17 +177,19 @@ def _import_key(here: Session, target: KeyTarget, secret: bytearray, file: Path)
     try:
         return operator.import_key(here.admin(), target, secret)
     except CorruptError:
-        usage(f"{file} does not contain a valid {target.chain} key: check the file and --chain")
+        fail_usage(
+            f"{file} does not contain a valid {target.chain} key: check the file and --chain"
+        )
 
 
 def _secret(file: Path) -> bytearray:
     piped = str(file) == "-"
     if not piped and not file.exists():
-        usage(_no_file(file))
+        fail_usage(_no_file(file))
     try:
         return read_key_text(_piped() if piped else read_private(file, TEXT_BYTES_MAX))
     except (PrivateFileError, KeyFormatError) as error:
-        usage(f"{'standard input' if piped else file} {error}")
+        fail_usage(f"{'standard input' if piped else file} {error}")
 
 
 def _no_file(file: Path) -> str:
@@ -198,7 +200,7 @@ def _no_file(file: Path) -> str:
 
 def _piped() -> bytearray:
     if sys.stdin.isatty():
-        usage("a key is not read from a terminal: pipe it in, or name a file")
+        fail_usage("a key is not read from a terminal: pipe it in, or name a file")
     text, size_bytes = bytearray(TEXT_BYTES_MAX), 0
     # Bypass Python's buffer, which would keep a copy of the key.
     while read := os.readv(sys.stdin.fileno(), [memoryview(text)[size_bytes:]]):

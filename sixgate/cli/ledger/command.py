@@ -17,7 +17,7 @@ from sixgate.cli.ledger.sql_view import answer_view
 from sixgate.cli.listing import Sheet, show
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.progress import progress
-from sixgate.cli.session import session, usage
+from sixgate.cli.session import fail_usage, session
 from sixgate.cli.terminal import notices, print_json, safe, screen
 from sixgate.cli.times import format_time, parse_time_ms
 from sixgate.clocks import wall_ms
@@ -133,7 +133,9 @@ def export(  # noqa: PLR0913 - Typer reads the options from the signature
     """Export the ledger's rows of a period to a file."""
     chosen = form or FORMS.get(file.suffix, "")
     if chosen not in FORMS.values():
-        usage(f"unknown format of {file}: give --format csv, jsonl or parquet, or such a file name")
+        fail_usage(
+            f"unknown format of {file}: give --format csv, jsonl or parquet, or such a file name"
+        )
     if file.exists() and not force:
         raise CommandError(ExitCode.FOLDER, f"{file} exists: choose another file, or add --force")
     Folder(data).check_outside(file)
@@ -154,9 +156,11 @@ def _range(since: str, until: str) -> tuple[int, int]:
     try:
         since_ms, until_ms = parse_time_ms(since, at_ms), parse_time_ms(until, at_ms)
     except ValueError as error:
-        usage(str(error))
+        fail_usage(str(error))
     if since_ms >= until_ms:
-        usage(f"--since {format_time(since_ms)} must be before --until {format_time(until_ms)}")
+        fail_usage(
+            f"--since {format_time(since_ms)} must be before --until {format_time(until_ms)}"
+        )
     return since_ms, until_ms
 
 
@@ -164,9 +168,9 @@ def _read_head(file: Path) -> Json:
     try:
         found = read_json(file.read_bytes())
     except JsonError as error:
-        usage(f"{file} {error}")
+        fail_usage(f"{file} {error}")
     if not isinstance(found, dict) or not isinstance(found.get("envelope"), dict):
-        usage(f"{file} is not a ledger head: use a file written by sixgate ledger head --out")
+        fail_usage(f"{file} is not a ledger head: use a file written by sixgate ledger head --out")
     envelope: Json = found["envelope"]
     return envelope
 

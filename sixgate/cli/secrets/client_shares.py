@@ -27,7 +27,7 @@ from sixgate.cli.failures import CommandError
 from sixgate.cli.progress import WAITING, progress
 from sixgate.cli.secrets.files import read_hex, write_hex
 from sixgate.cli.secrets.sealing_keys import create_sealing_key, load_sealing_key, sealing_key_file
-from sixgate.cli.session import Session, usage
+from sixgate.cli.session import Session, fail_usage
 from sixgate.cli.terminal import notices
 from sixgate.data_folder.folder import Folder
 
@@ -153,12 +153,14 @@ def client_of(folder: Folder, vault: Json, path: str, share_out: Path | None) ->
     """
     if not PLANS[vault["mode"]].needs_client:
         if share_out is not None:
-            usage(f"mode {vault['mode']} has no client share: omit --share-out")
+            fail_usage(f"mode {vault['mode']} has no client share: omit --share-out")
         return None
     if share_out is None:
-        usage(f"mode {vault['mode']} has a client share: give a file for it with --share-out FILE")
+        fail_usage(
+            f"mode {vault['mode']} has a client share: give a file for it with --share-out FILE"
+        )
     if share_out.exists() or not share_out.parent.is_dir():
-        usage(f"{share_out} already exists, or its folder does not: choose a new file")
+        fail_usage(f"{share_out} already exists, or its folder does not: choose a new file")
     folder.check_outside(share_out)
     # 1. Die after the new key is written: nothing was ordered, and the next run loads this key.
     key_file = sealing_key_file(share_out)

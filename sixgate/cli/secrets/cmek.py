@@ -36,7 +36,7 @@ from sixgate.cli.secrets.customer_layer import customer_key
 from sixgate.cli.secrets.files import write_hex
 from sixgate.cli.secrets.options import Reader
 from sixgate.cli.secrets.parties import orderer, reader
-from sixgate.cli.session import Session, session, usage
+from sixgate.cli.session import Session, fail_usage, session
 from sixgate.cli.terminal import notices
 from sixgate.cli.vaults.options import Account, Vault
 from sixgate.clocks import wall_ms
@@ -68,7 +68,7 @@ def enrol(
     with session(data) as here:
         owner = here.account(account)
         if here.vault(owner, vault)["customer_keys"]:
-            usage(f"{vault} already has a customer key: rotate it with sixgate cmek rotate")
+            fail_usage(f"{vault} already has a customer key: rotate it with sixgate cmek rotate")
         if here.api.vault(owner, vault)["secrets"]:
             why = f"{vault} already has secrets without the key: create another vault for it"
             raise CommandError(ExitCode.REFUSED, why)
@@ -113,7 +113,9 @@ def _load_or_create(file: Path) -> CustomerKey:
 def _rotation(here: Session, agent: str, vault: str, key: Path, new_key: Path) -> CustomerRotation:
     account = here.agent(agent)["account"]
     if PLANS[here.vault(account, vault)["mode"]].needs_client:
-        usage(f"{vault} needs a client share per read: get and rotate its secrets one at a time")
+        fail_usage(
+            f"{vault} needs a client share per read: get and rotate its secrets one at a time"
+        )
     here.folder.check_outside(new_key)
     by, vault_id = reader(here, agent), VaultId(account, vault)
 
@@ -145,7 +147,9 @@ def _enrol_next(here: Session, rotation: CustomerRotation, agent: str) -> None:
     if enrolled[-1:] == [new] and old in enrolled[:-1]:
         return
     if old == new:
-        usage("--key and --new-key contain the same key: name a missing file to create a new key")
+        fail_usage(
+            "--key and --new-key contain the same key: name a missing file to create a new key"
+        )
     _require_current(old, enrolled)
     _require_rights(here, rotation.vault_id, agent)
     # 2. Die after it: every value opens under an enrolled key; run the rotation again.
@@ -154,10 +158,10 @@ def _enrol_next(here: Session, rotation: CustomerRotation, agent: str) -> None:
 
 def _require_current(old: str, enrolled: list[str]) -> None:
     if not enrolled:
-        usage("the vault has no customer key: enrol one with sixgate cmek enrol")
+        fail_usage("the vault has no customer key: enrol one with sixgate cmek enrol")
     if enrolled[-1] != old:
         why = f"--key contains {old}, but the vault accepts values under {enrolled[-1]}"
-        usage(f"{why}: give the file with that key")
+        fail_usage(f"{why}: give the file with that key")
 
 
 def _require_rights(here: Session, vault_id: VaultId, agent: str) -> None:

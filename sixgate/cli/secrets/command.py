@@ -19,7 +19,7 @@ from sixgate.cli.secrets.new_versions import select_vault, store_version, with_v
 from sixgate.cli.secrets.options import CustomerKey, Kind, Out, Reader, SecretPath, Share, Version
 from sixgate.cli.secrets.parties import reader
 from sixgate.cli.secrets.views import print_listed, print_stored
-from sixgate.cli.session import Session, not_found, session, usage
+from sixgate.cli.session import Session, fail_usage, not_found, session
 from sixgate.cli.vaults.options import Vault
 
 KIND = "password"
@@ -49,7 +49,9 @@ def put(
     with session(data) as here:
         vault_id = select_vault(here, options, vault)
         if _versions(here, vault_id, path) and not was_interrupted(options.get("share_out")):
-            usage(f"{path} already exists in {vault}: add a version with sixgate secrets rotate")
+            fail_usage(
+                f"{path} already exists in {vault}: add a version with sixgate secrets rotate"
+            )
         new = NewSecret(path, 1, cast(SecretKind, kind or KIND))
         made = store_version(here, options, vault_id, new)
     print_stored(made, as_json=as_json)

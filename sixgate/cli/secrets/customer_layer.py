@@ -12,7 +12,7 @@ from signer.custody.errors import CorruptError
 from sixgate.api import Json
 from sixgate.authoring.customer_key import CustomerKey
 from sixgate.cli.secrets.files import read_key
-from sixgate.cli.session import usage
+from sixgate.cli.session import fail_usage
 
 
 def customer_key(file: Path) -> CustomerKey:
@@ -25,11 +25,15 @@ def require_customer_key(vault: Json, file: Path | None) -> None:
     """End the command unless ``file`` has the customer key that the vault has enrolled, if any."""
     enrolled: list[str] = vault["customer_keys"]
     if not enrolled and file is not None:
-        usage(f"{vault['vault']} has no customer key: omit --customer-key, or enrol the key")
+        fail_usage(f"{vault['vault']} has no customer key: omit --customer-key, or enrol the key")
     if enrolled and file is None:
-        usage(f"{vault['vault']} accepts only values under its customer key: give --customer-key")
+        fail_usage(
+            f"{vault['vault']} accepts only values under its customer key: give --customer-key"
+        )
     if file is not None and customer_key(file).fingerprint != enrolled[-1]:
-        usage(f"{file} is not the customer key of {vault['vault']}, {enrolled[-1]}: give that key")
+        fail_usage(
+            f"{file} is not the customer key of {vault['vault']}, {enrolled[-1]}: give that key"
+        )
 
 
 def layered(value: bytes | bytearray, context: CmekContext, file: Path | None) -> bytes | bytearray:
@@ -39,7 +43,7 @@ def layered(value: bytes | bytearray, context: CmekContext, file: Path | None) -
     sealed = customer_key(file).seal(context, value, secrets.token_bytes)
     if len(sealed) > VALUE_BYTES_MAX:
         most = VALUE_BYTES_MAX - (len(sealed) - len(value))
-        usage(f"under a customer key a value has at most {most} bytes: split it")
+        fail_usage(f"under a customer key a value has at most {most} bytes: split it")
     return sealed
 
 
@@ -52,13 +56,13 @@ def unlayered(value: bytearray, context: CmekContext, file: Path | None) -> Iter
     key = customer_key(file)
     if layer_of(value) != key.fingerprint:
         found = layer_of(value) or "no customer key"
-        usage(
+        fail_usage(
             f"{file} contains key {key.fingerprint}, but the value is under {found}: give the file "
             "of that key, or omit --customer-key"
         )
     try:
         opened = key.open(context, bytes(value))
     except CorruptError:
-        usage(f"the value does not open with the key in {file}: it was changed or moved")
+        fail_usage(f"the value does not open with the key in {file}: it was changed or moved")
     with wiping(opened):
         yield opened

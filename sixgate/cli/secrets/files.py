@@ -9,7 +9,7 @@ from signer.custody.atomic_write import MODE_PRIVATE, write_atomic
 from signer.custody.buffers import wipe
 from signer.custody.errors import PrivateFileError
 from signer.custody.private_file import read_private
-from sixgate.cli.session import usage
+from sixgate.cli.session import fail_usage
 
 SHARE_BYTES_MAX = 256
 _KEY_BYTES = 32
@@ -19,10 +19,10 @@ def read_value(file: Path) -> bytearray:
     """Return a value unchanged, in a buffer that the caller wipes; ``-`` is standard input."""
     if str(file) != "-" and not os.path.exists(file):  # noqa: PTH110 - False for a long name too
         # Do not repeat the name: the user may have typed the value itself.
-        usage("the file with the value does not exist: give an existing file, or - for a pipe")
+        fail_usage("the file with the value does not exist: give an existing file, or - for a pipe")
     value = _piped() if str(file) == "-" else read_own(file, VALUE_BYTES_MAX)
     if not value:
-        usage(f"{_named(file)} is empty: give a value")
+        fail_usage(f"{_named(file)} is empty: give a value")
     return value
 
 
@@ -31,7 +31,7 @@ def read_own(file: Path, bytes_max: int) -> bytearray:
     try:
         return read_private(file, bytes_max)
     except PrivateFileError as error:
-        usage(f"{file} {error}")
+        fail_usage(f"{file} {error}")
 
 
 def read_hex(file: Path, what: str) -> bytearray:
@@ -40,7 +40,7 @@ def read_hex(file: Path, what: str) -> bytearray:
     try:
         return bytearray.fromhex(text.decode("ascii").strip().removeprefix("0x"))
     except ValueError:
-        usage(f"{file} contains no {what} in hexadecimal digits: choose the right file")
+        fail_usage(f"{file} contains no {what} in hexadecimal digits: choose the right file")
     finally:
         wipe(text)
 
@@ -50,7 +50,7 @@ def read_key(file: Path) -> bytearray:
     key = read_hex(file, "key")
     if len(key) != _KEY_BYTES:
         wipe(key)
-        usage(
+        fail_usage(
             f"{file} contains no key of {2 * _KEY_BYTES} hexadecimal digits: choose the right file"
         )
     return key
@@ -79,7 +79,7 @@ def write_value(file: Path | None, value: bytes | bytearray) -> None:
 
 def _piped() -> bytearray:
     if sys.stdin.isatty():
-        usage("a secret is not read from a terminal: pipe it in, or name a file")
+        fail_usage("a secret is not read from a terminal: pipe it in, or name a file")
     text, size_bytes = bytearray(VALUE_BYTES_MAX + 1), 0
     # Bypass Python's buffer, which would keep a copy of the value.
     while read := os.readv(sys.stdin.fileno(), [memoryview(text)[size_bytes:]]):
@@ -88,7 +88,7 @@ def _piped() -> bytearray:
     wipe(text)
     if size_bytes > VALUE_BYTES_MAX:
         wipe(value)
-        usage(f"the value is larger than {VALUE_BYTES_MAX} bytes: split it")
+        fail_usage(f"the value is larger than {VALUE_BYTES_MAX} bytes: split it")
     return value
 
 

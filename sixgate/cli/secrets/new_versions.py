@@ -13,7 +13,7 @@ from sixgate.cli.secrets.customer_layer import layered, require_customer_key
 from sixgate.cli.secrets.files import read_value
 from sixgate.cli.secrets.options import CustomerKey, Generate, ShareOut, Value
 from sixgate.cli.secrets.parties import orderer
-from sixgate.cli.session import Session, usage
+from sixgate.cli.session import Session, fail_usage
 from sixgate.cli.shared_options import with_options
 
 with_value = with_options(
@@ -35,7 +35,7 @@ def select_vault(here: Session, options: Json, vault: str) -> VaultId:
     agent, account = options.get("agent"), options.get("account")
     own: str | None = here.agent(agent)["account"] if agent else None
     if own and account and own != account:
-        usage(f"agent {agent} acts for {own}: omit --account")
+        fail_usage(f"agent {agent} acts for {own}: omit --account")
     vault_id = VaultId(own or here.account(account), vault)
     here.vault(*vault_id)
     return vault_id
@@ -44,7 +44,7 @@ def select_vault(here: Session, options: Json, vault: str) -> VaultId:
 def store_version(here: Session, options: Json, vault_id: VaultId, new: NewSecret) -> Json:
     """Store a version, save its client share if it has one, and return the signer's answer."""
     if bool(options.get("generate")) is ("value" in options):
-        usage("give one value: a file, - for standard input, or --generate")
+        fail_usage("give one value: a file, - for standard input, or --generate")
     vault = here.vault(*vault_id)
     require_customer_key(vault, options.get("customer_key"))
     client = client_of(here.folder, vault, new.path, options.get("share_out"))

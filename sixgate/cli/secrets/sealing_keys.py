@@ -7,7 +7,7 @@ from signer.custody.atomic_write import MODE_PRIVATE, write_atomic
 from signer.custody.buffers import wiping
 from signer.custody.hpke import KEY_BYTES, HpkeKey
 from sixgate.cli.secrets.files import read_own
-from sixgate.cli.session import usage
+from sixgate.cli.session import fail_usage
 
 SUFFIX = ".sealing-key"
 _FILE_BYTES_MAX = 1024
@@ -32,9 +32,9 @@ def load_sealing_key(file: Path, about: str) -> HpkeKey:
     with wiping(read_own(file, _FILE_BYTES_MAX)) as text:
         if text[_HEX:] != f"\n{about}\n".encode():
             what = bytes(text[_HEX:]).decode(errors="replace").strip() or "nothing"
-            usage(f"{file} is for the share of {what!a}: choose another --share-out")
+            fail_usage(f"{file} is for the share of {what!a}: choose another --share-out")
         try:
             with wiping(bytearray.fromhex(text[:_HEX].decode("ascii"))) as private:
                 return HpkeKey(private)
         except ValueError:
-            usage(f"{file} contains no key: choose another --share-out")
+            fail_usage(f"{file} contains no key: choose another --share-out")

@@ -9,7 +9,7 @@ import typer
 from schemas.strict_json import JsonError, read_json
 from sixgate.api import Json
 from sixgate.cli.options import DATA_DEFAULT, Agent, AsJson, Data
-from sixgate.cli.session import usage
+from sixgate.cli.session import fail_usage
 from sixgate.cli.signing.one_signature import sign_one
 from sixgate.cli.signing.options import ChainName, named_chain, with_common
 
@@ -74,7 +74,7 @@ def sign_typed_data(
     try:
         named = {"typed_data": read_json(raw)}
     except JsonError as error:
-        usage(f"{file} {error}")
+        fail_usage(f"{file} {error}")
     sign_one(_members("typed_data", agent, chain, options, named), as_json=as_json, data=data)
 
 

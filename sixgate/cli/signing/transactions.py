@@ -12,7 +12,7 @@ from signer.ethereum.errors import EthereumError
 from sixgate.api import Json
 from sixgate.cli.listing import Sheet, show
 from sixgate.cli.options import DATA_DEFAULT, DATA_VARIABLE, Agent, AsJson
-from sixgate.cli.session import usage
+from sixgate.cli.session import fail_usage
 from sixgate.cli.shared_options import with_options
 from sixgate.cli.signing.decoded import decoded
 from sixgate.cli.signing.one_signature import sign_one
@@ -107,7 +107,7 @@ def _content(file: Path) -> Any:
     try:
         return read_json(file.read_bytes())
     except JsonError as error:
-        usage(f"{file} {error}")
+        fail_usage(f"{file} {error}")
 
 
 @app.command("decode", epilog="Example: sixgate tx decode 0x02f8… --json")
@@ -123,9 +123,9 @@ def decode(
     try:
         found = decoded(bytes.fromhex(text.removeprefix("0x")))
     except ValueError:
-        usage("HEX is not hex with two digits per byte")
+        fail_usage("HEX is not hex with two digits per byte")
     except EthereumError as error:
-        usage(f"HEX is not a signed transaction: {error}")
+        fail_usage(f"HEX is not a signed transaction: {error}")
     if as_json:
         print_json(found)
     else:

@@ -26,7 +26,7 @@ from sixgate.cli.failures import CommandError
 from sixgate.cli.identities import connected_as
 from sixgate.cli.options import DATA_DEFAULT, Data
 from sixgate.cli.progress import Bar, progress
-from sixgate.cli.session import Session, session, usage
+from sixgate.cli.session import Session, fail_usage, session
 from sixgate.cli.terminal import notices
 from sixgate.cli.vaults.options import Account, MaybeVault
 from sixgate.clocks import wall_ms
@@ -108,7 +108,7 @@ def _read(file: Path) -> Backup:
         with file.open("rb") as lines:
             return read_backup(iter(lambda: lines.readline(LINE_BYTES_MAX), b""))
     except BackupError as error:
-        usage(f"{file} {error}")
+        fail_usage(f"{file} {error}")
 
 
 def _restored(found: Backup, data: Path) -> int:

@@ -16,7 +16,7 @@ from sixgate.cli.failures import CommandError
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.progress import progress
 from sixgate.cli.secrets.parties import orderer
-from sixgate.cli.session import Session, session, usage
+from sixgate.cli.session import Session, fail_usage, session
 from sixgate.cli.terminal import notices, print_json
 from sixgate.cli.vaults.options import Account, Provider, Root, Vault
 
@@ -41,7 +41,7 @@ def rotate_key(
     --provider, rewrap that provider's shares under its new root key.
     """
     if provider is not None and not root:
-        usage("--provider selects shares under a root key: add --root")
+        fail_usage("--provider selects shares under a root key: add --root")
     with session(data) as here:
         vault_id = VaultId(here.account(account), vault)
         found = here.vault(*vault_id)

@@ -15,7 +15,7 @@ from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.secrets.client_shares import client_of
 from sixgate.cli.secrets.options import SecretPath, ShareOut, Version
 from sixgate.cli.secrets.parties import orderer
-from sixgate.cli.session import Session, not_found, session, usage
+from sixgate.cli.session import Session, fail_usage, not_found, session
 from sixgate.cli.terminal import notices, print_json
 from sixgate.cli.vaults.options import Account, Vault
 
@@ -69,7 +69,7 @@ def recover(  # noqa: PLR0913 - Typer reads the options from the signature
         if not PLANS[found["mode"]].recoverable:
             raise CommandError(ExitCode.REFUSED, _unrecoverable(found))
         if share_for and share_out:
-            usage("the share goes to one client: give --share-for or --share-out, not both")
+            fail_usage("the share goes to one client: give --share-for or --share-out, not both")
         newest = _newest(here, vault_id, path)
         client = None if share_for else client_of(here.folder, found, path, share_out)
         to = share_for or (client.share_for if client else "")

@@ -229,7 +229,7 @@ def _altered(envelope: bytes, before: bytes, after: bytes) -> bytes:
     opened = Envelope.decode(envelope)
     body = opened.body().replace(before, after, 1)
     assert body != opened.body()
-    resealed = FORGER.seal(opened.payload_type, body)
+    resealed = FORGER.sign_envelope(opened.payload_type, body)
     return resealed.model_copy(update={"signatures": opened.signatures}).encode()
 
 
@@ -252,7 +252,7 @@ def _reported(envelope: bytes, now_ms: int) -> bytes:
         pending_nonce=999,
     )
     forger = Ed25519Signer("simulator-0", b"f" * 32)
-    return cleared(envelope, PASSED, forger.seal(SIMULATION_TYPE, report.encode()))
+    return cleared(envelope, PASSED, forger.sign_envelope(SIMULATION_TYPE, report.encode()))
 
 
 def _forged_outcome(envelope: bytes) -> bytes:

@@ -86,7 +86,7 @@ COMMON = {
 
 
 def sealed(one: AnyIntent, by: Ed25519Signer = ALICE) -> Envelope:
-    return by.seal(INTENT_TYPE, one.encode())
+    return by.sign_envelope(INTENT_TYPE, one.encode())
 
 
 def arrival(one: AnyIntent, n: int = 0, **changes: Any) -> Arrival:
@@ -153,7 +153,7 @@ def report(one: TransactionIntent, **changes: Any) -> SimulationReport:
 
 
 def sealed_report(one: SimulationReport, by: Ed25519Signer = SIMULATOR) -> Envelope:
-    return by.seal(SIMULATION_TYPE, one.encode())
+    return by.sign_envelope(SIMULATION_TYPE, one.encode())
 
 
 def key_request(**changes: Any) -> KeyRequest:
@@ -168,7 +168,7 @@ def key_request(**changes: Any) -> KeyRequest:
 
 
 def sealed_request(request: KeyOrder, by: Ed25519Signer = ADMIN) -> Envelope:
-    return by.seal(KEY_REQUEST_TYPE, request.encode())
+    return by.sign_envelope(KEY_REQUEST_TYPE, request.encode())
 
 
 def key_answer(request: KeyRequest, secret: bytes = SECRET, /, **changes: Any) -> KeyProvisioned:
@@ -286,7 +286,7 @@ class Operator:
         return RegistryRecord(**(terms | changes))
 
     def sealed(self, record: RegistryRecord, by: Ed25519Signer | None = None) -> bytes:
-        return (by or self.by).seal(REGISTRY_TYPE, record.encode()).encode()
+        return (by or self.by).sign_envelope(REGISTRY_TYPE, record.encode()).encode()
 
     def write(self, entry: Entry) -> bytes:
         """Write the next record and return its bytes."""

@@ -37,7 +37,7 @@ from signer.keys.provisioning import KeyProvisioner
 from signer.memory import Memory
 from signer.registry import Registry
 from signer.share_key_rotation import ShareKeyRotation
-from signer.state import Sealer, SlotState
+from signer.state import SlotState, StateMac
 from signer.vaults.order_execution import VaultOrderExecutor
 from signer.vaults.register import VaultRegister
 from streams.runners.custody_maintenance import CustodyMaintenance
@@ -84,7 +84,7 @@ def no_records() -> CustodyRecords:
 
 
 def no_shares(disk: DictStateStore, holders: Holders) -> ShareKeyRotation:
-    memory = Memory(disk, Sealer(b"k" * 32), "0")
+    memory = Memory(disk, StateMac(b"k" * 32), "0")
     return ShareKeyRotation(memory, holders.root, secrets.token_bytes, lambda: NOW_MS)
 
 
@@ -187,7 +187,7 @@ def executed_by(operations: Operations, executor: OrderExecutor, order: KeyOrder
 
 def seen_by(executor: OrderExecutor) -> SlotState:
     return SlotState(
-        registry_sequence=executor.registry.sequence,
+        registry_sequence=executor.registry.record_count,
         key_count=executor.register.count,
         key_digest=executor.register.digest(),
     )

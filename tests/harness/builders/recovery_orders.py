@@ -29,7 +29,7 @@ def order(**changes: Any) -> RecoveryOrder:
 
 
 def envelope(asked: RecoveryOrder, signer: Ed25519Signer = ADMIN) -> Envelope:
-    return signer.seal(VAULT_ORDER_TYPE, asked.encode())
+    return signer.sign_envelope(VAULT_ORDER_TYPE, asked.encode())
 
 
 def approval(sealed_order: Envelope, now_ms: int = NOW_MS) -> Approval:

@@ -133,7 +133,7 @@ def release_policy(**changes: Any) -> ReleasePolicy:
 
 
 def signed_policy(policy: ReleasePolicy, signer: Ed25519Signer = ADMIN) -> Envelope:
-    return signer.seal(RELEASE_POLICY_TYPE, policy.encode())
+    return signer.sign_envelope(RELEASE_POLICY_TYPE, policy.encode())
 
 
 def release_identity(provider: str = NAMES[0], **changes: Any) -> ReleaseIdentity:

@@ -54,7 +54,7 @@ def order(mode: CustodyMode, version: int = 1, **changes: Any) -> Envelope:
         "requested_at_ms": NOW_MS,
         "registry_sequence": 0,
     }
-    return ADMIN.seal(VAULT_ORDER_TYPE, SecretOrder(**(terms | changes)).encode())
+    return ADMIN.sign_envelope(VAULT_ORDER_TYPE, SecretOrder(**(terms | changes)).encode())
 
 
 def put(keeper: SecretSealing, request: Envelope, value: bytes = VALUE) -> SecretStored:
@@ -105,7 +105,7 @@ def request(operation: str = "get", by: Ed25519Signer = ALICE, **changes: Any) -
         "nonce": "0x" + "01" * 16,
         "requested_at_ms": NOW_MS,
     }
-    return by.seal(READ_REQUEST_TYPE, SecretRequest(**(terms | changes)).encode()).encode()
+    return by.sign_envelope(READ_REQUEST_TYPE, SecretRequest(**(terms | changes)).encode()).encode()
 
 
 ADDRESS = "192.0.2.7"

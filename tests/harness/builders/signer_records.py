@@ -24,7 +24,7 @@ def life(unique: int, **changes: Any) -> SignerBoot:
         "started_at_ms": NOW_MS,
         "configuration": "0x" + "04" * 32,
         "key_set": "0x" + "03" * 32,
-        "registry": Registry("0x" + "00" * 32).head,
+        "registry": Registry("0x" + "00" * 32).last_digest,
         "registry_sequence": 0,
         "unique": f"0x{unique:032x}",
     }

@@ -66,7 +66,7 @@ def ordered(by: Ed25519Signer = ADMIN, **changes: Any) -> Envelope:
         "registry_sequence": 0,
     }
     order = VaultKeyOrder(**(terms | changes))
-    return by.seal(VAULT_ORDER_TYPE, order.encode())
+    return by.sign_envelope(VAULT_ORDER_TYPE, order.encode())
 
 
 def changed(

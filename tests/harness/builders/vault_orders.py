@@ -72,13 +72,13 @@ def put(
     context = SecretOrder(**asked(**changes)).box_context()
     sealed = f"0x{seal_for(recipient, value, context).hex()}"
     order = SecretOrder(**asked(**changes), box=redacted_digest(sealed))
-    request = by.seal(VAULT_ORDER_TYPE, order.encode())
+    request = by.sign_envelope(VAULT_ORDER_TYPE, order.encode())
     name = secret_delivery_id(request.body())
     return SecretDelivery(id=name, request=request, box=box or sealed).encode()
 
 
 def generate(by: Ed25519Signer = ADMIN, **changes: Any) -> bytes:
-    return by.seal(VAULT_ORDER_TYPE, SecretOrder(**asked(**changes)).encode()).encode()
+    return by.sign_envelope(VAULT_ORDER_TYPE, SecretOrder(**asked(**changes)).encode()).encode()
 
 
 def rotate(sequence: int = 1, by: Ed25519Signer = ADMIN, **changes: Any) -> bytes:
@@ -86,7 +86,7 @@ def rotate(sequence: int = 1, by: Ed25519Signer = ADMIN, **changes: Any) -> byte
     for name in ("path", "version", "kind"):
         del about[name]
     order = VaultKeyOrder(**(about | {"change": "kek", "sequence": sequence} | changes))
-    return by.seal(VAULT_ORDER_TYPE, order.encode()).encode()
+    return by.sign_envelope(VAULT_ORDER_TYPE, order.encode()).encode()
 
 
 def stored(said: Outgoing) -> SecretStored:

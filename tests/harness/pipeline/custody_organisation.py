@@ -117,7 +117,7 @@ class CustodyOrganisation:
         return ClientShare(key_version=1, share_key=public_key, box=box)
 
     def _order(self, payload_type: str, order: Any) -> Outgoing:
-        raw = self.folder.admin().seal(payload_type, order.encode()).encode()
+        raw = self.folder.admin().sign_envelope(payload_type, order.encode()).encode()
         return Outgoing(Topic.KEY_REQUESTS, order.account, raw)
 
 

@@ -92,7 +92,7 @@ class Producer:
         return TransactionIntent(**(terms | changes))
 
     def signed(self, key: str, **changes: Any) -> bytes:
-        return self.signer.seal(INTENT_TYPE, self.intent(key, **changes).encode()).encode()
+        return self.signer.sign_envelope(INTENT_TYPE, self.intent(key, **changes).encode()).encode()
 
 
 @dataclass
@@ -153,7 +153,7 @@ def key_order(folder: Folder, **changes: Any) -> Outgoing:
         "requested_at_ms": wall_ms(),
         "registry_sequence": 0,
     } | changes
-    request = folder.admin().seal(KEY_REQUEST_TYPE, KeyRequest(**terms).encode())
+    request = folder.admin().sign_envelope(KEY_REQUEST_TYPE, KeyRequest(**terms).encode())
     return Outgoing(Topic.KEY_REQUESTS, terms["account"], request.encode())
 
 

@@ -67,7 +67,7 @@ def write(path: Path, statement: str, *values: object) -> None:
 
 
 def registry_record(folder: Folder, registry: Registry, entry: Entry) -> bytes:
-    chained = (registry.sequence, registry.head)
+    chained = (registry.record_count, registry.last_digest)
     return operator.record_envelope(folder.admin(), "acme", chained, entry, 1)[0]
 
 

@@ -263,7 +263,7 @@ class Scaled:
     def register(self, entry: Entry) -> None:
         """Append a registry record as an operator would."""
         registry = self.registry()
-        after = (registry.sequence, registry.head)
+        after = (registry.record_count, registry.last_digest)
         raw, _ = record_envelope(self.folder.admin(), registry.org, after, entry, wall_ms())
         self.send([Outgoing(Topic.REGISTRY, "", raw)])
 

@@ -16,12 +16,12 @@ from signer.keys.register import KeyRegister
 from signer.memory import Memory
 from signer.registry import Registry
 from signer.stage import Arrival, Batch, SigningStage
-from signer.state import Sealer, StateWrite
+from signer.state import StateMac, StateWrite
 from tests.harness.builders.cases import SECRET, SIGNER, address_of
 from tests.harness.builders.ethereum import MemoryKey
 from tests.harness.builders.state_store import DictStateStore
 
-SEALER = Sealer(b"k" * 32)
+STATE_MAC = StateMac(b"k" * 32)
 SLOT = "0"
 
 
@@ -78,7 +78,7 @@ class SignerProcess:
 
     def __post_init__(self) -> None:
         opened = {address_of(secret): MemoryKey(secret) for secret in self.secrets}
-        self.memory = Memory(self.disk.state, SEALER, SLOT)
+        self.memory = Memory(self.disk.state, STATE_MAC, SLOT)
 
         def open_key(key: KeyDescriptor, *_: object) -> MemoryKey:
             return opened[key.address]

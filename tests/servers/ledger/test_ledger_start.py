@@ -163,4 +163,4 @@ class TestHeads:
 
 def head(sequence: int, key: HeadKey = HEAD_KEY) -> Envelope:
     plain = LedgerHead(org=ORG, chain="main", sequence=sequence, hash="0x" + "ab" * 32, at_ms=1)
-    return key.seal(plain)
+    return key.sign_head(plain)

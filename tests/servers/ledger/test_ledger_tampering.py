@@ -342,7 +342,7 @@ def test_a_sink_does_not_start_on_a_table_behind_its_last_head(
     clickhouse: ClickHouse, tmp_path_factory: pytest.TempPathFactory, cut: str
 ) -> None:
     heads = HeadFile(tmp_path_factory.mktemp("heads") / "heads.jsonl")
-    heads.publish(HEAD_KEY.seal(head(LAST)))
+    heads.publish(HEAD_KEY.sign_head(head(LAST)))
     alter(clickhouse, f"DELETE WHERE {cut}")
     with pytest.raises(LedgerRewrittenError, match=f"Row {LAST} .*missing"):
         Sink(MemoryLog(RECORDS), LedgerTable(clickhouse, ORG), heads, HEAD_KEY, lambda: 1)

@@ -75,7 +75,7 @@ def test_a_boot_names_key_set_configuration_and_registry_position() -> None:
     facts = boot.facts
     assert facts.key_set == key_set.key_set_id()
     assert facts.configuration == CONFIGURATION.configuration_digest()
-    assert (facts.registry, facts.registry_sequence) == (Registry(ROOT).head, 0)
+    assert (facts.registry, facts.registry_sequence) == (Registry(ROOT).last_digest, 0)
     assert check_boot(boot, EXPECTED, ACCEPTING, wall_ms()).simulated
 
 

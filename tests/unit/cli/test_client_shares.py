@@ -33,7 +33,7 @@ FOR_KEY = f"0x{KEY.public_key.hex()}"
 MODE: Final = "2of2_client_custody"
 FUNDED = (VaultCreated(account=FUND, vault=AGENT_KEYS, mode=MODE), AccountOpened(account=FUND))
 REPLACED = service(Ed25519Signer(SIGNER.keyid, b"2" * 32), "signer")
-KNOWN = registered(*FUNDED)[1].sequence
+KNOWN = registered(*FUNDED)[1].record_count
 """The registry's sequence before the signer got another key."""
 ANSWER = answered(MODE)
 HERE = Client(

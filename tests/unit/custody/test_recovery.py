@@ -96,8 +96,10 @@ def test_no_other_mode_has_a_recovery(mode: CustodyMode) -> None:
 REFUSED: dict[str, Callable[[], Approval]] = {
     "signed by nobody known": lambda: approval(envelope(order(), NOBODY)),
     "no admin at all": lambda: Approval(envelope(order()), (), NOW_MS),
-    "another kind of order": lambda: approval(ADMIN.seal(KEY_REQUEST_TYPE, order().encode())),
-    "malformed": lambda: approval(ADMIN.seal(VAULT_ORDER_TYPE, order().encode() + b" ")),
+    "another kind of order": lambda: approval(
+        ADMIN.sign_envelope(KEY_REQUEST_TYPE, order().encode())
+    ),
+    "malformed": lambda: approval(ADMIN.sign_envelope(VAULT_ORDER_TYPE, order().encode() + b" ")),
     "another organisation": lambda: approval(envelope(order(org="umbrella"))),
     "another account": lambda: approval(envelope(order(account="payroll"))),
     "another vault": lambda: approval(envelope(order(vault="other"))),

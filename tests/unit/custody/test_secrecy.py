@@ -22,7 +22,7 @@ from signer.custody.sealing import Holders
 from signer.custody_records import CustodyRecords
 from signer.identity import Identity
 from signer.signatures import Ed25519Signer
-from signer.state import Sealer
+from signer.state import StateMac
 from sixgate.composition import SignerKeys
 from tests.harness.builders.custody_material import (
     HERE,
@@ -109,10 +109,10 @@ JOURNAL = KmsJournal(lambda: 0)
 
 def keepers() -> tuple[object, ...]:
     """Everything of the signer's that holds a secret for longer than a call."""
-    sealer = Sealer(SECRET)
+    state_mac = StateMac(SECRET)
     identity, records = Ed25519Signer("signer-0", SECRET), CustodyRecords("signer-0", "", JOURNAL)
     held = SignerKeys(identity, SECRET, Holders(root_kms()), records)
-    return KeyHandle(bytearray(SECRET)), root_kms(), Identity(identity, SECRET), sealer, held
+    return KeyHandle(bytearray(SECRET)), root_kms(), Identity(identity, SECRET), state_mac, held
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))

@@ -66,11 +66,11 @@ def test_a_valid_record_is_admitted_under_its_intents_digest() -> None:
         (intent().encode(), "payload"),
         (b"\x00" * (SUBMITTED_BYTES_MAX + 1), "bytes"),
         (SOUND.replace(b'"sig":"', b'"sig":"!'), "signatures.0.sig"),
-        (ALICE.seal(INTENT_TYPE, b"{}").encode(), "bytes"),
-        (ALICE.seal(INTENT_TYPE, intent().encode() + b" ").encode(), "bytes"),
-        (ALICE.seal(INTENT_TYPE, b"x" * 180_000).encode(), "bytes"),
+        (ALICE.sign_envelope(INTENT_TYPE, b"{}").encode(), "bytes"),
+        (ALICE.sign_envelope(INTENT_TYPE, intent().encode() + b" ").encode(), "bytes"),
+        (ALICE.sign_envelope(INTENT_TYPE, b"x" * 180_000).encode(), "bytes"),
         (
-            ALICE.seal(
+            ALICE.sign_envelope(
                 INTENT_TYPE, intent().encode().replace(b'"value_wei":"1"', b'"value_wei":1.0')
             ).encode(),
             "transaction.value_wei",
@@ -87,7 +87,7 @@ def test_malformed_bytes_end_with_their_digest_and_the_invalid_field(
 
 
 def test_a_body_of_a_megabyte_is_malformed_before_it_is_read() -> None:
-    ended = end(ALICE.seal(INTENT_TYPE, b"[" * 2**20).encode())
+    ended = end(ALICE.sign_envelope(INTENT_TYPE, b"[" * 2**20).encode())
     assert ended.reason is Reason.MALFORMED
     assert str(SUBMITTED_BYTES_MAX) in ended.detail
 
@@ -101,7 +101,7 @@ def test_the_largest_body_that_may_be_submitted_is_read() -> None:
 )
 def test_the_detail_of_malformed_bytes_repeats_none_of_them(junk: bytes) -> None:
     lie = intent().encode().replace(b'"agent"', junk)
-    ended = end(ALICE.seal(INTENT_TYPE, lie).encode())
+    ended = end(ALICE.sign_envelope(INTENT_TYPE, lie).encode())
     assert ended.reason is Reason.MALFORMED
     assert ended.detail.isprintable()
     assert "ZZ" not in ended.detail
@@ -112,7 +112,10 @@ def test_the_detail_of_malformed_bytes_repeats_none_of_them(junk: bytes) -> None
     ("value", "reason"),
     [
         (sealed(intent(), MALLORY).encode(), Reason.SIGNATURE_INVALID),
-        (ALICE.seal(KEY_REQUEST_TYPE, intent().encode()).encode(), Reason.SIGNATURE_INVALID),
+        (
+            ALICE.sign_envelope(KEY_REQUEST_TYPE, intent().encode()).encode(),
+            Reason.SIGNATURE_INVALID,
+        ),
         (
             SOUND.replace(
                 sealed(intent()).payload.encode(), sealed(intent(value_wei=2)).payload.encode()

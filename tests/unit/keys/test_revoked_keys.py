@@ -49,7 +49,7 @@ def after(*entries: Entry) -> Registry:
     return registered(*VAULTS, *entries)[1]
 
 
-REVOKED_BY = after().sequence
+REVOKED_BY = after().record_count
 """The sequence of the record that revokes the key."""
 REPLACED = service(OWN, "signer")
 
@@ -66,7 +66,7 @@ def vault_key(known: int) -> Canonical:
 
 def secret(known: int) -> Canonical:
     order = SecretOrder(org=ORG, requested_at_ms=NOW_MS, registry_sequence=known, **SECRET)
-    request = ADMIN.seal(VAULT_ORDER_TYPE, order.encode())
+    request = ADMIN.sign_envelope(VAULT_ORDER_TYPE, order.encode())
     return SecretStored(
         id=vault_answer_id(request.body()),
         request=request,
@@ -146,6 +146,6 @@ def test_a_revoked_key_is_invalid_for_later_registry_sequences() -> None:
 def test_an_order_without_a_registry_sequence_is_malformed() -> None:
     members = orjson.loads(key_request(account=FUND).encode())
     del members["registry_sequence"]
-    silent = ADMIN.seal(KEY_REQUEST_TYPE, canonical_bytes(members))
+    silent = ADMIN.sign_envelope(KEY_REQUEST_TYPE, canonical_bytes(members))
     with pytest.raises(KeyOrderError, match="registry_sequence"):
         open_order(silent.encode(), after())

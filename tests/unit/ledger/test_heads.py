@@ -21,7 +21,7 @@ def head(sequence: int = 4) -> LedgerHead:
 
 
 def sealed(sequence: int = 4) -> Envelope:
-    return HEAD_KEY.seal(head(sequence))
+    return HEAD_KEY.sign_head(head(sequence))
 
 
 def test_a_sealed_head_opens() -> None:
@@ -32,7 +32,7 @@ def test_a_sealed_head_opens() -> None:
 def test_a_head_of_another_key_is_refused() -> None:
     other = HeadKey(Ed25519Signer("ledger-1", b"o" * 32))
     with pytest.raises(LedgerRewrittenError, match="not signed"):
-        HEAD_KEY.open(other.seal(head()))
+        HEAD_KEY.open(other.sign_head(head()))
 
 
 def test_a_signature_over_another_payload_type_is_refused() -> None:

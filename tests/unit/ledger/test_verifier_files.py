@@ -60,7 +60,7 @@ def test_a_line_that_is_not_a_row_is_refused(raw: bytes) -> None:
 def head(seq: int, *, key: HeadKey = HEAD_KEY, value: bytes = b"") -> bytes:
     own = "0x" + (value or ROWS[seq].hash).hex()
     content = LedgerHead(org=ORG, chain="main", sequence=seq, hash=own, at_ms=1)
-    return key.seal(content).encode() + b"\n"
+    return key.sign_head(content).encode() + b"\n"
 
 
 def test_heads_are_read_and_their_signature_checked() -> None:

@@ -49,8 +49,8 @@ def longer(registry: Registry, operator: Operator) -> Registry:
 def head(registry: Registry, **changes: Any) -> RegistryHead:
     terms: dict[str, Any] = {
         "org": registry.org,
-        "sequence": registry.sequence - 1,
-        "digest": registry.head,
+        "sequence": registry.record_count - 1,
+        "digest": registry.last_digest,
         "at_ms": NOW_MS,
         "valid_until_ms": NOW_MS + HEAD_SKEW_MS_MAX,
     }
@@ -60,14 +60,14 @@ def head(registry: Registry, **changes: Any) -> RegistryHead:
 def sealed(
     one: RegistryHead, by: Ed25519Signer = REGISTRAR, kind: str = REGISTRY_HEAD_TYPE
 ) -> bytes:
-    return by.seal(kind, one.encode()).encode()
+    return by.sign_envelope(kind, one.encode()).encode()
 
 
 def test_a_current_head_of_all_records_is_fresh(registry: Registry) -> None:
     heads = RegistryHeads()
     raw = next_head(REGISTRAR, registry, [], NOW_MS)
     heads.add(raw, registry, NOW_MS)
-    assert heads.newest(registry, NOW_MS) == head(registry)
+    assert heads.nearest(registry, NOW_MS) == head(registry)
 
 
 OTHER_ORG = {"org": "other"}
@@ -121,9 +121,9 @@ FORGED: dict[str, Callable[[Registry], bytes]] = {
     ),
     "of another organisation": lambda r: sealed(head(r, **OTHER_ORG)),
     "signed as something else": lambda r: sealed(head(r), kind=HEAD_TYPE),
-    "a head of the ledger": lambda r: REGISTRAR.seal(
+    "a head of the ledger": lambda r: REGISTRAR.sign_envelope(
         REGISTRY_HEAD_TYPE,
-        LedgerHead(org=r.org, chain="main", sequence=0, hash=r.head, at_ms=NOW_MS).encode(),
+        LedgerHead(org=r.org, chain="main", sequence=0, hash=r.last_digest, at_ms=NOW_MS).encode(),
     ).encode(),
     "garbage": lambda _: b"garbage",
     "nothing": lambda _: b"",
@@ -138,17 +138,17 @@ def test_a_forged_head_is_ignored(registry: Registry, forge: Callable[[Registry]
         open_head(raw, registry)
     heads.add(raw, registry, NOW_MS)
     with pytest.raises(RegistryStaleError, match="start sixgate registrar"):
-        heads.newest(registry, NOW_MS)
+        heads.nearest(registry, NOW_MS)
     heads.add(sealed(head(registry)), registry, NOW_MS)
     heads.add(raw, registry, NOW_MS)
-    assert heads.newest(registry, NOW_MS) == head(registry)
+    assert heads.nearest(registry, NOW_MS) == head(registry)
 
 
 def test_a_replayed_head_does_not_replace_the_newest(registry: Registry) -> None:
     heads, old = RegistryHeads(), head(registry, at_ms=NOW_MS - 3_600_000)
     for one in (head(registry), old):
         heads.add(sealed(one), registry, NOW_MS)
-    assert heads.newest(registry, NOW_MS) == head(registry)
+    assert heads.nearest(registry, NOW_MS) == head(registry)
 
 
 def test_a_head_from_the_future_is_replaced_by_the_next_one(
@@ -157,9 +157,9 @@ def test_a_head_from_the_future_is_replaced_by_the_next_one(
     heads, ahead = RegistryHeads(), head(registry, at_ms=NOW_MS + 3_600_000, valid_until_ms=2**50)
     heads.add(sealed(ahead), registry, NOW_MS)
     with pytest.raises(RegistryStaleError, match="3600 s ahead"):
-        heads.newest(registry, NOW_MS)
+        heads.nearest(registry, NOW_MS)
     heads.add(sealed(head(registry)), registry, NOW_MS)
-    assert heads.newest(registry, NOW_MS) == head(registry)
+    assert heads.nearest(registry, NOW_MS) == head(registry)
 
 
 def test_one_registrar_with_a_correct_clock_is_enough(registry: Registry) -> None:
@@ -167,7 +167,7 @@ def test_one_registrar_with_a_correct_clock_is_enough(registry: Registry) -> Non
     for by, at_ms in ((REGISTRAR, NOW_MS + 3_600_000), (SECOND, NOW_MS)):
         one = head(registry, at_ms=at_ms, valid_until_ms=at_ms + HEAD_SKEW_MS_MAX)
         heads.add(sealed(one, by), registry, NOW_MS)
-    assert heads.newest(registry, NOW_MS).at_ms == NOW_MS
+    assert heads.nearest(registry, NOW_MS).at_ms == NOW_MS
 
 
 def test_one_registrar_with_a_longer_registry_is_enough_to_halt(registry: Registry) -> None:
@@ -175,7 +175,7 @@ def test_one_registrar_with_a_longer_registry_is_enough_to_halt(registry: Regist
     heads.add(sealed(head(registry, sequence=9, at_ms=NOW_MS - 20_000)), registry, NOW_MS)
     heads.add(sealed(head(registry), SECOND), registry, NOW_MS)
     with pytest.raises(RegistryStaleError, match=r"record 9\b.*\b9 "):
-        heads.newest(registry, NOW_MS)
+        heads.nearest(registry, NOW_MS)
 
 
 def test_revoking_a_registrar_revokes_its_heads() -> None:
@@ -184,10 +184,10 @@ def test_revoking_a_registrar_revokes_its_heads() -> None:
     heads.add(sealed(head(registry, sequence=2**40)), registry, NOW_MS)
     heads.add(sealed(head(registry), SECOND), registry, NOW_MS)
     registry.apply(operator.write(service(REGISTRAR, "registrar", active=False)))
-    assert heads.newest(registry, NOW_MS).at_ms == NOW_MS
+    assert heads.nearest(registry, NOW_MS).at_ms == NOW_MS
     registry.apply(operator.write(service(SECOND, "registrar", active=False)))
     with pytest.raises(RegistryStaleError, match="services add registrar-0"):
-        heads.newest(registry, NOW_MS)
+        heads.nearest(registry, NOW_MS)
 
 
 def test_heads_signed_by_a_replaced_key_are_ignored() -> None:
@@ -196,14 +196,14 @@ def test_heads_signed_by_a_replaced_key_are_ignored() -> None:
     heads.add(sealed(head(registry, at_ms=NOW_MS + 20_000)), registry, NOW_MS)
     registry.apply(operator.write(service(again, "registrar")))
     with pytest.raises(RegistryStaleError):
-        heads.newest(registry, NOW_MS)
+        heads.nearest(registry, NOW_MS)
     heads.add(sealed(head(registry), again), registry, NOW_MS)
-    assert heads.newest(registry, NOW_MS).at_ms == NOW_MS
+    assert heads.nearest(registry, NOW_MS).at_ms == NOW_MS
 
 
 def test_an_empty_registry_names_the_next_command() -> None:
     for act in (
-        lambda: RegistryHeads().newest(Registry("0x" + "11" * 32), NOW_MS),
+        lambda: RegistryHeads().nearest(Registry("0x" + "11" * 32), NOW_MS),
         lambda: next_head(REGISTRAR, Registry("0x" + "11" * 32), [], NOW_MS),
     ):
         with pytest.raises(RegistryStaleError, match="run sixgate publish"):
@@ -243,7 +243,7 @@ def test_replayed_heads_in_any_order_never_make_an_old_head_fresh(
         heads.add(sealed(one, by), registry, now_ms)
     young = [at for _, at in signed if abs(after_ms - at) <= HEAD_SKEW_MS_MAX]
     try:
-        assert heads.newest(registry, now_ms).at_ms - NOW_MS in young
+        assert heads.nearest(registry, now_ms).at_ms - NOW_MS in young
     except RegistryStaleError:
         newest = {by.keyid: at for by, at in sorted(signed, key=lambda one: one[1])}
         assert not any(at in young for at in newest.values() if at <= after_ms + HEAD_SKEW_MS_MAX)

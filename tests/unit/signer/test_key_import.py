@@ -16,7 +16,7 @@ from signer.custody.share_key import OVERLAP_MS, ShareKeys
 from signer.key_import import ShareKeyImportBoxes
 from signer.memory import Memory
 from signer.share_key_rotation import ERASE_AFTER_MS, ROTATE_AFTER_MS, ShareKeyRotation
-from signer.state import Sealer
+from signer.state import StateMac
 from tests.harness.builders.cases import ACCOUNT, NOW_MS, ORG, SIGNER
 from tests.harness.builders.custody_material import SECRET, Stream, root_kms
 from tests.harness.builders.custody_providers import RaisingKms
@@ -36,7 +36,7 @@ class SlotRuns:
     disk: DictStateStore = field(default_factory=DictStateStore)
 
     def __post_init__(self) -> None:
-        self.memory = Memory(self.disk, Sealer(STATE_KEY), "0")
+        self.memory = Memory(self.disk, StateMac(STATE_KEY), "0")
         source = Stream(self.seed)
         self.share_keys = ShareKeyRotation(self.memory, root_kms(), source, lambda: self.now_ms)
         self.share_keys.finishing = False

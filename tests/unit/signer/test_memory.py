@@ -20,7 +20,7 @@ from tests.harness.builders.cases import (
     registered,
 )
 from tests.harness.builders.state_store import DictStateStore
-from tests.harness.pipeline.signer_process import SEALER, SLOT, Crash, Died, Disk, SignerProcess
+from tests.harness.pipeline.signer_process import SLOT, STATE_MAC, Crash, Died, Disk, SignerProcess
 
 HEAD = StateKey(ACCOUNT, "head", "")
 
@@ -42,7 +42,7 @@ def live_keys(store: DictStateStore) -> list[StateKey]:
 
 def load(store: DictStateStore) -> Memory:
     """Verify the whole state, as the signer does at start."""
-    memory = Memory(store, SEALER, SLOT)
+    memory = Memory(store, STATE_MAC, SLOT)
     memory.account(ACCOUNT)
     list(memory.pinned())
     return memory
@@ -88,7 +88,7 @@ def copy_live(store: DictStateStore) -> None:
 def bring_live_from_elsewhere(store: DictStateStore) -> None:
     first = live_keys(store)[0]
     elsewhere = StateKey("ops", "live", first.key)
-    put(store, first, SEALER.seal(elsewhere, (store.records[first].value or b"")[MAC_BYTES:]))
+    put(store, first, STATE_MAC.protect(elsewhere, (store.records[first].value or b"")[MAC_BYTES:]))
 
 
 def seal_under_another_key(store: DictStateStore) -> None:
@@ -138,7 +138,7 @@ def hinting(store: DictStateStore) -> Memory:
         value = store.records[key].value
         pinned = value is not None and b'"pinned":{' in value
         store.put(StateWrite(key, value, pending=pinned, forget_at_ms=0))
-    return Memory(store, SEALER, SLOT)
+    return Memory(store, STATE_MAC, SLOT)
 
 
 def removed(memory: Memory, now_ms: int) -> int:
@@ -174,7 +174,7 @@ def test_stored_records_do_not_reveal_the_set_digest() -> None:
     store = lived()
     shown = [int.from_bytes(sealed[:MAC_BYTES], "big") for _, sealed in store.live_of(ACCOUNT)]
     heads = [
-        int(Memory(store, SEALER, SLOT).account(ACCOUNT).live_digest, 16),
+        int(Memory(store, STATE_MAC, SLOT).account(ACCOUNT).live_digest, 16),
         *(int(value.split(b'"live_digest":"')[1][:66], 16) for value in store.versions[HEAD]),
     ]
     sums = {sum(shown) % 2**256, *shown}
@@ -230,7 +230,7 @@ def test_a_state_behind_the_newest_outcome_halts_before_any_live_record_is_read(
     newest: dict[str, int], *, behind: bool
 ) -> None:
     store = lived()
-    memory = Memory(store, SEALER, SLOT)
+    memory = Memory(store, STATE_MAC, SLOT)
     delete_live(store)
     with pytest.raises(StateRollbackError) if behind else nullcontext():
         memory.check_not_behind(newest)
@@ -241,10 +241,10 @@ def test_a_state_behind_the_newest_outcome_halts_before_any_live_record_is_read(
 )
 def test_a_record_of_another_version_halts_with_an_explanation(place: StateKey) -> None:
     store = lived()
-    put(store, place, SEALER.seal(place, b'{"v":2}'))
+    put(store, place, STATE_MAC.protect(place, b'{"v":2}'))
 
     def read() -> None:
-        memory = Memory(store, SEALER, SLOT)
+        memory = Memory(store, STATE_MAC, SLOT)
         memory.check_not_behind({ACCOUNT: 1})
         memory.live(ACCOUNT, place.key)
 

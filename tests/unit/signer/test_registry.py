@@ -58,7 +58,7 @@ def test_records_in_order_build_the_registry() -> None:
     assert registry.policies["standard"].policy == policy()
     assert registry.chains[BASE] == chain()
     assert registry.service_key("signer", "signer-1") == SIGNER.public_key
-    assert (registry.sequence, registry.head) == (len(operator.written), operator.head)
+    assert (registry.record_count, registry.last_digest) == (len(operator.written), operator.head)
 
 
 def test_the_same_records_give_the_same_registry() -> None:
@@ -70,7 +70,7 @@ def test_the_same_records_give_the_same_registry() -> None:
 
 
 def sealed_body(body: bytes) -> bytes:
-    return ADMIN.seal(REGISTRY_TYPE, body).encode()
+    return ADMIN.sign_envelope(REGISTRY_TYPE, body).encode()
 
 
 def renumbered(op: Operator, number: int) -> bytes:
@@ -86,7 +86,7 @@ ATTACKS: dict[str, tuple[str, Callable[[Operator], bytes]]] = {
     "signed by the signer": ("admin", lambda op: op.sealed(op.record(OPEN_OPS), SIGNER)),
     "signed as something else": (
         "admin",
-        lambda op: ADMIN.seal(KEY_REQUEST_TYPE, op.record(OPEN_OPS).encode()).encode(),
+        lambda op: ADMIN.sign_envelope(KEY_REQUEST_TYPE, op.record(OPEN_OPS).encode()).encode(),
     ),
     "replayed": (r"record -?\d+$", lambda op: op.written[-1]),
     "the first record again": (r"record -?\d+$", lambda op: op.written[0]),
@@ -312,7 +312,7 @@ def test_a_refusal_fits_into_an_audit_record(junk: bytes) -> None:
         body.replace(b"account.opened", junk),
     ]
     for forgery in forgeries:
-        raw = MALLORY.seal(REGISTRY_TYPE, forgery).encode()
+        raw = MALLORY.sign_envelope(REGISTRY_TYPE, forgery).encode()
         assert len(raw) < INTERNAL_BYTES_MAX
         with pytest.raises(RegistryRecordError) as refusal:
             registry.apply(raw)
@@ -322,4 +322,4 @@ def test_a_refusal_fits_into_an_audit_record(junk: bytes) -> None:
 
 def test_an_empty_registry_has_the_genesis_head() -> None:
     assert GENESIS_PREVIOUS == "0x" + "00" * 32
-    assert Registry("0x" + "11" * 32).head == GENESIS_PREVIOUS
+    assert Registry("0x" + "11" * 32).last_digest == GENESIS_PREVIOUS

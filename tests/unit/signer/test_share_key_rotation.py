@@ -23,7 +23,7 @@ from signer.keys.orders import KeyOrderError
 from signer.memory import Memory
 from signer.share_key_rotation import ERASE_AFTER_MS, ROTATE_AFTER_MS, ShareKeyRotation
 from signer.signatures import Ed25519Signer
-from signer.state import Sealer, StateRollbackError
+from signer.state import StateMac, StateRollbackError
 from sixgate.answers.snapshot import registry_snapshot
 from streams.runners.custody_maintenance import ANNOUNCED_MAX, RETRY_MS
 from tests.harness.builders.cases import NOW_MS, SIGNER, service
@@ -36,7 +36,7 @@ from tests.harness.builders.vault_events import FUND
 
 CONTEXT, SHARE = b"a place", b"\x01\x02" + b"s" * 32
 CLIENTS = VaultCreated(account=FUND, vault=AGENT_KEYS, mode="2of2_client_custody")
-SEALER = Sealer(b"k" * 32)
+STATE_MAC = StateMac(b"k" * 32)
 
 
 @dataclass
@@ -47,7 +47,7 @@ class SlotRun:
     now_ms: int = NOW_MS
 
     def __post_init__(self) -> None:
-        self.memory = Memory(self.disk, SEALER, "0")
+        self.memory = Memory(self.disk, STATE_MAC, "0")
         self.executor = OrderExecutor(
             entries=(CLIENTS, AccountOpened(account=FUND)), disk=self.disk
         )

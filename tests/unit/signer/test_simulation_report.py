@@ -41,14 +41,14 @@ UNTRUSTED: dict[str, Envelope] = {
     "signed by mallory in the simulator's name": sealed_report(
         REPORT, type(MALLORY)(SIMULATOR.keyid, b"!" * 32)
     ),
-    "of another type": SIMULATOR.seal(INTENT_TYPE, REPORT.encode()),
+    "of another type": SIMULATOR.sign_envelope(INTENT_TYPE, REPORT.encode()),
     "for another intent": sealed_report(report(intent(value_wei=2))),
     "for another chain": sealed_report(report(ASKED, chain_id=MAINNET)),
     "with a payload of its own": SOUND.model_copy(
         update={"payload": sealed_report(report(ASKED, gas_limit=1)).payload}
     ),
-    "that is no report": SIMULATOR.seal(SIMULATION_TYPE, b"{}"),
-    "in loose JSON": SIMULATOR.seal(SIMULATION_TYPE, REPORT.encode() + b" "),
+    "that is no report": SIMULATOR.sign_envelope(SIMULATION_TYPE, b"{}"),
+    "in loose JSON": SIMULATOR.sign_envelope(SIMULATION_TYPE, REPORT.encode() + b" "),
 }
 
 

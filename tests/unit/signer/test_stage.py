@@ -69,7 +69,7 @@ def test_the_verdicts_of_gates_do_not_matter() -> None:
 
 def forged() -> dict[str, Arrival]:
     asked = intent()
-    another = ALICE.seal(KEY_REQUEST_TYPE, asked.encode())
+    another = ALICE.sign_envelope(KEY_REQUEST_TYPE, asked.encode())
     return {
         "by another key": arrival(asked, envelope=sealed(asked, MALLORY)),
         "for another type": arrival(asked, envelope=another),
@@ -83,8 +83,10 @@ def forged() -> dict[str, Arrival]:
         "for an unknown agent": arrival(intent(agent="mallory"), envelope=sealed(asked, MALLORY)),
         "for an unregistered agent": arrival(intent(agent="nobody")),
         "for another organisation": arrival(intent(org="evil")),
-        "over no intent": arrival(asked, envelope=ALICE.seal(INTENT_TYPE, b"{}")),
-        "over loose JSON": arrival(asked, envelope=ALICE.seal(INTENT_TYPE, asked.encode() + b" ")),
+        "over no intent": arrival(asked, envelope=ALICE.sign_envelope(INTENT_TYPE, b"{}")),
+        "over loose JSON": arrival(
+            asked, envelope=ALICE.sign_envelope(INTENT_TYPE, asked.encode() + b" ")
+        ),
     }
 
 

@@ -1,15 +1,15 @@
 import pytest
 
-from signer.state import MAC_BYTES, Sealer, SlotState, StateIntegrityError, StateKey
+from signer.state import MAC_BYTES, SlotState, StateIntegrityError, StateKey, StateMac
 
-SEALER = Sealer(b"k" * 32)
+STATE_MAC = StateMac(b"k" * 32)
 PLACE = StateKey("treasury", "live", "0x01")
-SEALED = SEALER.seal(PLACE, b"body")
+SEALED = STATE_MAC.protect(PLACE, b"body")
 
 
 def test_a_sealed_record_opens_under_its_key() -> None:
-    assert SEALER.open(PLACE, SEALED) == b"body"
-    assert SEALER.open(PLACE, SEALER.seal(PLACE, b"")) == b""
+    assert STATE_MAC.verify(PLACE, SEALED) == b"body"
+    assert STATE_MAC.verify(PLACE, STATE_MAC.protect(PLACE, b"")) == b""
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_a_sealed_record_opens_under_its_key() -> None:
 )
 def test_a_record_does_not_open_under_another_key(place: StateKey) -> None:
     with pytest.raises(StateIntegrityError, match="restore"):
-        SEALER.open(place, SEALED)
+        STATE_MAC.verify(place, SEALED)
 
 
 @pytest.mark.parametrize("position", range(len(SEALED)))
@@ -32,54 +32,54 @@ def test_a_flipped_bit_is_detected(position: int) -> None:
     damaged = bytearray(SEALED)
     damaged[position] ^= 1
     with pytest.raises(StateIntegrityError):
-        SEALER.open(PLACE, bytes(damaged))
+        STATE_MAC.verify(PLACE, bytes(damaged))
 
 
 @pytest.mark.parametrize("length", [0, 1, MAC_BYTES - 1, MAC_BYTES, len(SEALED) - 1])
 def test_a_truncated_record_is_detected(length: int) -> None:
     with pytest.raises(StateIntegrityError):
-        SEALER.open(PLACE, SEALED[:length])
+        STATE_MAC.verify(PLACE, SEALED[:length])
 
 
 def test_an_extended_record_is_detected() -> None:
     with pytest.raises(StateIntegrityError):
-        SEALER.open(PLACE, SEALED + b"\x00")
+        STATE_MAC.verify(PLACE, SEALED + b"\x00")
 
 
 def test_another_mac_key_opens_and_forges_nothing() -> None:
-    other = Sealer(b"K" * 32)
+    other = StateMac(b"K" * 32)
     with pytest.raises(StateIntegrityError):
-        other.open(PLACE, SEALED)
-    assert other.element(SEALED) != SEALER.element(SEALED)
-    assert other.set_digest(1) != SEALER.set_digest(1)
+        other.verify(PLACE, SEALED)
+    assert other.element(SEALED) != STATE_MAC.element(SEALED)
+    assert other.set_digest(1) != STATE_MAC.set_digest(1)
 
 
 def test_the_border_between_key_and_body_cannot_be_shifted() -> None:
     long = StateKey("treasury", "live", "0x01body")
-    assert SEALER.seal(long, b"")[:MAC_BYTES] != SEALED[:MAC_BYTES]
+    assert STATE_MAC.protect(long, b"")[:MAC_BYTES] != SEALED[:MAC_BYTES]
 
 
 def test_the_elements_of_the_set_digest_do_not_show_in_the_records() -> None:
     mac = int.from_bytes(SEALED[:MAC_BYTES], "big")
-    assert SEALER.element(SEALED) != mac
-    total = SEALER.element(SEALED)
-    shown = {int(SEALER.set_digest(sum_), 16) for sum_ in (total, 2 * total)}
+    assert STATE_MAC.element(SEALED) != mac
+    total = STATE_MAC.element(SEALED)
+    shown = {int(STATE_MAC.set_digest(sum_), 16) for sum_ in (total, 2 * total)}
     assert not shown & {mac, total, 2 * mac % 2**256, 2 * total % 2**256}
-    assert SEALER.element(SEALED) != int(SEALER.set_digest(mac), 16)
+    assert STATE_MAC.element(SEALED) != int(STATE_MAC.set_digest(mac), 16)
 
 
 def test_sums_are_taken_modulo_2_to_the_256th() -> None:
-    assert SEALER.set_digest(-1) == SEALER.set_digest(2**256 - 1)
-    assert SEALER.set_digest(0) != SEALER.set_digest(1)
+    assert STATE_MAC.set_digest(-1) == STATE_MAC.set_digest(2**256 - 1)
+    assert STATE_MAC.set_digest(0) != STATE_MAC.set_digest(1)
 
 
 def test_the_mac_key_shows_in_no_representation() -> None:
     key = bytes(range(32))
-    for text in (repr(Sealer(key)), str(Sealer(key)), f"{Sealer(key)}"):
+    for text in (repr(StateMac(key)), str(StateMac(key)), f"{StateMac(key)}"):
         assert key.hex() not in text
         assert repr(key) not in text
     with pytest.raises(StateIntegrityError) as damage:
-        Sealer(key).open(PLACE, SEALED)
+        StateMac(key).verify(PLACE, SEALED)
     assert repr(key) not in str(damage.value)
 
 

@@ -57,7 +57,7 @@ def order(**changes: Any) -> RecoveryOrder:
 
 
 def sealed(by: Ed25519Signer = ADMIN, **changes: Any) -> bytes:
-    return by.seal(VAULT_ORDER_TYPE, order(**changes).encode()).encode()
+    return by.sign_envelope(VAULT_ORDER_TYPE, order(**changes).encode()).encode()
 
 
 def give(

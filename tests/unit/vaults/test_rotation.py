@@ -38,7 +38,7 @@ def order(change: KeyChange, sequence: int = 1) -> Envelope:
         requested_at_ms=NOW_MS,
         registry_sequence=0,
     )
-    return ADMIN.seal(VAULT_ORDER_TYPE, asked.encode())
+    return ADMIN.sign_envelope(VAULT_ORDER_TYPE, asked.encode())
 
 
 def rotation(one: Fund) -> Rotation:

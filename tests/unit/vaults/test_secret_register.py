@@ -58,7 +58,7 @@ def stored(
         | {"org": ORG, "box": BOX, "requested_at_ms": NOW_MS, "registry_sequence": 0}
         | (order or {})
     )
-    request = by.seal(VAULT_ORDER_TYPE, SecretOrder(**asked).encode())
+    request = by.sign_envelope(VAULT_ORDER_TYPE, SecretOrder(**asked).encode())
     told = {name: asked[name] for name in terms}
     made: dict[str, Any] = {
         "id": vault_answer_id(request.body()),

@@ -91,7 +91,7 @@ def test_a_new_kek_leaves_every_secret_readable_at_every_step(mode: CustodyMode)
             requested_at_ms=NOW_MS,
             registry_sequence=0,
         )
-        request = ADMIN.seal(VAULT_ORDER_TYPE, asked.encode())
+        request = ADMIN.sign_envelope(VAULT_ORDER_TYPE, asked.encode())
         changed = rotation.change_key(request, root, root, Stream("new KEK"))
         keeper.secrets.load(SIGNER.sign_event(changed), keeper.registry)
         steps = list(rotation.rewrap_outdated(root, Stream("rewrap")))

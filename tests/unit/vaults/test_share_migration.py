@@ -101,12 +101,12 @@ TERMS: dict[str, Any] = {
 def secret(mode: CustodyMode, path: str) -> bytes:
     share_for = FOR_CLIENT if PLANS[mode].needs_client else None
     order = SecretOrder(**TERMS, path=path, version=1, kind="password", share_for=share_for)
-    return ADMIN.seal(VAULT_ORDER_TYPE, order.encode()).encode()
+    return ADMIN.sign_envelope(VAULT_ORDER_TYPE, order.encode()).encode()
 
 
 def move(by: Ed25519Signer = ADMIN, **changes: Any) -> bytes:
     order = ProviderRootOrder(**(TERMS | {"provider": "aws", "sequence": 1} | changes))
-    return by.seal(VAULT_ORDER_TYPE, order.encode()).encode()
+    return by.sign_envelope(VAULT_ORDER_TYPE, order.encode()).encode()
 
 
 def give(

@@ -64,7 +64,7 @@ def test_another_policy_of_the_same_number_is_refused() -> None:
 
 def test_a_policy_that_no_admin_signed_is_refused() -> None:
     policy, thief = release_policy(), Ed25519Signer("admin", b"\x08" * 32)
-    wrong_type = ADMIN.seal(VAULT_ORDER_TYPE, policy.encode())
+    wrong_type = ADMIN.sign_envelope(VAULT_ORDER_TYPE, policy.encode())
     for envelope in (signed_policy(policy, thief), wrong_type):
         with pytest.raises(ReleasePolicyRefusedError) as caught:
             accept_policy(envelope, TRUST, None, AT_MS)
@@ -72,7 +72,7 @@ def test_a_policy_that_no_admin_signed_is_refused() -> None:
 
 
 def test_malformed_bytes_are_refused_under_a_valid_signature() -> None:
-    envelope = ADMIN.seal("application/vnd.sixgate.release-policy.v1+json", b"{}")
+    envelope = ADMIN.sign_envelope("application/vnd.sixgate.release-policy.v1+json", b"{}")
     with pytest.raises(ReleasePolicyRefusedError) as caught:
         accept_policy(envelope, TRUST, None, AT_MS)
     assert caught.value.code is PolicyCode.MALFORMED
