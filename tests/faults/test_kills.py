@@ -39,12 +39,12 @@ LOOK_S = 0.5
 WORK_S_MAX, FINISH_S_MAX = 120, 300
 
 
-def start(folder: Folder, life: int) -> subprocess.Popen[bytes]:
+def start(folder: Folder, run: int) -> subprocess.Popen[bytes]:
     """Start ``up``, or every third time ``submit``, which runs the pipeline itself."""
     command = [sys.executable, "-m", "sixgate", "--data", str(folder.path)]
-    if life % 3 != 2:
+    if run % 3 != 2:
         return popen([*command, "up"], b"")
-    lines = [form(f"by-command-{life}-{number}") for number in range(BURST)]
+    lines = [form(f"by-command-{run}-{number}") for number in range(BURST)]
     return popen([*command, "submit", "-"], b"".join(lines))
 
 
@@ -143,14 +143,14 @@ def test_no_kill_loses_or_repeats_an_intent_exceeds_the_limit_or_breaks_the_ledg
     create_key_file(folder.agent_key("trader"), seed)
     inbox = SqliteLog(folder.inbox, folder.trust().partitions)
     bursts = 0
-    for life in range(KILLS):
-        process = start(folder, life)
-        if life % 2:
+    for run in range(KILLS):
+        process = start(folder, run)
+        if run % 2:
             bursts = submit_while(until_at_work(folder, process), inbox, trader, bursts)
-        moment = until_drawn(f"life-{life}", AT_WORK_MS_MAX if life % 2 else LOADING_MS_MAX)
+        moment = until_drawn(f"life-{run}", AT_WORK_MS_MAX if run % 2 else LOADING_MS_MAX)
         bursts = submit_while(moment, inbox, trader, bursts)
         kill(process)
-        show(life + 1, KILLS, "killed")
+        show(run + 1, KILLS, "killed")
         check(in_folder(folder.path), settled=False)
     submit(
         inbox, trader, bursts

@@ -12,7 +12,7 @@ from signer.signatures import verify_event
 from signer.stage import Arrival
 from tests.harness.builders.cases import NOW_MS, SIGNER
 from tests.harness.builders.crashing_signer import SignerRun, arrivals_of, ask, batches
-from tests.harness.builders.signer_records import life
+from tests.harness.builders.signer_records import boot_event
 from tests.harness.pipeline.signer_process import Died, Disk
 from tests.harness.sizes import effort
 
@@ -21,7 +21,7 @@ def attested(
     disk: Disk, handed_out: dict[str, set[bytes]], unique: int, dies_at: int = -1
 ) -> SignerRun:
     made = SignerRun(disk, handed_out, dies_at)
-    made.slot.attest(life(unique))
+    made.slot.attest(boot_event(unique))
     return made
 
 
@@ -69,14 +69,14 @@ def test_an_outcome_pinned_by_an_earlier_boot_names_that_boot() -> None:
     first = attested(disk, {}, 1)
     disk.commit(*first.slot.pin(read[0], [], NOW_MS, {"decided/0": 1}))
     attested(disk, {}, 2).run(read)
-    assert [outcome.boot for outcome in disk.outcomes] == [life(1).id, life(2).id]
+    assert [outcome.boot for outcome in disk.outcomes] == [boot_event(1).id, boot_event(2).id]
 
 
 def test_outcomes_without_a_boot_and_with_one_can_coexist() -> None:
     disk, read = Disk(), [[ask("alice", "a", 1)], [ask("alice", "b", 1)]]
     SignerRun(disk, {}).run(read[:1])
     attested(disk, {}, 1).run(read)
-    assert [outcome.boot for outcome in disk.outcomes] == [None, life(1).id]
+    assert [outcome.boot for outcome in disk.outcomes] == [None, boot_event(1).id]
 
 
 def test_a_boot_without_a_decision_has_no_record() -> None:

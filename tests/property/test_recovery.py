@@ -64,7 +64,7 @@ requests = st.fixed_dictionaries(
 )
 
 
-class Lives(RuleBasedStateMachine):
+class CrashingSigner(RuleBasedStateMachine):
     """The adversary submits, replays, waits and kills, but cannot change the disk."""
 
     @initialize()
@@ -185,8 +185,8 @@ def check_limit(disk: Disk, made_ms: dict[str, int]) -> None:
         assert sum(day) <= LIMIT_WEI
 
 
-Lives.TestCase.settings = effort(0.5, soak=1)
-TestLives = Lives.TestCase
+CrashingSigner.TestCase.settings = effort(0.5, soak=1)
+TestCrashingSigner = CrashingSigner.TestCase
 
 
 def lived(die: Crash | None) -> DictStateStore:

@@ -26,7 +26,7 @@ from tests.harness.pipeline.custody_organisation import (
     account_of,
     make_custody_organisation,
 )
-from tests.harness.pipeline.custody_pipeline import ask_all, life, send, vault_of
+from tests.harness.pipeline.custody_pipeline import ask_all, running_pipeline, send, vault_of
 from tests.harness.pipeline.embedded import ManualTime, Pipeline
 from tests.harness.pipeline.embedded_fixtures import Crash, ends
 
@@ -39,7 +39,7 @@ def organised(tmp_path: Path) -> CustodyOrganisation:
 
 
 def stock(organised: CustodyOrganisation) -> None:
-    with life(organised) as pipeline:
+    with running_pipeline(organised) as pipeline:
         send(pipeline, *organised.orders())
         assert pipeline.audits().count("key.refused") == 0
 
@@ -56,7 +56,7 @@ def test_in_every_mode_an_agent_signs_before_and_after_a_restart(
 ) -> None:
     stock(organised)
     for key in ("first", "second"):
-        with life(organised) as pipeline:
+        with running_pipeline(organised) as pipeline:
             assert set(ask_all(organised, pipeline, key).values()) == {"signed"}
     assert len(check(in_folder(organised.folder.path), settled=True).signed) == 2 * len(MODES)
 
@@ -66,7 +66,7 @@ def test_a_missing_or_wrong_share_is_rejected_with_its_reason_without_a_charge(
     organised: CustodyOrganisation, mode: CustodyMode
 ) -> None:
     stock(organised)
-    with life(organised) as pipeline:
+    with running_pipeline(organised) as pipeline:
         vault = vault_of(pipeline)
         share = organised.share(mode, vault)
         wrong = organised.sent(mode, share[:-1] + bytes((share[-1] ^ 1,)), vault)
@@ -90,7 +90,7 @@ def test_with_providers_down_modes_with_enough_shares_sign_and_others_reject(
     stock(organised)
     for name in down:
         (organised.folder.holder_keys / f"{name}.key").unlink()
-    with life(organised) as pipeline:
+    with running_pipeline(organised) as pipeline:
         found = ask_all(organised, pipeline, "asked")
         left = {mode: PLANS[mode].providers - len(down) for mode in MODES}
         expected = {
@@ -112,11 +112,11 @@ def test_an_intent_with_a_share_is_signed_after_a_crash(organised: CustodyOrgani
                 raise Crash
             super().commit(events, writes, at_ms)
 
-    with life(organised, DiesSigning) as pipeline:
+    with running_pipeline(organised, DiesSigning) as pipeline:
         queued = [organised.intent(mode, "queued", vault_of(pipeline)) for mode in WITH_CLIENT]
         with pytest.raises(Crash):
             send(pipeline, *queued)
-    with life(organised) as pipeline:
+    with running_pipeline(organised) as pipeline:
         assert Counter(ends(pipeline.committed)) == {"signed": len(WITH_CLIENT)}
     check(in_folder(organised.folder.path), settled=True)
 
@@ -147,12 +147,12 @@ def test_crashes_at_every_commit_lose_and_repeat_no_event(
     for order in organised.orders():
         inbox.append([order], 0)
         try:
-            with life(organised, Dies) as pipeline:
+            with running_pipeline(organised, Dies) as pipeline:
                 pipeline.drain()
         except Crash:
             deaths += 1
     inbox.close()
-    with life(organised) as pipeline:
+    with running_pipeline(organised) as pipeline:
         pipeline.drain()
         vault = vault_of(pipeline)
         ids = [orjson.loads(raw)["id"] for raw in vault()]
@@ -178,22 +178,22 @@ def test_a_share_sealed_to_an_old_share_key_is_accepted_until_the_overlap_ends(
     stock(organised)
     at, mode = ManualTime(), WITH_CLIENT[0]
     organised.traders[mode].now_ms = lambda: at.wall
-    with life(organised, clock=at.clock()) as pipeline:
+    with running_pipeline(organised, clock=at.clock()) as pipeline:
         vault = vault_of(pipeline)
         queued = organised.sent(mode, organised.share(mode, vault), vault)
     at.forward(ROTATE_AFTER_MS)
-    with life(organised, clock=at.clock()) as pipeline:
+    with running_pipeline(organised, clock=at.clock()) as pipeline:
         pipeline.drain()  # the next share key becomes current
         in_time = organised.intent(mode, "in-time", vault_of(pipeline), client_share=queued)
         assert send(pipeline, in_time) == ["signed"]
     at.forward(OVERLAP_MS + 60_000)
-    with life(organised, clock=at.clock()) as pipeline:
+    with running_pipeline(organised, clock=at.clock()) as pipeline:
         vault = vault_of(pipeline)
         late = organised.intent(mode, "late", vault, client_share=queued)
         assert send(pipeline, late) == ["client_share_missing"]
         assert send(pipeline, organised.intent(mode, "anew", vault)) == ["signed"]
     at.forward(ERASE_AFTER_MS)
-    with life(organised, clock=at.clock()) as pipeline:
+    with running_pipeline(organised, clock=at.clock()) as pipeline:
         pipeline.drain()
         kept = pipeline.runner.stage.memory.slot_record("shares", ShareKeys)
         assert kept is not None
@@ -212,7 +212,7 @@ def test_the_audit_records_of_an_order_are_committed_with_its_event(
             super().commit(events, writes, at_ms)
             commits.append(events)
 
-    with life(organised, Watched) as pipeline:
+    with running_pipeline(organised, Watched) as pipeline:
         for order in organised.orders():
             send(pipeline, order)
     answering = [one for one in commits if any(b"key.provisioned" in e.value for e in one)]
@@ -224,7 +224,7 @@ def test_the_audit_records_of_an_order_are_committed_with_its_event(
 def test_every_order_share_delivery_and_kms_call_is_recorded(
     organised: CustodyOrganisation,
 ) -> None:
-    with life(organised) as pipeline:
+    with running_pipeline(organised) as pipeline:
         send(pipeline, *organised.orders())
         audits = [orjson.loads(e.value) for e in pipeline.committed if e.topic is Topic.AUDIT]
         uses = Counter(a["operation"] for a in audits if a["type"] == "secret.access")
@@ -242,7 +242,7 @@ def test_a_folder_of_a_version_before_providers_opens_and_signs(
     organised: CustodyOrganisation,
 ) -> None:
     shutil.rmtree(organised.folder.holder_keys)
-    with life(organised) as pipeline:
+    with running_pipeline(organised) as pipeline:
         vault = vault_of(pipeline)
         orders = [order for order in organised.orders() if order.key == account_of("envelope")]
         send(pipeline, *orders)

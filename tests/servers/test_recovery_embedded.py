@@ -26,7 +26,7 @@ from tests.harness.pipeline.custody_organisation import (
     now_ms,
     place,
 )
-from tests.harness.pipeline.custody_pipeline import life, send, vault_of
+from tests.harness.pipeline.custody_pipeline import running_pipeline, send, vault_of
 from tests.harness.pipeline.embedded import KEY_PATH
 from tests.harness.pipeline.embedded_fixtures import Crash
 
@@ -37,7 +37,7 @@ NEW_CLIENT = HpkeKey(b"n" * 32)
 @pytest.fixture
 def organised(tmp_path: Path) -> CustodyOrganisation:
     made = make_custody_organisation(tmp_path / "data")
-    with life(made) as pipeline:
+    with running_pipeline(made) as pipeline:
         send(pipeline, *(order for order in made.orders() if order.key == account_of(MODE)))
     return made
 
@@ -95,21 +95,21 @@ def test_a_recovery_between_two_intents_is_done_once_after_any_crash(
     organised: CustodyOrganisation, commit: int, when: str
 ) -> None:
     """Intents decided with the old share are signed; later ones that carry it are rejected."""
-    with life(organised) as pipeline:
+    with running_pipeline(organised) as pipeline:
         vault = vault_of(pipeline)
         lost = organised.share(MODE, vault)
         before = organised.intent(
             MODE, "before", vault, client_share=organised.sent(MODE, lost, vault)
         )
     try:
-        with life(organised, dying_at(commit, when)) as pipeline:
+        with running_pipeline(organised, dying_at(commit, when)) as pipeline:
             pipeline.inbox.append([before], 0)
             pipeline.drain()
             pipeline.inbox.append([recovery(organised)], 0)
             pipeline.drain()
     except Crash:
         pass
-    with life(organised) as pipeline:
+    with running_pipeline(organised) as pipeline:
         pipeline.drain()
         if not recovered_keys(vault_of(pipeline)):  # it crashed before that was sent
             send(pipeline, recovery(organised))
@@ -128,7 +128,7 @@ def test_a_recovery_between_two_intents_is_done_once_after_any_crash(
 def test_requests_approvals_and_results_of_recoveries_are_committed(
     organised: CustodyOrganisation,
 ) -> None:
-    with life(organised) as pipeline:
+    with running_pipeline(organised) as pipeline:
         send(pipeline, recovery(organised), recovery(organised, version=2))
         audits = [orjson.loads(e.value) for e in pipeline.committed if e.topic is Topic.AUDIT]
     actions = Counter(a["action"] for a in audits if a.get("action", "").startswith("recovery."))

@@ -61,7 +61,7 @@ def test_a_folder_of_an_older_version_opens_with_unchanged_outcomes(
     outcomes = in_folder(folder.path)(Topic.OUTCOMES)
     assert outcomes[:1] == before
     assert b'"boot"' not in outcomes[0]
-    assert [life["id"] for life in boots(folder)] == [ended["boot"]]
+    assert [boot["id"] for boot in boots(folder)] == [ended["boot"]]
     assert (last["verified"]["outcomes"], last["verified"]["forged"]) == (2, 0)
     check(in_folder(folder.path), settled=True)
 
@@ -74,10 +74,10 @@ def test_a_record_is_written_once_per_boot_and_only_with_a_decision(
         assert submit(node, trader.signed("b"))[0]["boot"] == first
     with running(folder) as node:
         node.settle()
-    assert [life["id"] for life in boots(folder)] == [first]
+    assert [boot["id"] for boot in boots(folder)] == [first]
     with running(folder) as node:
         second = submit(node, trader.signed("c"))[0]["boot"]
-    assert [life["id"] for life in boots(folder)] == [first, second]
+    assert [boot["id"] for boot in boots(folder)] == [first, second]
 
 
 def test_a_duplicate_keeps_the_boot_that_decided_it(folder: Folder, trader: Producer) -> None:

@@ -15,7 +15,7 @@ from tests.harness.builders.cases import DAY_MS, NOW_MS, SIGNER
 EVIDENCE = b"{}"
 
 
-def life(unique: int, **changes: Any) -> SignerBoot:
+def boot_event(unique: int, **changes: Any) -> SignerBoot:
     """Return the record of a boot; ``unique`` distinguishes boots."""
     members: dict[str, Any] = {
         "org": "acme",

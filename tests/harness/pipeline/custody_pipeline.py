@@ -19,7 +19,7 @@ def vault_of(pipeline: Pipeline) -> Callable[[], list[bytes]]:
 
 
 @contextmanager
-def life(
+def running_pipeline(
     organised: CustodyOrganisation,
     log: type[PipelineLog] = PipelineLog,
     clock: SteadyClock | None = None,

@@ -11,14 +11,14 @@ from sixgate.cli.attest.boots import named_signer
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
 from tests.harness.builders.cases import SIGNER
-from tests.harness.builders.signer_records import life
+from tests.harness.builders.signer_records import boot_event
 
 OTHER = Ed25519Signer(SIGNER.keyid, b"\x31" * 32)
 
 
 def outcome_of(by: Ed25519Signer = SIGNER, **changes: Any) -> dict[str, Any]:
     """Return an event signed by ``by``, then changed."""
-    event: dict[str, Any] = json.loads(by.sign_event(life(1)))
+    event: dict[str, Any] = json.loads(by.sign_event(boot_event(1)))
     del event["signature"]
     event |= {"signer": by.keyid}
     signature = by.sign(signed_part(event))
