@@ -12,7 +12,7 @@ The first slot that fails ends all slots of the process.
 import asyncio
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from typing import ClassVar
 
 import orjson
@@ -100,12 +100,14 @@ class SignerProcess:
         required, registry = settings.signer.ledger_required, Registry(trust.trust_root)
         queries = LedgerQueries(settings.clickhouse, registry, required=required)
         clock = SteadyClock(wall_ms, boot_ms)
-        with closing(queries):
+        with ExitStack() as opened:
+            opened.callback(queries.close)
 
             def make(table: StateTable) -> Slot:
                 number = str(at.number)
                 has_outcome = queries.has_outcome
                 slot = make_slot(self._keys, registry, table, number, has_outcome, clock.now_ms)
+                opened.callback(slot.operations.keychain.close)  # zeroises the open keys
                 queries.registry_seen = slot.stage.memory.slot.registry_sequence
                 slot.operations.maintenance.owns = lambda account: (
                     partition_of(account, trust.partitions) in at.partitions
