@@ -37,8 +37,8 @@ class Memory:
     2. ``set_account``, ``set_live`` and ``forget`` change it in this process only.
     3. ``drain`` returns all changes, for one transaction of the caller.
 
-    *Die before that transaction commits: the store has no trace of the batch. Die after: the next
-    ``Memory`` loads the whole batch.*
+    *If the process ends before that transaction commits, the store has no trace of the batch. If it
+    ends after that, the next ``Memory`` loads the whole batch.*
     """
 
     def __init__(self, store: StateStore, state_mac: StateMac, slot: str) -> None:

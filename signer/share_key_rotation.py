@@ -1,11 +1,12 @@
 """Rotation of a slot's share keys: made, stored in the slot's state, announced, erased in time.
 
 1. ``rotate`` makes the next key current; the caller commits it together with its announcements.
-   *Die before that commit: no client has seen the key, and the next start makes another.*
+   *If the process ends before that commit, no client has seen the key, and the next start makes
+   another.*
 2. A key is current for ``ROTATE_AFTER_MS`` and opens boxes for ``OVERLAP_MS`` more.
 3. ``erase`` drops it an hour later, so an outcome that was pinned with a share is signed before the
    key of that share is erased. Outcomes that an earlier boot pinned are finished first, however
-   long ago that boot ended. *Die before the commit: the next start erases it.*
+   long ago that boot ended. *If the process ends before the commit, the next start erases it.*
 """
 
 from collections.abc import Callable

@@ -2,10 +2,11 @@
 
 1. ``allocate`` decides a batch and pins every outcome, allocation or refusal, without signatures.
    The caller commits its events and ``memory.drain()`` in one transaction.
-   *Die before that commit: nothing happened. Die after it: ``recover`` finds the pinned outcomes
-   and continues with step 2, even if intents expired or keys were rotated since.*
+   *If the process ends before that commit, nothing happened. If it ends after that, ``recover``
+   finds the pinned outcomes and continues with step 2, even if intents expired or keys were rotated
+   since.*
 2. ``sign`` signs the pinned outcomes: the same bytes every time (RFC 6979, RFC 8032).
-   *Die here: nothing was published; ``recover`` makes the same bytes again.*
+   *If the process ends here, nothing was published; ``recover`` makes the same bytes again.*
 3. The caller commits the signed outcomes with ``memory.drain()``, which marks them done. They are
    published in the order of their sequence, so a reader can detect a missing one.
 """
@@ -107,7 +108,8 @@ class SigningStage:
         self.memory.begin()
         self.key_use.begin(at_ms)
         batch = Batch()
-        # 1. Decide and pin. Nothing here is durable: if we die now, the batch is read again.
+        # 1. Decide and pin. Nothing here is durable: if the process ends now, the batch is read
+        # again.
         for account in dict.fromkeys(self._judge(arrival, at_ms, batch) for arrival in arrivals):
             if account is not None:
                 self.memory.forget(account, at_ms)
@@ -146,7 +148,8 @@ class SigningStage:
         """
         events: list[Outgoing] = []
         for key, live in batch.pinned:
-            # 2. Die here: the signature existed in memory only, and recover() makes the same bytes.
+            # 2. If the process ends here, the signature existed in memory only, and recover() makes
+            # the same bytes.
             events += self._outcome(live)
             # 3. Done becomes durable in the commit that publishes the outcome.
             self.memory.set_live(key, live.done())

@@ -1,7 +1,8 @@
 """Downloads Kafka and ClickHouse into ``build/``; versions and hashes are pinned in ``pins/``.
 
 1. Take a file lock: tests and developers may download at the same time.
-2. Download into ``NAME.partial`` and check the hashes. *Die here: the next run starts again.*
+2. Download into ``NAME.partial`` and check the hashes. *If the process ends here, the next run
+   starts again.*
 3. Rename the folder to its final name, which contains the digest of the pins. It exists only if the
    download is complete.
 """

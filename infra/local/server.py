@@ -44,7 +44,8 @@ class Server:
     def launch(self) -> None:
         """Start it, unless it runs, without waiting for an answer."""
         if not self.running:
-            # Die before save: the process runs unrecorded, and the next start finds its port taken.
+            # If this process ends before save, the server runs unrecorded, and the next start finds
+            # its port taken.
             spawn(self._command, self.log, self._environment).save(self._file)
 
     def await_answer(self) -> None:

@@ -7,7 +7,8 @@ Source: Linux, Documentation/ABI/testing/configfs-tsm-report. Each request uses 
 2. Write VMPL and REPORT_DATA.
 3. Read report and certificates; ``generation`` must be unchanged.
 4. Remove the folder.
-   *Die before: the folder is left behind, without effect on requests under other names.*
+   *If the process ends before that, the folder is left behind, without effect on requests under
+   other names.*
 """
 
 from pathlib import Path

@@ -1,8 +1,10 @@
 """Atomic, durable file writes.
 
-1. Write a draft next to the target. *Die here: a hidden draft is left; the target is untouched.*
+1. Write a draft next to the target. *If the process ends here, a hidden draft is left; the target
+   is untouched.*
 2. Sync the draft. 3. Rename or link it to the target. 4. Sync the folder.
-   *Die after 3: the target is complete, but its name may be lost with a power failure.*
+   *If the process ends after 3, the target is complete, but its name may be lost with a power
+   failure.*
 """
 
 import errno

@@ -5,8 +5,8 @@
 3. Split the data key again and wrap the new shares. All three shares are new, so the lost one is
    useless with them.
 
-The secret is never returned, and reads do not use this module. *Die anywhere here: nothing is
-stored yet, and the old shares still open the secret.*
+The secret is never returned, and reads do not use this module. *Wherever the process ends in here,
+nothing is stored yet, and the old shares still open the secret.*
 """
 
 from dataclasses import dataclass, field, replace

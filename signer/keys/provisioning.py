@@ -1,7 +1,8 @@
 """Execution of key orders: generate, rotate, import and deactivate signing keys.
 
 The answer is unsigned, and in effect once the caller has signed, loaded and committed it.
-*Die before that commit: the new key existed in memory only; the order is executed again.*
+*If the process ends before that commit, the new key existed in memory only; the order is executed
+again.*
 """
 
 from dataclasses import dataclass

@@ -1,10 +1,11 @@
 """KEK and root key rotation of one vault: changes the key, then rewraps one version per event.
 
 1. ``change_key`` answers an order with the new wrapped KEK.
-   *Die before the caller commits it: the order is executed again, with another KEK.*
+   *If the process ends before the caller commits it, the order is executed again, with another
+   KEK.*
 2. ``rewrap_outdated`` yields one event for each version that is still under a former KEK.
-   *Die here: the fold of the committed events shows which versions are left; rewrapping resumes
-   there. Versions under old and new KEKs open side by side.*
+   *If the process ends here, the fold of the committed events shows which versions are left;
+   rewrapping resumes there. Versions under old and new KEKs open side by side.*
 
 This module keeps no state, and no secret is decrypted.
 """

@@ -1,10 +1,10 @@
 """Share migration: rewraps the shares of one provider under that provider's new root key.
 
 1. ``begin`` answers an order, once the new root key is proven to wrap and unwrap.
-   *Die before the caller commits it: the order is executed again.*
+   *If the process ends before the caller commits it, the order is executed again.*
 2. ``move_some_shares`` rewraps a few shares per call, one event each.
-   *Die here: the fold of the committed events shows which shares are left; the migration resumes
-   there.*
+   *If the process ends here, the fold of the committed events shows which shares are left; the
+   migration resumes there.*
 
 A share is unwrapped and wrapped at its own provider only: two shares never meet, and no data key is
 rebuilt. Only ``stuck`` is kept in memory.

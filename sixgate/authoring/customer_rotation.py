@@ -5,8 +5,8 @@ Both stay readable meanwhile. For each batch:
 
 1. Read its newest versions; refuse the batch if one is under an unknown key.
 2. Re-encrypt those under the old key, and prove that the results open.
-3. Store each as the next version. *Die anywhere: the next run continues with the values that are
-   still under the old key.*
+3. Store each as the next version. *Wherever the process ends, the next run continues with the
+   values that are still under the old key.*
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

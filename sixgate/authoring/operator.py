@@ -45,8 +45,8 @@ def record_envelope(
 def register(api: Api, admin: Ed25519Signer, entries: list[Entry], at_ms: int) -> None:
     """Sign and append registry entries, one after the other.
 
-    Raises ``ApiError`` ``registry_refused``; the entries before the refused one stay. *Die between
-    two entries: the ones appended so far stay.*
+    Raises ``ApiError`` ``registry_refused``; the entries before the refused one stay. *If the
+    process ends between two entries, the ones appended so far stay.*
     """
     for entry in entries:
         now = api.registry()
@@ -95,7 +95,8 @@ def deactivate(admin: Admin, key: KeyTarget, version: int) -> Json:
 def import_key(admin: Admin, key: KeyTarget, secret: bytearray) -> Json:
     """Import a key made elsewhere and return its descriptor. The caller wipes ``secret``.
 
-    1. Claim its address in the registry. *Die here: only this account can import the key.*
+    1. Claim its address in the registry. *If the process ends here, only this account can import
+       the key.*
     2. Seal it to the signer's current share key, for this place and address only.
     3. Send the signed order.
 
@@ -117,7 +118,7 @@ def import_key(admin: Admin, key: KeyTarget, secret: bytearray) -> Json:
         "import_key": recipient,
         "box": redacted_digest(box),
     }
-    # 3. Die before the answer: the key may have been imported; see its descriptor.
+    # 3. If the process ends before the answer, the key may have been imported; see its descriptor.
     envelope = _signed(admin, KeyImport(**terms, **sealed, **_vault_fields(key), chain=key.chain))
     name = delivery_id(envelope.body())
     return _send(admin, KeyDelivery(id=name, request=envelope, box=box).encode())

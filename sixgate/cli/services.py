@@ -49,7 +49,7 @@ def add(*, name: Registrar, data: Data = DATA_DEFAULT) -> None:
         others = {one["name"] for one in here.registry["services"] if one["role"] != ROLE}
         if name in others | {ADMIN}:
             fail_usage(f"{name} is the name of another service or admin: choose another name")
-        # Die after the key file is written: the next run registers the same key.
+        # If the process ends after the key file is written, the next run registers the same key.
         key = ensure_public_key(here.folder.key(name), name)
         here.register(entry(ServiceSet, role=ROLE, name=name, public_key=key, active=True))
         path = here.folder.key(name)

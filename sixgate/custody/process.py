@@ -3,7 +3,8 @@
 1. Open the key holders; the process itself has no key.
 2. Read registry and vault to their end.
 3. Serve reads. Each is decided by the newest registry, and recorded on ``audit`` before its answer.
-   *Die here: a read may be recorded without an answer, but is never answered without a record.*
+   *If the process ends here, a read may be recorded without an answer, but is never answered
+   without a record.*
 
 The process ends if the outcome of a write is unknown, or the registry is stale.
 """

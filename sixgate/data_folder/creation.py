@@ -1,9 +1,9 @@
 """Creates a data folder with its keys and the first records of its registry.
 
 1. Fill a draft folder beside the final path, every file and folder synced.
-   *Die here: the hidden draft is left behind; a retry makes another one.*
+   *If the process ends here, the hidden draft is left behind; a retry makes another one.*
 2. Rename the draft to the final path and sync the parent.
-   *Die here: the folder is absent or complete.*
+   *If the process ends here, the folder is absent or complete.*
 """
 
 import shutil

@@ -2,9 +2,9 @@
 
 ``create_local_holders``:
 1. Write all files to a draft folder beside the final one.
-   *Die here: the hidden draft is left behind; a retry makes another one.*
+   *If the process ends here, the hidden draft is left behind; a retry makes another one.*
 2. Rename the draft and sync the parent.
-   *Die here: the set is absent or complete.*
+   *If the process ends here, the set is absent or complete.*
 """
 
 import secrets

@@ -2,7 +2,8 @@
 
 1. Let the pipeline read what waits, so that the check sees the newest registry and keys.
 2. Check the record: a refused record is never appended.
-3. Append it to the inbox. *Die after it: the next start of the pipeline executes it.*
+3. Append it to the inbox. *If the process ends after it, the next start of the pipeline executes
+   it.*
 4. Let the pipeline execute it, and return the signer's answer.
 
 The lock keeps other batches out between the steps. Repeating an order is idempotent.
@@ -65,9 +66,10 @@ def register(pipeline: Pipeline, envelope: str) -> Json:
     with pipeline.lock:
         pipeline.step()  # 1.
         sequence = stage.registry.record_count
-        # 2. Die here: nothing was appended.
+        # 2. If the process ends here, nothing was appended.
         check_record(raw, stage.registry, pipeline.parts.runner.slot.operations.check_registered)
-        # 3. Die after this line: the record is durable, and the next start applies it.
+        # 3. If the process ends after this line, the record is durable, and the next start applies
+        # it.
         pipeline.append([Outgoing(Topic.REGISTRY, "", raw)])
         pipeline.step()  # 4.
     return {"sequence": sequence}

@@ -47,7 +47,8 @@ class Parts:
 
         1. Load state, registry and vault events. 2. Halt if the state is older than the outcomes.
         3. Finish what the last process had pinned. 4. Attest this boot.
-        *Die anywhere: the next start repeats all of it, and 3 makes the same bytes again.*
+        *Wherever the process ends, the next start repeats all of it, and 3 makes the same bytes
+        again.*
         """
         # 1. Only reads.
         self.runner.load()
@@ -58,7 +59,8 @@ class Parts:
         accounts = sorted(stage.registry.accounts)
         newest = self.ledger_service.answers.outcomes.newest_sequences(accounts, keys)
         stage.memory.check_not_behind(newest)
-        # 3. Die here: outcomes that are not published stay pinned for the next start.
+        # 3. If the process ends here, outcomes that are not published stay pinned for the next
+        # start.
         self.runner.recover()
         # 4. New outcomes name this boot; recovered ones keep the boot that pinned them.
         self.runner.slot.attest(self.attestor.boot(stage.registry))

@@ -31,7 +31,7 @@ def restore(folder: Folder, backup: Backup) -> int:
                 registry.apply(record.value)
         existing = (r.value for p in range(log.partitions) for r in log.scan(Topic.VAULT, p))
         new = missing_events(backup, existing, registry)
-        # One transaction: if we die before it, nothing was restored.
+        # One transaction: if the process ends before it, nothing was restored.
         log.commit(
             [Outgoing(Topic.VAULT, line.vault_id[0], line.raw) for line in new], [], wall_ms()
         )

@@ -4,9 +4,9 @@ A copy of the file alone opens no request and signs no answer.
 
 ``create_keys``:
 1. Generate both keys, wrap them, and prove that they unwrap.
-   *Die here: nothing is on disk.*
+   *If the process ends here, nothing is on disk.*
 2. Write the file atomically; an existing one is never replaced.
-   *Die here: the file is absent or complete. A retry reports an existing file.*
+   *If the process ends here, the file is absent or complete. A retry reports an existing file.*
 """
 
 import fcntl

@@ -3,8 +3,8 @@
 ``PolicyFile.load``:
 1. Read file and mark; verify the policy against the mark.
 2. Write the mark of a newer policy, atomically.
-   *Die before: the old policy stays the newest. Die after: the next start accepts the same policy
-   again, and no older one.*
+   *If the process ends before that, the old policy stays the newest. If it ends after that, the
+   next start accepts the same policy again, and no older one.*
 3. Only then does the policy take effect.
 """
 

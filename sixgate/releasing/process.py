@@ -4,7 +4,8 @@
 2. Lock the keys against a second process; load the policy (``policy_file``).
 3. Serve nonces and answers. Each answer is on the topic ``releases`` before it is sent. A write
    with an unknown result ends the process without an answer.
-   *Die here: all unused nonces become invalid; the signer's next request gets a new one.*
+   *If the process ends here, all unused nonces become invalid; the signer's next request gets a new
+   one.*
 4. Reload policy and token keys every ``RELOAD_S``.
 """
 

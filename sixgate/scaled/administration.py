@@ -2,8 +2,9 @@
 
 1. Open a reader at the ends of the topics that answer, so that no answer is missed.
 2. Check the record against the current projections: a refused record is never appended.
-3. Append it. *Die after it, or time out: the record may still take effect. Repeating the same order
-   is idempotent; a repeated registry record is refused, because its sequence is taken.*
+3. Append it. *If the process ends after it, or times out, the record may still take effect.
+   Repeating the same order is idempotent; a repeated registry record is refused, because its
+   sequence is taken.*
 4. Wait until the registry or the signer answers.
 """
 
@@ -31,12 +32,13 @@ POLL_MS = 100
 def register(bus: Bus, raw: bytes, wait_s: float) -> Json:
     """Append a registry record and wait until the registry has it; see ``Api.register``."""
     with bus.reading(bus.end_offsets(bus.partition_ids(Topic.REGISTRY))) as reading:
-        # 2. Die here: nothing was appended.
+        # 2. If the process ends here, nothing was appended.
         with bus.refreshed() as projections:
             registry = copy.deepcopy(projections.registry)
         check_record(raw, registry)
         sequence = registry.record_count
-        # 3. Die after this line: every process applies the record, if it still is the next one.
+        # 3. If the process ends after this line, every process applies the record, if it still is
+        # the next one.
         bus.append([Outgoing(Topic.REGISTRY, "", raw)])
         for record in _records_until(reading, wait_s, "the record did not appear in the registry"):
             try:

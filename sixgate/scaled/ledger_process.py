@@ -3,8 +3,8 @@
 1. Check topics and rights, then table and log against the last published head. Publish the head
    that a process which died had not published.
 2. Append, then publish a signed head, step by step until ``stop`` is set.
-   *Die before an insert: nothing happened. Die after it: the rows are there, and the next start
-   continues after the table's last row.*
+   *If the process ends before an insert, nothing happened. If it ends after that, the rows are
+   there, and the next start continues after the table's last row.*
 
 Every error ends the process. Kafka consumer offsets play no part; only the table's rows count.
 """

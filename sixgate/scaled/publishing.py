@@ -2,9 +2,10 @@
 
 1. Own the folder, and refuse it if a pipeline has run in it.
 2. Find the records that Kafka lacks; refuse another organisation's registry.
-3. Mark the folder as published. *Die before: nothing happened.*
-4. Append the registry, then the key requests. *Die between 3 and the end of 4: no pipeline runs in
-   the folder any more, and the next call appends the rest.* So the command is idempotent.
+3. Mark the folder as published. *If the process ends before that, nothing happened.*
+4. Append the registry, then the key requests. *If the process ends between 3 and the end of 4, no
+   pipeline runs in the folder any more, and the next call appends the rest.* So the command is
+   idempotent.
 """
 
 from collections.abc import Sequence
@@ -43,7 +44,7 @@ async def publish(broker: Broker, folder: Folder) -> Published:
     """
     trust = folder.trust()
     with folder.ownership_lock():
-        # 1. Die before 3: the folder is unchanged and Kafka has nothing new.
+        # 1. If the process ends before 3, the folder is unchanged and Kafka has nothing new.
         folder.refuse_used()
         registry, requests = _inbox_records(folder, trust.partitions)
         # 2. The registry has one partition, so a call that died left a prefix of it.
@@ -54,7 +55,7 @@ async def publish(broker: Broker, folder: Folder) -> Published:
         requests = [request for request in requests if request.value not in sent]
         # 3. Before the first record is sent, so that two pipelines can never run.
         folder.mark_published()
-        # 4. Die here: the next call finds the sent records and appends the rest.
+        # 4. If the process ends here, the next call finds the sent records and appends the rest.
         async with Sender(broker, lambda: trust.partitions) as sender:
             await sender.send(registry)
             await sender.send(requests)

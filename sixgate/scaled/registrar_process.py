@@ -2,8 +2,9 @@
 
 1. Read the registry and all registry heads to their end.
 2. Sign number and digest of the last record, and the time; halt if an earlier head names a record
-   that was not read, because then records are being withheld. *Die here: nothing was published.*
-3. Publish. *Die after it: the head stays valid for 30 s, time for a restart.*
+   that was not read, because then records are being withheld. *If the process ends here, nothing
+   was published.*
+3. Publish. *If the process ends after it, the head stays valid for 30 s, time for a restart.*
 
 A second registrar is harmless: under another name, its heads count separately; under the same name,
 the newest head counts, and both sign heads of the same registry.
@@ -59,7 +60,7 @@ class RegistrarProcess:
             self._watch = watch
             self.monitor.show_head_age(watch.age_s)
             while not stop.is_set():
-                # 1. and 2. Die before 3: nothing was published.
+                # 1. and 2. If the process ends before 3, nothing was published.
                 await watch.read_to_end()
                 head = next_head(self._key, watch.registry, watch.heads(), clock.now_ms())
                 # 3. If the answer is lost, the process ends; publishing a head twice is harmless.

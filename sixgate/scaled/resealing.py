@@ -1,8 +1,8 @@
 """Reseals the signer's identity under the root key that the settings name; the keys stay the same.
 
 1. Open the identity under its old root, seal it under the new one, and prove that it opens.
-2. Replace the file atomically. *Die before the rename: the file is unchanged. Die after it: the
-   identity is sealed under the new root.*
+2. Replace the file atomically. *If the process ends before the rename, the file is unchanged. If it
+   ends after that, the identity is sealed under the new root.*
 """
 
 from contextlib import ExitStack

@@ -1,8 +1,8 @@
 """Restores a vault backup to Kafka after the ``vault`` topic lost its end or all records.
 
 1. Read registry and ``vault`` to their end; refuse a backup that does not continue ``vault``.
-2. Append the missing events in order. *Die here: each vault has a prefix of its events; the next
-   run appends the rest.*
+2. Append the missing events in order. *If the process ends here, each vault has a prefix of its
+   events; the next run appends the rest.*
 """
 
 import copy
@@ -34,7 +34,7 @@ def restore(settings: Settings, folder: Folder, backup: Backup) -> int:
             Outgoing(Topic.VAULT, line.vault_id[0], line.raw)
             for line in missing_events(backup, existing, registry)
         ]
-        # 2. In order, so that each vault has a prefix of its events if we die here.
+        # 2. In order, so that each vault has a prefix of its events if the process ends here.
         for first in range(0, len(events), APPENDED_COUNT):
             bus.append(events[first : first + APPENDED_COUNT])
     return len(events)

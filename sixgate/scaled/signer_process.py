@@ -3,8 +3,8 @@
 1. Lock memory, then open the signer's keys.
 2. Check topics and rights, and follow registry heads.
 3. Run every slot (``streams.runners.kafka_signer``). Taking a slot over fences the process that
-   held it before. *Die at any moment: the next process that takes the slot over finishes exactly
-   the pinned outcomes. Until then no process signs for the slot's accounts.*
+   held it before. *Whenever the process ends, the next process that takes the slot over finishes
+   exactly the pinned outcomes. Until then no process signs for the slot's accounts.*
 
 The first slot that fails ends all slots of the process.
 """
@@ -73,13 +73,14 @@ class SignerProcess:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run the slots until ``stop`` is set; raise the error that ends the process."""
-        # 2. Die here: this process has taken over no slot and written nothing.
+        # 2. If the process ends here, this process has taken over no slot and written nothing.
         kafka, trust = self._settings.kafka, self._trust
         broker = kafka.broker(CLIENT)
         await check_declared(kafka, broker, trust.partitions, Principal.SIGNER)
         fresh = Freshness(broker, trust.trust_root, self.monitor, self._settings.signer)
         with self._opened:
-            # 3. Die here: the slots keep their last commit; ``kafka_signer`` says how it recovers.
+            # 3. If the process ends here, the slots keep their last commit; ``kafka_signer`` says
+            # how it recovers.
             await self._run_slots(fresh, stop)
 
     async def _run_slots(self, fresh: Freshness, stop: asyncio.Event) -> None:

@@ -5,7 +5,7 @@ the process recognises its fingerprint and only acknowledges it. An intent must 
 another: it is pipelined only past a partition in which nothing waits.
 
 Memory is bounded: if delivery lags too far behind, each hop waits for its delivery again.
-*Die at any time: all of this is lost, and delivered records are judged again.*
+*Whenever the process ends, all of this is lost, and delivered records are judged again.*
 """
 
 from collections import Counter, defaultdict

@@ -5,12 +5,13 @@ A slot, with Kafka's transactions:
 1. Fence: starting the producer of a slot's ``transactional.id`` raises its epoch. The broker aborts
    the former producer's open transaction, or completes one that was being committed, and refuses
    everything that it sends later (``KafkaFencedError``).
-   *Die here: nothing was written; the next start fences again.*
+   *If the process ends here, nothing was written; the next start fences again.*
 2. Send the events and state writes of a batch within one transaction.
-   *Die here: the transaction times out after ``TRANSACTION_MS_MAX``, or the next start aborts it.
-   ``read_committed`` readers never see it.*
-3. Commit. *Die before the coordinator has it: as in 2. Die after: everything is visible, even if
-   the answer is lost. Only the next start can tell, from the state that it reads.*
+   *If the process ends here, the transaction times out after ``TRANSACTION_MS_MAX``, or the next
+   start aborts it. ``read_committed`` readers never see it.*
+3. Commit. *If the process ends before the coordinator has it, step 2 applies as in 2. If it ends
+   after that, everything is visible, even if the answer is lost. Only the next start can tell, from
+   the state that it reads.*
 """
 
 import asyncio
@@ -76,7 +77,8 @@ class SlotProducer:
             ) from error
 
     async def _commit(self, events: Sequence[Outgoing], writes: Sequence[StateWrite]) -> None:
-        # 2. Die from here on: the transaction is aborted, and no reader sees any of it.
+        # 2. If the process ends after this point, the transaction is aborted, and no reader sees
+        # any of it.
         await self._producer.begin_transaction()
         sent: list[asyncio.Future[object]] = []
         try:

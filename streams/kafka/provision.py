@@ -1,6 +1,7 @@
 """Plans, applies and verifies Kafka topics and rights.
 
-Applying is idempotent. *Die between two changes: the next ``apply`` makes the missing ones.*
+Applying is idempotent. *If the process ends between two changes, the next ``apply`` makes the
+missing ones.*
 """
 
 import asyncio

@@ -3,9 +3,10 @@
 1. A start reads the slot's partitions to their end into the table (``load``). The slot's former
    signer is fenced before, so nothing is added behind that end.
 2. A commit writes changed records to the topic, in one transaction with the events they belong to.
-   *Die before the commit: no reader sees them. Die after it: the next start loads them.*
-3. After the commit the table takes the same writes (``apply``). *Die before: the table is lost
-   anyway.*
+   *If the process ends before the commit, no reader sees them. If it ends after that, the next
+   start loads them.*
+3. After the commit the table takes the same writes (``apply``). *If the process ends before that,
+   the table is lost anyway.*
 
 Records are authenticated by a MAC and verified when they are used, not here. ``pending`` and
 ``forget_at_ms`` are unauthenticated hints for finding records.

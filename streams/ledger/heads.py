@@ -2,9 +2,9 @@
 
 ``HeadFile.publish`` appends in these steps:
 
-1. Cut off an incomplete last line. *Die here: every complete line is still there.*
-2. Append the envelope and a newline. *Die here: a line without newline is not published; readers
-   skip it and the next ``publish`` cuts it off.*
+1. Cut off an incomplete last line. *If the process ends here, every complete line is still there.*
+2. Append the envelope and a newline. *If the process ends here, a line without newline is not
+   published; readers skip it and the next ``publish`` cuts it off.*
 3. Sync the file. From here on the head is durable.
 """
 
@@ -79,7 +79,8 @@ class HeadFile:
                 # 2. The newline is last: a line without it was never published.
                 file.write(head.encode() + b"\n")
                 file.flush()
-                # 3. Die before the sync: if the head is lost, the next start publishes another.
+                # 3. If the process ends before the sync and the head is lost, the next start
+                # publishes another.
                 os.fsync(file.fileno())
                 self._ends_with_line = True
         except OSError as error:

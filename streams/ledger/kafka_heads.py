@@ -1,7 +1,8 @@
 """Signed ledger heads on Kafka, so that they can be collected without the ledger's machine.
 
-``PublishedHeads.publish``: 1. append the head to the file; 2. publish it on Kafka. *Die between:
-the file is ahead, and the next start's ``last`` publishes the file's head on Kafka.*
+``PublishedHeads.publish``: 1. append the head to the file; 2. publish it on Kafka. *If the process
+ends between them, the file is ahead, and the next start's ``last`` publishes the file's head on
+Kafka.*
 """
 
 import asyncio
@@ -111,7 +112,7 @@ class PublishedHeads:
 
     def publish(self, head: Envelope) -> None:
         """Append a head to the file, then publish it on Kafka."""
-        # 1. Die after this: last() finds the file ahead and publishes its head.
+        # 1. If the process ends after this, last() finds the file ahead and publishes its head.
         self._file.publish(head)
         # 2. Kafka never shows a head that this file does not hold.
         self._kafka.publish(head)

@@ -5,7 +5,8 @@ An applied file must not change, comments included: a ledger refuses to start wi
 1. Create the database and the table ``migrations``.
 2. Compare the recorded digests with the files; refuse a ledger of another version.
 3. Run the statements of each missing file.
-   *Die here: the file is not recorded; the next run repeats it, as every statement is idempotent.*
+   *If the process ends here, the file is not recorded; the next run repeats it, as every statement
+   is idempotent.*
 4. Record the file.
 """
 
@@ -104,7 +105,7 @@ def _refuse_other_files(known: list[Migration], applied: dict[int, str]) -> None
 
 
 def _apply(clickhouse: ClickHouse, migration: Migration) -> None:
-    # 3. Die between two statements: the next run repeats all of them.
+    # 3. If the process ends between two statements, the next run repeats all of them.
     for statement in migration.statements:
         clickhouse.command(statement)
     # 4. From here on the file counts as applied.

@@ -5,12 +5,13 @@ because a crash can leave rows that were never acknowledged.
 
 1. ``__init__`` compares the table with the log and with the last published head.
 2. ``step`` reads records from the table's positions on and puts them in order.
-   *Die up to here: nothing was written.*
+   *If the process ends before this point, nothing was written.*
 3. It appends them in batches. Each batch is stored as a whole or not at all.
-   *Die here: every prefix of the batches is a valid chain; the next start continues after it.
-   A server may still finish the last insert later: see ``_insert``.*
+   *If the process ends here, every prefix of the batches is a valid chain; the next start continues
+   after it. A server may still finish the last insert later: see ``_insert``.*
 4. It publishes the signed head of the last row.
-   *Die before: the table is ahead of the last head; that is allowed, the next start catches up.*
+   *If the process ends before that, the table is ahead of the last head; that is allowed, the next
+   start catches up.*
 """
 
 from collections.abc import Callable, Mapping

@@ -2,7 +2,7 @@
 
 1. Compare: the chain must end at the batch's base.
 2. Insert the batch as one block, under a deduplication token made of its place in the chain.
-   *Die during this: the batch is stored as a whole or not at all.*
+   *If the process ends during this, the batch is stored as a whole or not at all.*
 3. Read back: only the table says whether the batch is stored, not the answer of the insert.
 """
 
@@ -144,7 +144,7 @@ class LedgerTable:
         if self.tip() != batch.base:
             raise _conflict(batch)
         for attempt in range(ATTEMPTS_MAX):
-            # 2. Die here: the next start finds the batch in the table, or not.
+            # 2. If the process ends here, the next start finds the batch in the table, or not.
             self._insert(batch, attempt)
             # 3. Stored; or another writer's batch is there; or dropped as a duplicate: retry.
             tip = self.tip()

@@ -3,8 +3,10 @@
 ``commit`` stores the records and the state of one batch in one transaction:
 
 1. Take the write lock and check that no other connection changed the file.
-2. Insert the records; store and delete state. *Die here: SQLite discards the transaction.*
-3. COMMIT syncs the file. *Die after: both are durable, and neither is ahead of the other.*
+2. Insert the records; store and delete state. *If the process ends here, SQLite discards the
+   transaction.*
+3. COMMIT syncs the file. *If the process ends after that, both are durable, and neither is ahead of
+   the other.*
 """
 
 import hashlib

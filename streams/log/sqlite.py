@@ -2,8 +2,10 @@
 
 1. ``transaction`` takes the write lock (BEGIN IMMEDIATE); other writers wait.
 2. ``insert`` assigns each record the next offset of its partition.
-   *Die here: SQLite discards the transaction, and its offsets are given to other records.*
-3. COMMIT syncs the write-ahead log (synchronous = FULL). *Die after: the records are durable.*
+   *If the process ends here, SQLite discards the transaction, and its offsets are given to other
+   records.*
+3. COMMIT syncs the write-ahead log (synchronous = FULL). *If the process ends after that, the
+   records are durable.*
 """
 
 import sqlite3
@@ -155,7 +157,8 @@ class SqliteLog:
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA secure_delete = ON")  # overwrites deleted and replaced content
         self._db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        # One transaction for tables and version: die here, and the next start begins again.
+        # One transaction for tables and version: if the process ends here, the next start begins
+        # again.
         with self.transaction():
             version, application = self._version()
             if (version, application) == (0, 0) and not self._tables():

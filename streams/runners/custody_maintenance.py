@@ -3,10 +3,11 @@
 The caller commits the returned events together with the changes of the slot's memory. What is left
 to do follows from committed state alone:
 
-- **Rewraps.** *Die before the commit: the version is rewrapped again under the same new key.*
-- **Share keys.** A new share key and its first announcements are in one commit. *Die before it:
-  no client has seen that key, and the next start makes another.*
-- **Audit records** of KMS calls. *Die before the commit: they are lost.*
+- **Rewraps.** *If the process ends before the commit, the version is rewrapped again under the same
+  new key.*
+- **Share keys.** A new share key and its first announcements are in one commit. *If the process
+  ends before it, no client has seen that key, and the next start makes another.*
+- **Audit records** of KMS calls. *If the process ends before the commit, they are lost.*
 """
 
 from collections.abc import Callable, Iterator, Sequence

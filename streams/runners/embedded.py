@@ -6,11 +6,13 @@ One batch:
    the opposite order: the signer knows everything that was registered before an intent. While a
    topic is not read to its end, the topics that depend on it wait for the next batch.
 2. Run the gates, simulate and open keys, outside any transaction.
-   *Die in 1 or 2: nothing was written; the batch is read again.*
+   *If the process ends in 1 or 2, nothing was written; the batch is read again.*
 3. Commit audit trail, pinned outcomes, state and positions in one SQLite transaction.
-   *Die before the commit: the batch is read again. Die after it: ``recover`` finishes it.*
+   *If the process ends before the commit, the batch is read again. If it ends after that,
+   ``recover`` finishes it.*
 4. Sign, then commit the outcomes.
-   *Die before that commit: ``recover`` makes the same bytes. Die after it: the batch is done.*
+   *If the process ends before that commit, ``recover`` makes the same bytes. If it ends after that,
+   the batch is done.*
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -95,7 +97,8 @@ class EmbeddedRunner:
         while (registry := self._take(Topic.REGISTRY)).records:
             trail = self.slot.register(registry.records, now_ms)
             self._commit_all(self.slot.judge([], trail, now_ms, registry.positions), now_ms)
-        # Die anywhere in here: what is not committed as published is recovered by the next start.
+        # Wherever the process ends in here, what is not committed as published is recovered by the
+        # next start.
         self._commit_all(self.slot.recover(), now_ms)
 
     def step(self) -> int:
@@ -105,13 +108,13 @@ class EmbeddedRunner:
         unusable then; a new one continues from the last commit.
         """
         now_ms = self.clock.now_ms()
-        # 1. Die here: positions are unchanged.
+        # 1. If the process ends here, positions are unchanged.
         registry, requests, submitted = batch = self._next()
         if not any(one.records for one in batch):
             self.slot.operations.check_registered(self.stage.registry)
             self.slot.operations.keychain.close_expired()
             return self._maintain(now_ms)
-        # 2. Die here: answers and verdicts exist in memory only.
+        # 2. If the process ends here, answers and verdicts exist in memory only.
         trail = self.slot.administer(registry.records, requests.records, now_ms)
         gated = self._run_gates(submitted.records, now_ms)
         arrivals = [Arrival(passage.source, passage.clearance) for passage in gated.decided]

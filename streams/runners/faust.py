@@ -8,8 +8,9 @@ One batch of a gate:
    own and nothing waits there. Six hops then cost one. Every gate's record is written anyway.
 3. Send all records and await all acknowledgements.
 4. Acknowledge the batch in order.
-   *Die before step 4: the batch is judged and sent again, including records that were pipelined and
-   acknowledged meanwhile. Downstream readers recognise a repeated record by its event id.*
+   *If the process ends before step 4, the batch is judged and sent again, including records that
+   were pipelined and acknowledged meanwhile. Downstream readers recognise a repeated record by its
+   event id.*
 """
 
 import asyncio
@@ -63,12 +64,13 @@ class GateRunner:
         found = [(_fingerprint(one), one) for one in records]
         waiting = [(name, one) for name, one in found if not self._in_flight.was_pipelined(name)]
         if waiting:
-            # 2. Die here: nothing was sent.
+            # 2. If the process ends here, nothing was sent.
             results = await self._judge_known(gate, [one for _, one in waiting])
             # Noted before sending: the records may be delivered before ``send`` returns.
             self._in_flight.note_sending(one for one in results if one.event.topic in GATE_OF)
             events = [one.event for one in results]
-            # 3. Die here: any of the records may be on its topic. All are sent again.
+            # 3. If the process ends here, any of the records may be on its topic. All are sent
+            # again.
             await self._sender.send(events)
             self._on_sent(events)
         for name, _ in waiting:

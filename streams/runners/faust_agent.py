@@ -2,7 +2,7 @@
 
 1. Take a batch of delivered messages.
 2. Await ``work``, which sends everything that follows from the batch.
-3. Acknowledge in order. *Die before that: the batch is delivered again.*
+3. Acknowledge in order. *If the process ends before that, the batch is delivered again.*
 
 Faust acknowledges a message whose agent raised, and only logs a stalled agent. So any failure here
 ends the process immediately.
@@ -37,9 +37,10 @@ def add_agent(app: GatesApp, topic: str, name: str, work: Work, end_process: End
     async def agent(stream: StreamT[Any]) -> None:
         try:
             async for delivered in batches(cast(Any, stream).channel.queue):
-                # 1. Die here: nothing was acknowledged.
+                # 1. If the process ends here, nothing was acknowledged.
                 events = app.accept(delivered)
-                # 2. Die here: some records may be sent; they are sent again after redelivery.
+                # 2. If the process ends here, some records may be sent; they are sent again after
+                # redelivery.
                 await work([event.message for event in events])
                 # 3. Faust commits acknowledged offsets every COMMIT_S.
                 for event in events:

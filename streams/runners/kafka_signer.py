@@ -3,23 +3,23 @@
 1. Wait for a fresh registry head: here, after loading, and before every batch. So a process with a
    wrong clock neither fences nor writes anything.
 2. Fence: starting the slot's transactional producer locks out the slot's former signer.
-   *Die from here on: the next process fences in the same way.*
+   *If the process ends after this point, the next process fences in the same way.*
 3. Read the slot's state to its end, then registry and vault as far as the state has seen them, and
    check that they were not rolled back.
 4. Read the registry to its end, and halt unless it names this signer with its key: a signer that
    was revoked while it was down signs nothing more, not even its pinned outcomes.
 5. Name this boot; key releases verify it. Its record is committed with the first outcomes that name
    it, in their step 7. Then finish what earlier boots pinned: the same bytes, whatever has expired
-   or changed since. *Die here: the next start continues.*
+   or changed since. *If the process ends here, the next start continues.*
 6. Read a batch, then key requests, then the registry to its end: the signer knows everything that
    was registered before an intent or a request.
 7. Commit the pinned outcomes, state and positions together with the signed outcomes of the batch
-   before. *Die before the commit: step 5 signs the batch before again, step 6 reads this one
-   again. Die after it: step 5 finishes this batch.*
-   If nothing arrived, custody maintenance is done and committed alone.
+   before. *If the process ends before the commit, step 5 signs the batch before again, step 6 reads
+   this one again. If it ends after that, step 5 finishes this batch.* If nothing arrived, custody
+   maintenance is done and committed alone.
 8. Sign. If the next batch is ready, the outcomes join its step 7; otherwise they are committed
-   immediately: they wait neither for a batch nor for a head. *Die before that: step 5 makes the
-   same bytes.*
+   immediately: they wait neither for a batch nor for a head. *If the process ends before that, step
+   5 makes the same bytes.*
 
 Every failure ends the process: after a failed commit only a new start can find out what was
 written.
@@ -106,7 +106,8 @@ class KafkaSigner:
         """
         async with AsyncExitStack() as opened:
             opened.callback(self._thread.shutdown)
-            # 1. Die up to here: nothing happened, and the former signer still runs.
+            # 1. If the process ends before this point, nothing happened, and the former signer
+            # still runs.
             if not await self._wait_for_head(stop):
                 return
             at = self._at
@@ -128,7 +129,8 @@ class KafkaSigner:
             if await self._wait_for_head(stop):
                 # 4. Halts here, before anything is signed, if the registry revoked this signer.
                 await self._catch_up(producer, batches, inputs)
-                # 5. Die inside: unpublished outcomes stay pinned, and the next start repeats it.
+                # 5. If the process ends during this step, unpublished outcomes stay pinned, and the
+                # next start repeats it.
                 await self._in_thread(self._callbacks.attest, slot)
                 await self._commit_all(producer, slot.recover())
                 _LOG.info("slot.recovered", extra={"slot": at.number})

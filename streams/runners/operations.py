@@ -6,10 +6,10 @@ An order, step by step:
    neither early nor expired.
 2. If it was answered before, return the same answer: orders are idempotent.
 3. Carry it out, sign the answer, and add the answer to the register.
-   *Die here: nothing is durable. The order is read again and carried out a second time; the key
-   material of the first attempt is in no committed answer, so it is worth nothing.*
+   *If the process ends here, nothing is durable. The order is read again and carried out a second
+   time; the key material of the first attempt is in no committed answer, so it is worth nothing.*
 4. The caller commits the answer with the position after the order.
-   *Die after that commit: the register is rebuilt from the answers.*
+   *If the process ends after that commit, the register is rebuilt from the answers.*
 """
 
 from collections.abc import Iterable
@@ -142,7 +142,8 @@ class Operations:
         if (earlier := self.keys.answers.get(ordered.id)) is not None:
             return [Outgoing(Topic.VAULT, account, earlier.encode())]
         before = self.keys.find(account, path)
-        # 3. Die here: the new key existed in memory only; the order is carried out again.
+        # 3. If the process ends here, the new key existed in memory only; the order is carried out
+        # again.
         answer = self.provisioner.execute(ordered, self.identity.keyid, now_ms)
         published = self._publish(account, self.identity.sign_event(answer))
         if before is not None:
@@ -164,7 +165,8 @@ class Operations:
         access = authorize_order(ordered, self.registry, now_ms)
         if isinstance(access, AccessRefused):
             return order_accesses(org, ordered, access, now_ms)
-        # 3. Die here: the order is carried out again, and shares of this attempt open nothing.
+        # 3. If the process ends here, the order is carried out again, and shares of this attempt
+        # open nothing.
         answer = self.vaults.execute(ordered, self.identity.keyid, now_ms)
         published = self._publish(account, self.identity.sign_event(answer))
         self._close_recovered(answer)

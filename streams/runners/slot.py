@@ -2,13 +2,13 @@
 
 1. ``pin`` decides a batch. Its commit contains the pinned outcomes, the new positions, the state,
    and the signed outcomes that are not yet published.
-   *Die before the commit: the batch is read again, and ``recover`` publishes those outcomes.
-   Die after it: ``recover`` continues with step 2.*
+   *If the process ends before the commit, the batch is read again, and ``recover`` publishes those
+   outcomes. If it ends after that, ``recover`` continues with step 2.*
 2. ``sign`` signs the pinned outcomes: the same bytes every time.
-   *Die here: ``recover`` makes the same bytes again.*
+   *If the process ends here, ``recover`` makes the same bytes again.*
 3. Signed outcomes are published with the next batch's commit if that batch is ready, otherwise by
    ``publish`` in a commit without a batch: they never wait for one.
-   *Die before that commit: ``recover`` signs and publishes them.*
+   *If the process ends before that commit, ``recover`` signs and publishes them.*
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -82,10 +82,11 @@ class Slot:
             portion = self._open_keys(unfinished)
             unfinished = unfinished[len(portion) :]
             now_ms = self.now_ms()
-            # 1. Re-date the charges. Die before this commit: they keep their old time. Die after
-            #    it: the next recovery re-dates them again.
+            # 1. Re-date the charges. If the process ends before this commit, they keep their old
+            # time. If it ends after that, the next recovery re-dates them again.
             yield self._commit(self.stage.recover(portion, now_ms), [], now_ms, {})
-            # 2., 3. Die between them: this portion is still pinned and recovered again.
+            # 2., 3. If the process ends between them, this portion is still pinned and recovered
+            # again.
             yield from self._finish()
         # Share keys past their overlap opened until here, for the shares of pinned outcomes.
         self.operations.maintenance.shares.finishing = False
@@ -161,7 +162,7 @@ class Slot:
 
         If opening keys took long, charges count from the time when all keys were open.
         """
-        # 1. Die before the caller commits this: nothing of this batch happened.
+        # 1. If the process ends before the caller commits this, nothing of this batch happened.
         batch, judged_ms = self.stage.allocate(arrivals, now_ms), self.now_ms()
         if judged_ms - now_ms > DECIDE_MS_MAX:
             self.stage.recover(batch.pinned, judged_ms)
@@ -176,7 +177,8 @@ class Slot:
         before its signature is a day old. The next start dates the charge again.
         """
         self._check_not_late()
-        # 2. Die here: the signatures existed in memory only, and recover() makes the same bytes.
+        # 2. If the process ends here, the signatures existed in memory only, and recover() makes
+        # the same bytes.
         signed = self.stage.sign(self._pinned)
         # Checked again: signatures that were made too late are dropped, not published.
         self._check_not_late()
@@ -192,7 +194,8 @@ class Slot:
 
     def publish(self) -> Commit:
         """Return a commit of the signed outcomes without a batch (step 3)."""
-        # 3. Die before the caller commits this: recover() signs and publishes them again.
+        # 3. If the process ends before the caller commits this, recover() signs and publishes them
+        # again.
         signed, self._signed = self._signed, []
         return Commit(signed, self.stage.memory.drain())
 

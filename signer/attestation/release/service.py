@@ -2,11 +2,12 @@
 
 One request:
 1. Decide. A genuine report uses up its nonce, in memory.
-   *Die here: nothing was released; the next process knows none of this one's nonces.*
+   *If the process ends here, nothing was released; the next process knows none of this one's
+   nonces.*
 2. The KMS wraps or unwraps; results are sealed to the attested key, plaintexts wiped.
 3. Sign the decision and record it durably.
-   *Die after that: a grant is recorded, but its answer was not received. The signer's next request
-   has another nonce, so there may be more grants than answers, never fewer.*
+   *If the process ends after that, a grant is recorded, but its answer was not received. The
+   signer's next request has another nonce, so there may be more grants than answers, never fewer.*
 4. Return the answer.
 """
 

@@ -54,7 +54,7 @@ def add(  # noqa: PLR0913 - Typer reads the options from the signature
             records.append(PolicySet(policy_id=policy_id or name, policy=content))
         elif policy_id not in here.registry["policies"]:
             not_found("policy", policy_id, here.registry["policies"])
-        # Die after the key file is written: the next run registers the same key.
+        # If the process ends after the key file is written, the next run registers the same key.
         if "public_key" not in options:
             options["public_key"] = ensure_public_key(here.folder.agent_key(name), name)
         allowed = {"active": True, "intents_api_enabled": True}

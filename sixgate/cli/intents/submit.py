@@ -1,10 +1,11 @@
 """``sixgate submit``: signs intents from a file, sends them and shows their outcomes.
 
 1. Read the file, sign the intents and, with ``--save``, write the envelopes durably.
-   *Die before step 2: nothing was sent.*
+   *If the process ends before step 2, nothing was sent.*
 2. Send the envelopes in parts.
-   *Die in it: some may be accepted. Submitting a saved file again is safe: the same envelopes are
-   the same intents. Without ``--save`` the same lines are new intents.*
+   *If the process ends during this step, some may be accepted. Submitting a saved file again is
+   safe: the same envelopes are the same intents. Without ``--save`` the same lines are new
+   intents.*
 """
 
 import sys
@@ -64,7 +65,7 @@ def submit(
     One invalid line refuses the whole file before anything is sent, unless --keep-going. A line may
     name its expected result ("expect": "signed" or a reason's code); the exit code reports a miss.
     """
-    # 1. Die here: nothing was sent.
+    # 1. If the process ends here, nothing was sent.
     counts = SubmissionProgress(0, save)
     with reporting_interruption(counts):
         drafts, wrong = _drafts(file)
@@ -77,7 +78,7 @@ def submit(
             if save:
                 _save(save, ready)
             counts.total = len(ready)
-            # 2. Die here: up to ``counts.sent`` intents may be accepted.
+            # 2. If the process ends here, up to ``counts.sent`` intents may be accepted.
             sending = Sending(here, ready, counts, as_json)
             code = sending.send_and_wait() if wait else sending.send()
     raise typer.Exit(ExitCode.USAGE if wrong else code)

@@ -61,7 +61,8 @@ def provision(
         share = key_share(here, selected_key(here, options), vault, share_out)
         target, directory = share.target, Directory.of(here.registry)
         key = share.make_key(here, lambda: operator.provision(here.admin(), target))
-        # Die here: the key exists without the grant; add it with `agents update --key-path`.
+        # If the process ends here, the key exists without the grant; add it with `agents update
+        # --key-path`.
         _grant(here, options.get("agent"), target.path)
     _print_new(target, key, directory, as_json=as_json)
 
@@ -144,7 +145,8 @@ def import_(
         share = key_share(here, selected_key(here, options), vault, share_out)
         target, directory = share.target, Directory.of(here.registry)
         key = share.make_key(here, lambda: _import_key(here, target, secret, file))
-        # Die here: the key exists without the grant; add it with `agents update --key-path`.
+        # If the process ends here, the key exists without the grant; add it with `agents update
+        # --key-path`.
         _grant(here, options.get("agent"), target.path)
     _print_new(target, key, directory, as_json=as_json)
     notices().print("Any copy of this key can sign without Sixgate's rules: destroy all copies.")

@@ -1,11 +1,13 @@
 """Client shares: saves the share of a new version to a file, and sends it sealed on reads.
 
 1. ``client_of`` writes a new sealing key next to the share's file, durably.
-   *Die before step 2: nothing was ordered; the next run uses the same key.*
+   *If the process ends before step 2, nothing was ordered; the next run uses the same key.*
 2. ``Client.make_version`` orders the version; the signer seals the client share to that key.
-   *Die after it: the next run finds the version on the topic and continues with step 3.*
+   *If the process ends after it, the next run finds the version on the topic and continues with
+   step 3.*
 3. ``Client.save`` opens the share and writes it to its file, durably.
-   *Die after it: the share is saved; the sealing key is left over. Delete its file.*
+   *If the process ends after it, the share is saved; the sealing key is left over. Delete its
+   file.*
 4. It deletes the sealing key.
 """
 
@@ -71,7 +73,8 @@ class Client:
             made = f"An interrupted command had already made version {found['version']}"
             notices().print(f"{made}: saved its share in {self.out}.", soft_wrap=True)
             return found
-        # 2. Die here: the next run sees the key file and looks for the version on the topic first.
+        # 2. If the process ends here, the next run sees the key file and looks for the version on
+        # the topic first.
         with self._deleting_unused_key(), progress(WAITING):
             found = make()
         self.save(org, found, again)
@@ -88,7 +91,8 @@ class Client:
 
     def save(self, org: str, made: Json, again: str) -> None:
         """Write the client share of a version to its file, then delete the sealing key."""
-        # 3. The sealing key stays until the share is durable. Die here: the next run repeats this.
+        # 3. The sealing key stays until the share is durable. If the process ends here, the next
+        # run repeats this.
         try:
             with wiping(self._opened(made, org)) as share:
                 write_hex(self.out, share)
@@ -101,8 +105,8 @@ class Client:
             raise CommandError(
                 ExitCode.FOLDER, f"{why}: fix the problem and retry; {self.key_file} opens it"
             ) from None
-        # 4. Die before this line: the key file is left over. It opens the share on the topic, so
-        # delete it.
+        # 4. If the process ends before this line, the key file is left over. It opens the share on
+        # the topic, so delete it.
         self.key_file.unlink(missing_ok=True)
 
     @contextmanager
@@ -162,7 +166,8 @@ def client_of(folder: Folder, vault: Json, path: str, share_out: Path | None) ->
     if share_out.exists() or not share_out.parent.is_dir():
         fail_usage(f"{share_out} already exists, or its folder does not: choose a new file")
     folder.check_outside(share_out)
-    # 1. Die after the new key is written: nothing was ordered, and the next run loads this key.
+    # 1. If the process ends after the new key is written, nothing was ordered, and the next run
+    # loads this key.
     key_file = sealing_key_file(share_out)
     about = f"{vault['account']} {vault['vault']} {path}"
     interrupted = key_file.exists()

@@ -2,11 +2,12 @@
 
 A rotation:
 1. Create the new key's file if it is missing.
-   *Die after it: the registry is unchanged; the next run uses the same file.*
+   *If the process ends after it, the registry is unchanged; the next run uses the same file.*
 2. Enrol the new key. From here on the vault refuses values under the old key.
-   *Die after it: every value opens under an enrolled key; the next run continues with step 3.*
+   *If the process ends after it, every value opens under an enrolled key; the next run continues
+   with step 3.*
 3. Store the newest version of each secret again under the new key.
-   *Die in it: moved versions stay; the next run moves the others.*
+   *If the process ends during this step, moved versions stay; the next run moves the others.*
 """
 
 import secrets
@@ -73,7 +74,7 @@ def enrol(
             why = f"{vault} already has secrets without the key: create another vault for it"
             raise CommandError(ExitCode.REFUSED, why)
         here.folder.check_outside(key)
-        # Die after the key file is written: the next run enrols the same key.
+        # If the process ends after the key file is written, the next run enrols the same key.
         fingerprint = _load_or_create(key).fingerprint
         here.register(entry(CustomerKeySet, account=owner, vault=vault, fingerprint=fingerprint))
     done = f"{vault} of {owner} now accepts only values under {fingerprint}; the key is in {key}."
@@ -129,7 +130,7 @@ def _rotation(here: Session, agent: str, vault: str, key: Path, new_key: Path) -
     old, had = customer_key(key), here.vault(*vault_id)["customer_keys"]
     if not new_key.exists():  # check first, or a useless key file would be created
         _require_current(old.fingerprint, had)
-    # 1. Die after it: the registry is unchanged, and the next run uses this file.
+    # 1. If the process ends after it, the registry is unchanged, and the next run uses this file.
     new = _load_or_create(new_key)
     others = frozenset(had) - {old.fingerprint, new.fingerprint}
     return CustomerRotation(by.org, vault_id, old, new, read, stored, secrets.token_bytes, others)
@@ -152,7 +153,8 @@ def _enrol_next(here: Session, rotation: CustomerRotation, agent: str) -> None:
         )
     _require_current(old, enrolled)
     _require_rights(here, rotation.vault_id, agent)
-    # 2. Die after it: every value opens under an enrolled key; run the rotation again.
+    # 2. If the process ends after it, every value opens under an enrolled key; run the rotation
+    # again.
     here.register(entry(CustomerKeySet, **rotation.vault_id._asdict(), fingerprint=new))
 
 
@@ -191,7 +193,8 @@ def _require_complete(rotation: CustomerRotation) -> None:
 
 
 def _move_all(here: Session, rotation: CustomerRotation) -> int:
-    # 3. Die in it: moved versions stay, and the next run moves the others.
+    # 3. If the process ends during this step, moved versions stay, and the next run moves the
+    # others.
     found, count = here.api.vault(*rotation.vault_id)["secrets"], 0
     try:
         with progress(f"moving {len({one['path'] for one in found})} secrets") as bar:
