@@ -5,7 +5,7 @@
 - ``cli``: the ``sixgate`` command, in this process, forked, or as a new interpreter.
 - ``judge``: recomputes every promise from topics and ledger alone, with independent libraries.
 - ``builders``: valid objects of every kind; a test changes one field.
-- ``kms``: fakes of three clouds' KMSs (``make peers`` runs them).
+- ``kms``: stand-ins of three clouds' KMSs (``make peers`` runs them).
 - ``sizes``: numbers of repetitions, small in ``make test`` and large in ``make soak``.
 
 Fixtures: ``folder`` and ``trader`` (embedded), ``scaled`` and ``scaled_with_ledger`` (an

@@ -19,9 +19,9 @@ from tests.harness.sizes import effort
 KINDS = [(generation, kind) for generation in Generation for kind in SigningKey]
 
 
-def failed_at(generation: Generation, kind: SigningKey, odd: list[Defect]) -> int | None:
+def failed_at(generation: Generation, kind: SigningKey, defects: list[Defect]) -> int | None:
     """Return the step that rejects evidence with these defects."""
-    evidence, policy, at_ms = defective_evidence(generation, kind, odd)
+    evidence, policy, at_ms = defective_evidence(generation, kind, defects)
     try:
         found = verify(evidence, policy, BINDING.report_data(), at_ms)
     except AttestationError as error:
@@ -30,12 +30,12 @@ def failed_at(generation: Generation, kind: SigningKey, odd: list[Defect]) -> in
     return None
 
 
-def wanted(odd: list[Defect]) -> int | None:
-    return min((one.step for one in odd if one.step), default=None)
+def expected_step(defects: list[Defect]) -> int | None:
+    return min((one.step for one in defects if one.step), default=None)
 
 
-def among(oddities: tuple[Defect, ...], generation: Generation, kind: SigningKey) -> list[Defect]:
-    return [one for one in oddities if generation in one.of and kind in one.kinds]
+def among(defects: tuple[Defect, ...], generation: Generation, kind: SigningKey) -> list[Defect]:
+    return [one for one in defects if generation in one.of and kind in one.kinds]
 
 
 def test_each_single_defect_fails_at_its_step_in_every_generation_and_kind() -> None:
@@ -55,8 +55,8 @@ def test_several_defects_fail_at_the_first_of_their_steps(
     data: st.DataObject, of: tuple[Generation, SigningKey]
 ) -> None:
     drawn = st.lists(st.sampled_from(among(ODDITIES, *of)), unique_by=lambda one: one.slot)
-    odd = data.draw(drawn)
-    assert failed_at(*of, odd) == wanted(odd)
+    defects = data.draw(drawn)
+    assert failed_at(*of, defects) == expected_step(defects)
 
 
 @effort(0.3)

@@ -1,4 +1,4 @@
-"""The signer's pipeline with fakes of three clouds, under production settings."""
+"""The signer's pipeline with stand-ins of three clouds, under production settings."""
 
 from collections.abc import Iterator
 from pathlib import Path

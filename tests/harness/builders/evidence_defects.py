@@ -89,7 +89,7 @@ def forger(generation: Generation) -> SimulatedAuthority:
 
 
 def defective_evidence(
-    generation: Generation, kind: SigningKey, odd: Iterable[Defect]
+    generation: Generation, kind: SigningKey, defects: Iterable[Defect]
 ) -> tuple[Evidence, VerificationPolicy, int]:
     """Return evidence with all of these defects, the verifier's policy and its time (ms)."""
     chip = platform_of(generation, kind)
@@ -99,7 +99,7 @@ def defective_evidence(
     own = authority(generation)
     revoked: bytes | None = own.revocation_list(AT)
     at_ms = AT_MS
-    for one in odd:
+    for one in defects:
         fields |= one.fields
         said |= one.leaf
         terms |= one.policy
@@ -110,7 +110,7 @@ def defective_evidence(
     report, chain = chip.sign(fields), chip.certificates
     if said:
         chain = EncodedChain(defective_leaf(generation, kind, said), chain.intermediate, chain.root)
-    for one in odd:
+    for one in defects:
         report = one.raw(report) if one.raw else report
         chain = one.swap(chain, generation, kind) if one.swap else chain
     return Evidence(report, chain, revoked), simulated_policy(generation, **terms), at_ms

@@ -1,4 +1,4 @@
-"""``make peers``: runs the fakes of three clouds' KMSs until Ctrl-C and prints their addresses."""
+"""``make peers``: runs stand-ins of three clouds' KMSs until Ctrl-C and prints their addresses."""
 
 import argparse
 import signal

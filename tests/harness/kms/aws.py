@@ -1,4 +1,4 @@
-"""A fake AWS KMS: a loopback proxy for moto, which is third-party code.
+"""A stand-in for AWS KMS: a loopback proxy for moto, which is third-party code.
 
 moto stores the keys and does the cryptography. The proxy enforces what moto does not (the state of
 a key, the key that a blob names) and injects faults.

@@ -1,4 +1,4 @@
-"""A fake Azure Key Vault, over HTTPS with its own certificate authority.
+"""A stand-in for Azure Key Vault, over HTTPS with its own certificate authority.
 
 It has the 401 challenge, real RSA keys with RSA-OAEP-256, disabled and deleted keys, and Azure's
 error bodies. It accepts one bearer token.

@@ -1,4 +1,4 @@
-"""Faults that tests can switch on in the fakes of the clouds' KMSs."""
+"""Faults that tests can switch on in the stand-ins of the clouds' KMSs."""
 
 import threading
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ class Fault(StrEnum):
 
 
 class Faults:
-    """One fault at a time, for every request to a fake."""
+    """One fault at a time, for every request to a stand-in."""
 
     def __init__(self) -> None:
         self.now: Fault | None = None

@@ -1,4 +1,4 @@
-"""A fake Google Cloud KMS, over gRPC with the messages of Google's SDK.
+"""A stand-in for Google Cloud KMS, over gRPC with the messages of Google's SDK.
 
 It has AES-256-GCM with AAD, key versions with states and protection levels, and checksums of
 requests (checked) and replies (sent). It stores nothing and authenticates no client.

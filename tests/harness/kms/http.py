@@ -1,4 +1,4 @@
-"""The shared HTTP handler of the fakes."""
+"""The shared HTTP handler of the stand-ins."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""The fakes of the three clouds together, each with a key in an HSM."""
+"""The stand-ins of the three clouds together, each with a key in an HSM."""
 
 from pathlib import Path
 from types import TracebackType

@@ -30,7 +30,7 @@ class LocalRig:
 
 
 class CloudRig(ABC):
-    """A cloud's adapter, opened from settings, with its fake; ``key`` is a new key."""
+    """A cloud's adapter, opened from settings, with its stand-in; ``key`` is a new key."""
 
     server: GcpStandIn | AwsStandIn | AzureStandIn
     key: str

@@ -1,4 +1,4 @@
-"""Fixtures for key releases: fakes of the clouds' KMSs, and the worker's broker, no topics."""
+"""Fixtures for key releases: stand-ins of the clouds' KMSs, and the worker's broker, no topics."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Real ``sixgate release`` processes, on a broker, with fakes of the clouds' KMSs."""
+"""Real ``sixgate release`` processes, on a broker, with stand-ins of the clouds' KMSs."""
 
 import asyncio
 import json
@@ -263,7 +263,7 @@ def releasing(
     tls: bool = False,
     partitions: int | None = 1,
 ) -> Iterator[Releasing]:
-    """Yield releases with the fakes of three clouds, not yet started.
+    """Yield releases with the stand-ins of three clouds, not yet started.
 
     Without ``partitions`` the topics must exist already.
     """

@@ -1,4 +1,4 @@
-"""The fakes of the clouds' KMSs, for the tests of the contract and of each cloud."""
+"""The stand-ins of the clouds' KMSs, for the tests of the contract and of each cloud."""
 
 from collections.abc import Iterator
 from contextlib import closing
