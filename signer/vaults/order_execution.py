@@ -117,6 +117,7 @@ class VaultOrderExecutor:
         elif now_ms - self._stuck_since_ms >= STUCK_MS:
             self._stuck.clear()
             self._stuck_shares.clear()
+            self._stuck_since_ms = now_ms
             self._idle_count = -1
 
     def _rewrap_keks(self, signer: str, now_ms: int, count_max: int) -> Rewraps:

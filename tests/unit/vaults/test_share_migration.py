@@ -276,6 +276,9 @@ def test_a_share_that_does_not_open_keeps_no_other_waiting_and_is_on_record() ->
         assert one.operations.maintenance.rewrap(NOW_MS + STUCK_MS - 1) == []
         again = one.operations.maintenance.rewrap(NOW_MS + STUCK_MS)
         assert [each.topic for each in again] == [Topic.AUDIT]
+        # What is still stuck waits as long again before the next attempt.
+        assert one.operations.maintenance.rewrap(NOW_MS + 2 * STUCK_MS - 1) == []
+        assert one.operations.maintenance.rewrap(NOW_MS + 2 * STUCK_MS) != []
 
 
 def test_shares_are_moved_through_the_release_of_their_provider() -> None:
