@@ -338,16 +338,15 @@ def test_settings_that_name_another_root_than_was_ordered_move_nothing() -> None
     with executor() as one:
         give(one.operations, move(), one)
         one.operations.vaults.holders = holders()
-        (told,) = one.operations.maintenance.rewrap(NOW_MS)
-        assert "settings name" in AuditRecord.decode(told.value).detail
+        (refused,) = one.operations.maintenance.rewrap(NOW_MS)
+        assert "settings name" in AuditRecord.decode(refused.value).detail
         assert left(one.operations) == 3
 
 
 @pytest.mark.parametrize(
     ("raw", "because"),
     [
-        (move(by=MALLORY), "signed"),
-        (move(by=ALICE), "signed"),
+        *((move(by=by), "signed") for by in (MALLORY, ALICE)),
         (move(org="other"), "vault main"),
         (move(vault="none"), "vault none"),
         (move(provider="mine"), "holds no share"),
@@ -371,10 +370,8 @@ def test_a_vault_with_a_key_of_its_own_has_no_shares_to_move(mode: CustodyMode) 
 
 def test_an_order_serves_once_and_the_same_one_gets_the_answer_that_it_had() -> None:
     with executor() as one:
-        first = give(one.operations, move(), one)
-        assert give(one.operations, move()) == first
-        later = give(one.operations, move(requested_at_ms=NOW_MS + 1))
-        assert "1 new roots" in why(later)
+        assert give(one.operations, move(), one) == give(one.operations, move())
+        assert "1 new roots" in why(give(one.operations, move(requested_at_ms=NOW_MS + 1)))
 
 
 def test_a_root_that_is_down_begins_no_move() -> None:
@@ -397,7 +394,7 @@ def test_a_migration_event_unlike_the_admins_order_is_refused(name: str) -> None
     with executor() as one:
         event = ProviderRootChanged.decode(give(fork(one, both()), move()).value)
         before = copy.deepcopy(one.register)
-        forged = event.model_copy(update=FORGED[name] | {"signature": None})
+        forged = SIGNER.sign_event(event.model_copy(update=FORGED[name] | {"signature": None}))
         with pytest.raises(KeyOrderError):
-            one.register.load(SIGNER.sign_event(forged), one.registry)
+            one.register.load(forged, one.registry)
         assert one.register == before
