@@ -13,7 +13,7 @@ from signer.window import DAY_MS, MINUTE_MS, SPENT_MS, Window, WindowField
 
 
 class Account(Canonical):
-    """The head record of one account's state.
+    """The account record: one account's state, except its live records.
 
     ``sequence`` is that of the newest outcome. ``nonces`` maps ``address@chain`` to the highest
     used nonce. ``ahead`` maps it to nonces of authorizations above a free one, absent if there are
@@ -51,7 +51,7 @@ class Account(Canonical):
     def decided(self, agent: str, at_ms: int) -> "Account":
         """Count a decided intent of ``agent``: it takes the next sequence number."""
         window = self.rates.get(agent, Window()).add(at_ms, 1, MINUTE_MS)
-        # Dropping old rates only for a new agent keeps this cheap and the head bounded.
+        # Dropping old rates only for a new agent keeps this cheap and the record bounded.
         rates = self.rates if agent in self.rates else self._recent(at_ms)
         update = {"rates": rates | {agent: window}, "sequence": self.sequence + 1}
         return self.model_copy(update=update)
@@ -71,7 +71,10 @@ class Account(Canonical):
         return self.model_copy(update=update)
 
     def recharged(self, signed: TransactionSigned, now_ms: int) -> "Account":
-        """Move the charge of an allocation that is signed late to the time of its signature."""
+        """Move the charge of an allocation that is signed late to the time of its signature.
+
+        The old charge is not subtracted if it may have left the window: the sum is never too low.
+        """
         window = self.spent.move(signed.decided_at_ms, now_ms, signed.value_wei, SPENT_MS)
         return self.model_copy(update={"spent": window})
 

@@ -67,7 +67,7 @@ class RegistryHeads:
         heads = sorted(self.active(registry), key=lambda head: abs(now_ms - head.at_ms))
         if not heads:
             raise RegistryStaleError(_no_head(registry))
-        # Every head, not only the newest: one registrar's proof of a withheld record is enough.
+        # Every head, not only the nearest: one registrar's proof of a withheld record is enough.
         for head in heads:
             require_not_withheld(head, registry)
         require_fresh(heads[0], now_ms)
@@ -121,8 +121,9 @@ def require_not_withheld(head: RegistryHead, registry: Registry) -> None:
     """Raise ``RegistryStaleError`` unless the registry holds the record that a head names."""
     if head.sequence >= registry.record_count:
         raise RegistryStaleError(
-            f"the registry is served without its last records: a registrar saw record "
-            f"{head.sequence}, and only {registry.record_count} were read; {_CHECK_BROKERS}"
+            f"the registry is served without its last records: a registrar signed "
+            f"{head.sequence + 1} records, but only {registry.record_count} were read; "
+            f"{_CHECK_BROKERS}"
         )
     if registry.digests[head.sequence] != head.digest:
         raise RegistryStaleError(
@@ -136,13 +137,13 @@ def require_fresh(head: RegistryHead, now_ms: int) -> None:
     age_ms = now_ms - head.at_ms
     if age_ms > HEAD_SKEW_MS_MAX or now_ms > head.valid_until_ms:
         raise RegistryStaleError(
-            f"the newest head of the registry is {age_ms / 1000:.0f} s old by this clock: no "
-            "registrar has signed since, or this clock is ahead of the registrar's; check that "
+            f"the registry head nearest to this clock is {age_ms / 1000:.0f} s old: no registrar "
+            "has signed since, or this clock is ahead of the registrar's; check that "
             f"sixgate registrar runs and that both clocks are right. {_NOTHING_CONSUMED}"
         )
     if age_ms < -HEAD_SKEW_MS_MAX:
         raise RegistryStaleError(
-            f"the newest head of the registry is {-age_ms / 1000:.0f} s ahead of this clock: this "
+            f"the registry head nearest to this clock is {-age_ms / 1000:.0f} s ahead of it: this "
             f"clock or the registrar's is wrong; correct it and restart. {_NOTHING_CONSUMED}"
         )
 

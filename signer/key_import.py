@@ -23,7 +23,7 @@ NOT_OPENED = (
 
 
 class ImportBoxes(Protocol):
-    """Opens boxes that operators seal for one signer."""
+    """Opens boxes that admins seal for one signer."""
 
     def open(self, box: bytes, context: bytes, sealed_for: str | None = None) -> bytearray:
         """Return the content of a box with exactly this context, in a buffer the caller wipes.

@@ -1,6 +1,6 @@
 """The signer's memory of accounts: verified once when loaded, changed in batches.
 
-The head of an account commits to its set of live records by their count and by the sum modulo 2^256
+An account record commits to its set of live records by their count and by the sum modulo 2^256
 of one number per record, so adding, replacing and removing a record is O(1) (Clarke et al.,
 Incremental Multiset Hash Functions, 2003, MSet-Add-Hash). Numbers and sum are secret: with the
 numbers of some ten thousand records an attacker finds two sets with the same sum (Wagner, A
@@ -57,19 +57,19 @@ class Memory:
         self._seen = {state_key: write.value for state_key, write in self._writes.items()}
 
     def account(self, name: str) -> Account:
-        """Return an account; on first use verify its head and its set of live records."""
+        """Return an account; on first use verify its record and its set of live records."""
         if name not in self._accounts:
             self._accounts[name] = self._load(name)
         return self._accounts[name]
 
     def check_not_behind(self, newest: Mapping[str, int]) -> None:
-        """Raise ``StateRollbackError`` if an account's head is older than its newest outcome.
+        """Raise ``StateRollbackError`` if an account record is older than its newest outcome.
 
         ``newest`` maps accounts to the sequence of their newest outcome in the ledger.
         """
         for name, sequence in newest.items():
-            head = self._accounts.get(name) or self._head(name)
-            if head is None or head.sequence < sequence:
+            record = self._accounts.get(name) or self._account_record(name)
+            if record is None or record.sequence < sequence:
                 raise StateRollbackError(
                     f"the signer's state of {name} ends before outcome {sequence}, which the "
                     "ledger holds: restore a newer copy of the signer's state"
@@ -134,7 +134,7 @@ class Memory:
         return bool(self._writes or self._touched)
 
     def slot_record(self, kind: Kind, model: type[Decoded]) -> Decoded | None:
-        """Return a record of the slot other than its head, as last committed."""
+        """Return a record of the slot other than its ``SlotState``, as last committed."""
         state_key = StateKey("", kind, self._slot_key.key)
         protected = self._store.get(state_key)
         return (
@@ -142,19 +142,19 @@ class Memory:
         )
 
     def set_slot_record(self, kind: Kind, record: Canonical) -> None:
-        """Add a record of the slot other than its head to the batch."""
+        """Add a record of the slot other than its ``SlotState`` to the batch."""
         state_key = StateKey("", kind, self._slot_key.key)
         self._writes[state_key] = StateWrite(
             state_key, self._state_mac.protect(state_key, record.encode())
         )
 
     def drain(self, slot: SlotState | None = None) -> list[StateWrite]:
-        """Return all changes since the last drain, with a new head for every changed account.
+        """Return all changes since the last drain, with the record of every changed account.
 
         The caller must commit them durably or end the process: this memory already counts them.
         """
-        # 3. Records and heads go into one commit: a head without its records, or records without
-        # their head, would fail verification at the next start.
+        # 3. Live records and account records go into one commit: either without the other would
+        # fail verification at the next start.
         writes = list(self._writes.values()) + [
             self._protect_account(name) for name in self._touched
         ]
@@ -197,7 +197,7 @@ class Memory:
             else SlotState()
         )
 
-    def _head(self, name: str) -> Account | None:
+    def _account_record(self, name: str) -> Account | None:
         state_key = StateKey(name, "head", "")
         protected = self._store.get(state_key)
         return (
@@ -206,10 +206,10 @@ class Memory:
 
     def _load(self, name: str) -> Account:
         nothing = self._state_mac.set_digest(0)
-        account = self._head(name) or Account(account=name, live_digest=nothing)
+        account = self._account_record(name) or Account(account=name, live_digest=nothing)
         count = total = pinned = 0
         # Each record has a valid MAC, so it was ours once. Count and sum prove that the set is the
-        # one that the head names: nothing is missing, added or older.
+        # one that the account record names: nothing is missing, added or older.
         for state_key, protected in self._store.live_of(name):
             pinned += _PINNED in self._state_mac.verify(state_key, protected)
             count, total = count + 1, total + self._state_mac.element(protected)
@@ -221,7 +221,7 @@ class Memory:
             )
         if (count, self._state_mac.set_digest(total)) != (account.live_count, account.live_digest):
             raise StateIntegrityError(
-                f"the live records of {name} do not match its head: {RESTORE}"
+                f"the live records of {name} do not match its account record: {RESTORE}"
             )
         self._live_sets[name] = (count, total)
         return account

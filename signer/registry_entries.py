@@ -1,4 +1,7 @@
-"""Registry entries: checks and applies each type of entry. Pure."""
+"""Registry entries: checks and applies each type of entry.
+
+No I/O; changes ``registered`` only after all checks.
+"""
 
 from schemas.canonical import digest
 from schemas.registry import (
@@ -130,7 +133,7 @@ def _set_access(registered: Registered, entry: AccessSet) -> None:
 
 def _check_open(registered: Registered, account: str) -> None:
     if account not in registered.accounts:
-        raise RegistryEntryError(f"account {account} is not open")
+        raise RegistryEntryError(f"account {account} was never opened: open it first")
 
 
 def _set_chain(registered: Registered, entry: ChainSet | ChainRemoved) -> None:

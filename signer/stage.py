@@ -60,7 +60,7 @@ class Batch:
 
 
 class HaltError(Exception):
-    """A pinned outcome cannot be signed as it was pinned, so the process must end."""
+    """Going on could break a promise, so the process must end."""
 
 
 @dataclass(slots=True)
@@ -131,7 +131,12 @@ class SigningStage:
                 self._pinned_key(live.pinned, live)
 
     def recover(self, pinned: Sequence[Pinned], now_ms: int) -> Batch:
-        """Return the outcomes that an earlier boot pinned as a batch; their charges count from now.
+        """Return as a batch what an earlier boot pinned; the charges count from now."""
+        self.recharge(pinned, now_ms)
+        return Batch(self.key_use.drain(), list(pinned))
+
+    def recharge(self, pinned: Sequence[Pinned], now_ms: int) -> None:
+        """Let the charges of pinned outcomes count from now.
 
         Otherwise a charge could leave the window before the money moves (ADR 2).
         """
@@ -139,7 +144,6 @@ class SigningStage:
             if isinstance(live.pinned, TransactionSigned):
                 account = self.memory.account(live.account).recharged(live.pinned, now_ms)
                 self.memory.set_account(account)
-        return Batch(self.key_use.drain(), list(pinned))
 
     def sign(self, batch: Batch) -> list[Outgoing]:
         """Sign every outcome of a batch exactly as it was pinned and mark it done (step 2).
@@ -223,7 +227,10 @@ class SigningStage:
         key = self.keys.version(draft.account, draft.key_path, draft.key_version)
         # The vault changed under a pinned outcome: signing with another key would change its bytes.
         if key is None or key.address != draft.sender:
-            raise HaltError(f"the key at {draft.key_path} is not the one that was pinned")
+            raise HaltError(
+                f"the key at {draft.key_path} is not the one that was pinned: restore the data "
+                "folder, or on Kafka the vault topic, from a good copy, then start again"
+            )
         asked = KeyUseRequest(draft.agent, live.intent)
         return self.key_use.open(self.registry.org, key, asked, live.client_share)
 

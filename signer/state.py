@@ -40,10 +40,10 @@ class StateWrite:
 
 
 class SlotState(Canonical):
-    """The head record of a slot: its positions, the records it has seen, and its latest time.
+    """The slot record: its positions, the records it has seen, and its latest time.
 
-    ``key_count`` counts the events of ``vault`` and ``key_digest`` commits to them; heads of older
-    program versions have no digest. ``share_version`` is that of the current share key.
+    ``key_count`` counts the events of ``vault`` and ``key_digest`` commits to them; records of
+    older program versions have no digest. ``share_version`` is that of the current share key.
     """
 
     v: Literal[1] = 1
@@ -127,7 +127,7 @@ class StateMac:
         return int.from_bytes(self._secret(b"element", protected[:MAC_BYTES]), "big")
 
     def set_digest(self, total: int) -> str:
-        """Return the keyed digest of the sum of a set's elements, which a head may contain."""
+        """Return the keyed digest of the sum of a set's elements, for an account record."""
         total_bytes = (total % (1 << 8 * MAC_BYTES)).to_bytes(MAC_BYTES, "big")
         return f"0x{self._secret(b'set', total_bytes).hex()}"
 

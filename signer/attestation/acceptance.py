@@ -24,8 +24,10 @@ def check_guest(report: Report, policy: VerificationPolicy) -> None:
         raise GuestPolicyError(Code.VMPL_REFUSED, message)
     must_set, must_clear = policy.guest_policy_must_set, policy.guest_policy_must_clear
     if wrong := _wrong_bits(report.policy, must_set, must_clear):
-        found = f"the guest's POLICY 0x{report.policy:x}"
-        message = f"{found} differs from the policy in the bits 0x{wrong:x}"
+        found = (
+            f"the report's guest policy 0x{report.policy:x} violates guest_policy_must_set/clear"
+        )
+        message = f"{found} of the verification policy in the bits 0x{wrong:x}"
         raise GuestPolicyError(Code.GUEST_POLICY_REFUSED, message)
 
 
@@ -71,7 +73,10 @@ def check_platform(
     must_set, must_clear = policy.platform_must_set, policy.platform_must_clear
     if wrong := _wrong_bits(report.platform_info, must_set, must_clear):
         found = f"PLATFORM_INFO 0x{report.platform_info:x}"
-        message = f"{found} differs from the policy in the bits 0x{wrong:x}"
+        message = (
+            f"{found} violates platform_must_set/clear of the verification policy in the bits "
+            f"0x{wrong:x}"
+        )
         raise PlatformError(Code.PLATFORM_REFUSED, message)
     if missing := int(floor.mitigations_required, 16) & ~report.current_mitigations:
         message = f"the required mitigations 0x{missing:x} are not active"

@@ -68,8 +68,10 @@ def verify_request(
         raise ReadRequestError(f"the request is malformed ({error})") from None
     except InvalidSignatureError:
         raise ReadRequestError("the request is not signed by the agent that it names") from None
-    if (request.path is None) is not (request.operation == "list"):
-        raise ReadRequestError("a list request has no path, every other request has one")
+    if request.operation == "list" and request.path is not None:
+        raise ReadRequestError("a list request must not have a path")
+    if request.operation != "list" and request.path is None:
+        raise ReadRequestError(f"a {request.operation} request needs a path")
     name = secret_request_digest(envelope.body())
     seen.add(name, request.requested_at_ms, now_ms)
     known = registry.vaults.get((request.account, request.vault))

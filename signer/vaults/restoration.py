@@ -103,8 +103,9 @@ def _check_modes(backup: Backup, registry: Registry) -> None:
             raise RestoreError(f"{saved.account} has no vault {saved.vault} in the registry")
         if (vault.mode, vault.providers) != (saved.mode, saved.providers):
             raise RestoreError(
-                f"{saved.vault} of {saved.account} has the fixed mode {vault.mode}, but "
-                f"{saved.mode} in the backup, or other providers"
+                f"the backup's vault {saved.vault} of {saved.account} has mode {saved.mode}, but "
+                f"the registry has {vault.mode} (or other providers): use a backup of this "
+                "organisation"
             )
 
 

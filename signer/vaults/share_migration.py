@@ -130,7 +130,8 @@ class ShareMigration:
         if kms.key_id != move.kms_key:
             raise KmsKeyNotFoundError(
                 f"The shares of {provider} in {vault.name} are being moved to {move.kms_key}, but "
-                f"the settings name {kms.key_id}: set {move.kms_key}, or order the move again."
+                f"the settings name {kms.key_id}: set the key of {provider} to "
+                f"{move.kms_key}, or order the move again."
             )
         return kms
 

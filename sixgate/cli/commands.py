@@ -99,7 +99,7 @@ COMMANDS = {
     ),
     "keys": Command(
         "keys.command:app",
-        "Manage signing keys of six chains; private keys never leave the signer.",
+        "Manage keys of six chains; only Ethereum keys sign. Private keys stay in the signer.",
     ),
     "vaults": Command(
         "vaults.command:app",

@@ -2,8 +2,7 @@
 
 1. Read registry and vault to their end. 2. Verify the request and decide. 3. Open what may be read.
 4. Append the audit record. *If the process ends before that, nothing was answered. If it ends after
-   that, the record exists without
-an answer, and the agent sends a new request.* 5. Answer.
+that, the record exists without an answer, and the agent sends a new request.* 5. Answer.
 """
 
 import base64

@@ -63,7 +63,7 @@ class Pipeline:
             self.parts.close()
 
     def wait(self, stop: threading.Event) -> None:
-        """Run until ``stop`` is set; raise the error that halted the pipeline, if any."""
+        """Wait until ``stop`` is set or the pipeline halts; raise the error that halted it."""
         while not stop.wait(WATCH_S) and not self._failed.is_set():
             pass
         self.check()
@@ -79,7 +79,10 @@ class Pipeline:
             raise ApiError("halted", str(self.failure))
 
     def step(self) -> int:
-        """Step the runner; return how many records it read. A failure halts the node for good."""
+        """Step the runner; return how many records it read. A failure halts the node for good.
+
+        A step without records may still commit custody maintenance.
+        """
         # After a failure in mid-batch, memory and log may differ: only a new start may go on.
         self.check_running()
         with self.lock, self._halting_on_error():
@@ -125,7 +128,7 @@ class Pipeline:
             raise
 
     def _publish_commit(self, events: Sequence[Outgoing]) -> None:
-        # First, so that a client that learns its outcome no longer sees its record as waiting.
+        # First, so that a caller that learns its outcome no longer sees its record as waiting.
         self._committed = self.parts.runner.stage.memory.slot.positions
         self._on_commit(events)
 
@@ -133,6 +136,7 @@ class Pipeline:
         if self.failure is None and not self._yields_to_pipeline():
             self._appended_at_ms = boot_ms()
             self.parts.ledger_service.step()
+        # Never a count, so that the loop sleeps after each step and rows gather meanwhile.
         return 0
 
     def _yields_to_pipeline(self) -> bool:

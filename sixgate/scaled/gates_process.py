@@ -3,9 +3,9 @@
 1. Check topics and rights, then read registry and vault events to their end.
 2. Wait for a fresh registry head: without one, or with a wrong clock, nothing is consumed.
 3. Join the consumer group and judge batches until ``stop`` is set or an error ends the process.
-   *Whenever the process ends, a batch is acknowledged only after its results are on their topics,
-   so the next owner of the partition judges an unacknowledged batch again. Consumers recognise
-   repeated records by their event id.*
+   *The process may end at any moment: a batch is acknowledged only after its results are on their
+   topics, so the next owner of the partition judges an unacknowledged batch again. Consumers
+   recognise repeated records by their event id.*
 """
 
 import asyncio

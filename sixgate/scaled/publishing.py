@@ -1,7 +1,7 @@
 """Publishes a new organisation's registry and key requests from a data folder to Kafka.
 
 1. Own the folder, and refuse it if a pipeline has run in it.
-2. Find the records that Kafka lacks; refuse another organisation's registry.
+2. Find the records that Kafka lacks; refuse another registry.
 3. Mark the folder as published. *If the process ends before that, nothing happened.*
 4. Append the registry, then the key requests. *If the process ends between 3 and the end of 4, no
    pipeline runs in the folder any more, and the next call appends the rest.* So the command is
@@ -93,7 +93,7 @@ def _shared_count(trust_root: str, local: Sequence[Outgoing], on_kafka: Sequence
     )
     if (on_kafka and not registry.record_count) or not continued:
         raise OtherOrganisationError(
-            "Kafka holds another organisation's registry, so nothing was sent: use other brokers, "
-            "or the data folder in which that registry was made."
+            "Kafka holds another registry, or one with other records, so nothing was sent: use "
+            "other brokers, or the data folder in which that registry was made."
         )
     return shared

@@ -34,9 +34,8 @@ class ScaledLedger:
             signer_keys = projections.registry.signer_keys
             ledger = projections.registry.service_key("ledger", LEDGER)
         if not (signer_keys and ledger):
-            raise ApiError(
-                "halted", "the registry names no signer or no ledger: see sixgate services"
-            )
+            lacking = "signer" if not signer_keys else "active ledger"
+            raise ApiError("halted", f"the registry names no {lacking}: see sixgate services")
         self.answers = LedgerAnswers(clickhouse, org, signer_keys, ledger)
         self._lag = LedgerLag(bus, self.answers.table, late_s_max)
 

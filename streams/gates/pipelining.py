@@ -2,7 +2,7 @@
 
 Every gate's record is still written to its topic. When a record that was pipelined is delivered,
 the process recognises its fingerprint and only acknowledges it. An intent must not overtake
-another: it is pipelined only past a partition in which nothing waits.
+another: it skips a partition only if no record waits there.
 
 Memory is bounded: if delivery lags too far behind, each hop waits for its delivery again.
 *Whenever the process ends, all of this is lost, and delivered records are judged again.*
@@ -54,7 +54,8 @@ class InFlight:
     """The records that one process sent to its own gates and that were not delivered yet.
 
     ``is_drained`` returns whether every record of a partition is acknowledged. Once it was true,
-    only this process writes there, until a rebalance (``clear``); so it is not called again.
+    only this process writes there, until a rebalance (``clear``); so it is called again only if too
+    many records waited there and were forgotten.
     """
 
     is_drained: Callable[[PartitionId], bool]
@@ -67,7 +68,7 @@ class InFlight:
     _pipelined: Counter[Fingerprint] = field(default_factory=Counter)
 
     def is_open(self, partition: PartitionId) -> bool:
-        """Return whether nothing waits in a partition, so that an intent may be pipelined past it.
+        """Return whether no record waits in a partition, so that an intent may skip it.
 
         False while too many pipelined records are undelivered: one that is forgotten would be
         judged again at every gate.
@@ -79,7 +80,7 @@ class InFlight:
         return partition in self._drained and not self._waiting[partition]
 
     def note_sending(self, records: Iterable[Sent]) -> None:
-        """Note records that are about to be sent to gates."""
+        """Count records that are about to be sent to gates."""
         for record in records:
             noted = self._pipelined if record.pipelined else self._waiting_at(record.partition)
             noted[record.fingerprint()] += 1
@@ -115,8 +116,9 @@ def run_batch(
 ) -> list[Sent]:
     """Run a gate and, where possible, the following ones on a batch, in order.
 
-    Once an intent of the batch waits in a partition, later ones wait behind it. Changes nothing in
-    ``in_flight``: the batch may be judged again before it is sent.
+    Once an intent of the batch waits in a partition, later ones wait behind it. Counts no record in
+    ``in_flight``, as the batch may be judged again before it is sent; only the caller does
+    (``note_sending``).
     """
     occupied: set[PartitionId] = set()
 

@@ -53,6 +53,13 @@ def no_registry() -> RegistryMissingError:
     )
 
 
+def missing_while(doing: str, command: str) -> KafkaTopicMissingError:
+    """Return the error of an operation that met a missing topic; ``command`` as in ``missing``."""
+    return KafkaTopicMissingError(
+        f"Kafka has no such topic or partition while {doing}: run {command}, then start again."
+    )
+
+
 def missing(topic: str, command: str) -> KafkaTopicMissingError:
     """Return the error of a topic that is missing or has too few partitions.
 

@@ -9,9 +9,9 @@ A slot, with Kafka's transactions:
 2. Send the events and state writes of a batch within one transaction.
    *If the process ends here, the transaction times out after ``TRANSACTION_MS_MAX``, or the next
    start aborts it. ``read_committed`` readers never see it.*
-3. Commit. *If the process ends before the coordinator has it, step 2 applies as in 2. If it ends
-   after that, everything is visible, even if the answer is lost. Only the next start can tell, from
-   the state that it reads.*
+3. Commit. *If the process ends before the coordinator has it, the transaction ends as in 2. If it
+   ends after that, everything is visible, even if the answer is lost. Only the next start can tell,
+   from the state that it reads.*
 """
 
 import asyncio
@@ -119,7 +119,7 @@ class SlotProducer:
 
 
 async def _start(producer: AIOKafkaProducer, doing: str, names: Names) -> None:
-    """Start a producer; close it again if that raises ``KafkaBusError``."""
+    """Start a producer; close it again if that raises or is cancelled."""
     try:
         with translated(doing, names):
             await producer.start()

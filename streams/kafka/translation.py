@@ -12,6 +12,7 @@ from streams.kafka.errors import (
     KafkaUnreachableError,
     denied,
     missing,
+    missing_while,
 )
 from streams.kafka.names import Names
 
@@ -52,7 +53,7 @@ def translated(doing: str, names: Names) -> Iterator[None]:
             f"Another process fenced this one while {doing}; this one stopped, and nothing is lost."
         ) from error
     except errors.UnknownTopicOrPartitionError as error:
-        raise missing(doing, names.topics_command("apply")) from error
+        raise missing_while(doing, names.topics_command("apply")) from error
     except _UNREACHABLE as error:
         raise KafkaUnreachableError(
             f"Kafka did not answer while {doing} ({_text(error)}): check the address, the "

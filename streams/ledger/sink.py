@@ -142,7 +142,7 @@ class Sink:
         self._tip = tip
 
     def _insert(self, batch: Batch) -> None:
-        """Append a batch; raise ``LedgerUnavailableError`` for a conflict without a second writer.
+        """Append a batch; raise ``LedgerUnavailableError`` for a conflict before its first append.
 
         A server that hangs may finish an insert of a dead process while this one starts. So a
         conflict proves a second writer only after this process has appended a batch.
@@ -197,9 +197,15 @@ def refuse_contradiction(head: LedgerHead, table: LedgerTable) -> None:
         )
     found = table.hash_at(head.sequence)
     if found is None:
+        rows = table.tip().rows
+        cause = (
+            "rows after it exist, so it was deleted"
+            if rows > head.sequence
+            else f"the ledger has only {rows} rows, so it was truncated or restored from an older "
+            "copy"
+        )
         raise LedgerRewrittenError(
-            f"Row {head.sequence} is missing, but its head was published: the ledger has only "
-            f"{table.tip().rows} rows; it was truncated or restored from an older copy."
+            f"Row {head.sequence} is missing, but its head was published: {cause}."
         )
     if _hex(found) != head.hash:
         raise LedgerRewrittenError(
@@ -213,7 +219,7 @@ def refuse_miscount(table: LedgerTable) -> None:
     stored, rows = table.row_count(), table.tip().rows
     if stored != rows:
         raise LedgerRewrittenError(
-            f"The ledger has {stored} rows but its last one is number {rows - 1}: "
+            f"The ledger has {stored} rows, but its last row number needs {rows}: "
             "rows were deleted or inserted; run sixgate ledger verify to find the first."
         )
 

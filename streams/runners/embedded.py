@@ -167,21 +167,21 @@ class EmbeddedRunner:
         positions: Positions = {}
         to_the_end = True
         for partition in range(self.inbox.partitions_of(topic)):
-            place = position_name((topic, partition))
-            offset = self.stage.memory.slot.positions.get(place, 0)
+            name = position_name((topic, partition))
+            offset = self.stage.memory.slot.positions.get(name, 0)
             found = self.inbox.read(topic, partition, offset, RECORDS_PER_PARTITION_MAX)
             if found:
-                positions[place] = found[-1].offset + 1
-            read_to = positions.get(place, offset)
+                positions[name] = found[-1].offset + 1
+            read_to = positions.get(name, offset)
             to_the_end = to_the_end and read_to >= self.inbox.end(topic, partition)
             records += found
         return ReadBatch(records, positions, to_the_end)
 
     def _check_positions(self, positions: Positions) -> None:
-        for place, position in positions.items():
-            topic, partition = place.rsplit("/", 1)
+        for name, position in positions.items():
+            topic, partition = name.rsplit("/", 1)
             if position > self.inbox.end(Topic(topic), int(partition)):
                 raise StateRollbackError(
                     f"inbox.db ends at offset {self.inbox.end(Topic(topic), int(partition))} of "
-                    f"{place}, but the signer read up to {position}: restore a newer copy"
+                    f"{name}, but the signer read up to {position}: restore a newer copy"
                 )

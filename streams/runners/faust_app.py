@@ -68,9 +68,9 @@ class GatesApp(faust.App):
             if end is not None and position is not None:
                 yield PartitionLag(self.names.label(at), position, end)
 
-    def is_drained(self, place: PartitionId) -> bool:
+    def is_drained(self, partition_id: PartitionId) -> bool:
         """Return whether this member acknowledged and committed everything in a partition."""
-        topic, partition = place
+        topic, partition = partition_id
         consumer, at = cast(Any, self.consumer), TP(self.names.of(topic), partition)
         end = consumer.highwater(at)
         committed = consumer._committed_offset.get(at) or 0  # noqa: SLF001

@@ -44,7 +44,7 @@ from streams.kafka.state import StateTable
 from streams.runners.clock import SteadyClock
 from streams.runners.slot import Commit, Slot, position_name
 from streams.runners.slot_batches import AdmittedMs, NewestSequences, ReadRecords, SlotBatches
-from streams.runners.slot_inputs import Inputs, next_positions, open_inputs, places_of
+from streams.runners.slot_inputs import Inputs, next_positions, open_inputs, partitions_of_slot
 from streams.slow_calls import log_slow
 
 _LOG = logging.getLogger("sixgate.slot")
@@ -166,13 +166,16 @@ class KafkaSigner:
 
     async def _load(self) -> Slot:
         """Read state, registry and vault; raise if one of them was rolled back."""
-        async for record in replay(self._broker, places_of(self._at, Topic.STATE)):
+        async for record in replay(self._broker, partitions_of_slot(self._at, Topic.STATE)):
             self._table.load(record)
         slot = await self._in_thread(self._make, self._table)
         seen = slot.stage.memory.slot
         until = {REGISTRY_PARTITION: seen.positions.get(position_name(REGISTRY_PARTITION), 0)}
         registry = [record async for record in replay(self._broker, [REGISTRY_PARTITION], until)]
-        vault = [record async for record in replay(self._broker, places_of(self._at, Topic.VAULT))]
+        vault = [
+            record
+            async for record in replay(self._broker, partitions_of_slot(self._at, Topic.VAULT))
+        ]
         await self._in_thread(slot.operations.load, registry, vault, seen)
         self._clock.last_ms = seen.last_ms
         return slot

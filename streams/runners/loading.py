@@ -54,10 +54,12 @@ def _load(vault: VaultRegister, event: Record, registry: Registry) -> None:
 def _check_count(what: str, found: int, seen: int) -> None:
     if found < seen:
         raise StateRollbackError(
-            f"there are only {found} {what}, but the signer saw {seen}: restore a newer copy"
+            f"there are only {found} {what}, but the signer saw {seen}: restore a newer copy "
+            "of the data folder, or on Kafka of the topic"
         )
     if found > seen:
         raise StateIntegrityError(
             f"there are {found} {what}, but the signer saw {seen}: either the signer's state is an "
-            "older copy, or another process wrote them; restore the data folder from a good copy"
+            "older copy, or another process wrote them; restore the data "
+            "folder, or on Kafka the topic, from a good copy"
         )

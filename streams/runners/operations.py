@@ -1,4 +1,4 @@
-"""Operators' records: applies registry records, executes orders, and loads both at start.
+"""Registry records and orders: applies and executes them, and loads both at start.
 
 An order, step by step:
 
@@ -51,7 +51,7 @@ from streams.runners.recoveries import RecoveryTrail, recovery_order
 
 @dataclass(slots=True)
 class Operations:
-    """Applies operators' records in order; each refused record becomes an audit record."""
+    """Applies registry records and executes orders; a refused one becomes an audit record."""
 
     identity: Ed25519Signer
     registry: Registry
@@ -126,7 +126,7 @@ class Operations:
     def audit_record(
         self, action: AuditAction, record: Record, now_ms: int, detail: str
     ) -> Outgoing:
-        """Return the audit record of an action on an operator's record, usually a refusal."""
+        """Return the audit record of an action on a record, usually its refusal."""
         source, subject = source_of(record), input_digest(record.value)
         return audited(action, source, subject, detail, actor=self.identity.keyid, at_ms=now_ms)
 

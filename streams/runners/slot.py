@@ -1,9 +1,12 @@
-"""Slot: decides what each commit of one signer contains, and in which order; no I/O.
+"""Slot: decides what each commit of one signer contains, and in which order.
+
+It writes nothing: the caller makes every commit durable. Opening a key may call a KMS.
 
 1. ``pin`` decides a batch. Its commit contains the pinned outcomes, the new positions, the state,
    and the signed outcomes that are not yet published.
-   *If the process ends before the commit, the batch is read again, and ``recover`` publishes those
-   outcomes. If it ends after that, ``recover`` continues with step 2.*
+   *If the process ends before the commit, the batch is read again, and ``recover`` signs and
+   publishes the earlier batch's outcomes. If it ends after that, ``recover`` continues with step
+   2.*
 2. ``sign`` signs the pinned outcomes: the same bytes every time.
    *If the process ends here, ``recover`` makes the same bytes again.*
 3. Signed outcomes are published with the next batch's commit if that batch is ready, otherwise by
@@ -88,7 +91,7 @@ class Slot:
             # 2., 3. If the process ends between them, this portion is still pinned and recovered
             # again.
             yield from self._finish()
-        # Share keys past their overlap opened until here, for the shares of pinned outcomes.
+        # Until here, expired share keys still opened the client shares of pinned outcomes.
         self.operations.maintenance.shares.finishing = False
 
     def _open_keys(self, unfinished: list[Pinned]) -> list[Pinned]:
@@ -165,7 +168,7 @@ class Slot:
         # 1. If the process ends before the caller commits this, nothing of this batch happened.
         batch, judged_ms = self.stage.allocate(arrivals, now_ms), self.now_ms()
         if judged_ms - now_ms > DECIDE_MS_MAX:
-            self.stage.recover(batch.pinned, judged_ms)
+            self.stage.recharge(batch.pinned, judged_ms)
             now_ms = judged_ms
         return self._commit(batch, trail, now_ms, read)
 
@@ -203,8 +206,8 @@ class Slot:
         self, batch: Batch, trail: Sequence[Outgoing], now_ms: int, read: Mapping[str, int]
     ) -> Commit:
         memory = self.stage.memory
-        # Counts and digests of registry and vault as of this commit: the next start compares them
-        # with what it loads, and so detects a rollback of either.
+        # The count of registry records, and count and digest of the vault's events, as of this
+        # commit: the next start compares them with what it loads, and so detects a rollback.
         update = {
             "positions": {**memory.slot.positions, **read},
             "registry_sequence": self.stage.registry.record_count,
@@ -234,6 +237,6 @@ class Slot:
             yield self.publish()
 
 
-def position_name(place: PartitionId) -> str:
+def position_name(partition: PartitionId) -> str:
     """Return the name of a partition among a slot's positions."""
-    return f"{place[0]}/{place[1]}"
+    return f"{partition[0]}/{partition[1]}"

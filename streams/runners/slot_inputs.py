@@ -25,18 +25,18 @@ async def open_inputs(
 ) -> Inputs:
     """Open a slot's readers at ``positions``; the exit stack ``opened`` closes them."""
 
-    async def reader(places: Sequence[PartitionId], wait_ms: int = QUIET_WAIT_MS) -> Reader:
-        start = {place: positions.get(position_name(place), 0) for place in places}
+    async def reader(partitions: Sequence[PartitionId], wait_ms: int = QUIET_WAIT_MS) -> Reader:
+        start = {one: positions.get(position_name(one), 0) for one in partitions}
         return await opened.enter_async_context(Reader(broker, start, wait_ms))
 
     return Inputs(
-        await reader(places_of(at, Topic.DECIDED), FETCH_WAIT_MS),
-        await reader(places_of(at, Topic.KEY_REQUESTS)),
+        await reader(partitions_of_slot(at, Topic.DECIDED), FETCH_WAIT_MS),
+        await reader(partitions_of_slot(at, Topic.KEY_REQUESTS)),
         await reader([REGISTRY_PARTITION]),
     )
 
 
-def places_of(at: SlotPartitions, topic: Topic) -> list[PartitionId]:
+def partitions_of_slot(at: SlotPartitions, topic: Topic) -> list[PartitionId]:
     """Return the slot's partitions of a topic."""
     return [(topic, partition) for partition in at.partitions]
 

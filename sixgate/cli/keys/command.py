@@ -1,4 +1,4 @@
-"""``sixgate keys``: makes, rotates, imports and lists signing keys; private keys stay sealed."""
+"""``sixgate keys``: makes, rotates and imports keys of six chains; only Ethereum keys sign."""
 
 import os
 import sys
@@ -27,7 +27,7 @@ from sixgate.authoring.producer import Directory, key_changes
 from sixgate.cli.agents.views import ability, key_address, key_list, permitted_agents
 from sixgate.cli.entries import entry
 from sixgate.cli.keys.choice import newest_version, previous_version, selected_key, with_choice
-from sixgate.cli.keys.shares import key_share, sealed_share
+from sixgate.cli.keys.shares import key_plan, sealed_share
 from sixgate.cli.listing import show
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.secrets.options import ShareOut
@@ -37,7 +37,7 @@ from sixgate.cli.vaults.options import KeyVault
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Manage signing keys of six chains; private keys never leave the signer.",
+    help="Manage keys of six chains; only Ethereum keys sign. Private keys stay in the signer.",
     epilog="Example: sixgate keys list",
 )
 
@@ -58,9 +58,9 @@ def provision(
 ) -> None:
     """Generate a key of an agent, of a chain or at a path, and grant it to --agent."""
     with session(data) as here:
-        share = key_share(here, selected_key(here, options), vault, share_out)
-        target, directory = share.target, Directory.of(here.registry)
-        key = share.make_key(here, lambda: operator.provision(here.admin(), target))
+        plan = key_plan(here, selected_key(here, options), vault, share_out)
+        target, directory = plan.target, Directory.of(here.registry)
+        key = plan.make_key(here, lambda: operator.provision(here.admin(), target))
         # If the process ends here, the key exists without the grant; add it with `agents update
         # --key-path`.
         _grant(here, options.get("agent"), target.path)
@@ -96,9 +96,9 @@ def rotate(
     with session(data) as here:
         target = selected_key(here, options)
         last = newest_version(here, target)
-        share = key_share(here, target, last["vault"], share_out)
-        key = share.make_key(
-            here, lambda: operator.rotate(here.admin(), share.target, last["version"])
+        plan = key_plan(here, target, last["vault"], share_out)
+        key = plan.make_key(
+            here, lambda: operator.rotate(here.admin(), plan.target, last["version"])
         )
         old = previous_version(here, key)
     if old is not None:
@@ -142,9 +142,9 @@ def import_(
     """Import a private key, sealed to the signer before it leaves this command."""
     forbid_inspection()  # before the key is in memory
     with wiping(_secret(file)) as secret, session(data) as here:
-        share = key_share(here, selected_key(here, options), vault, share_out)
-        target, directory = share.target, Directory.of(here.registry)
-        key = share.make_key(here, lambda: _import_key(here, target, secret, file))
+        plan = key_plan(here, selected_key(here, options), vault, share_out)
+        target, directory = plan.target, Directory.of(here.registry)
+        key = plan.make_key(here, lambda: _import_key(here, target, secret, file))
         # If the process ends here, the key exists without the grant; add it with `agents update
         # --key-path`.
         _grant(here, options.get("agent"), target.path)
@@ -165,9 +165,9 @@ def seal_share(
     options: Json,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """Seal the client share of a key for one agent; the output goes into its intents.
+    """Seal the client share to the signer's share key. Only this agent's intents can use it.
 
-    It is valid until the signer erases this share key, one day after the next one is published.
+    It stays valid for one day after the signer announces the next share key.
     """
     agent = options.get("agent") or fail_usage("no agent selected: give --agent")
     with session(data) as here:

@@ -20,7 +20,7 @@ from sixgate.cli.session import Session
 
 
 @dataclass(frozen=True, slots=True)
-class KeyShare:
+class KeyPlan:
     """Where a key is to be made, and the client that gets its share, if the mode has one."""
 
     target: KeyTarget
@@ -55,7 +55,7 @@ def sealed_share(here: Session, agent: str, key: Json, file: Path) -> Json:
     return sealed.model_dump()
 
 
-def key_share(here: Session, target: KeyTarget, vault: str | None, out: Path | None) -> KeyShare:
+def key_plan(here: Session, target: KeyTarget, vault: str | None, out: Path | None) -> KeyPlan:
     """Return where a key is made: in the named vault, or the default one of its path.
 
     Ends the command if the client share has no destination.
@@ -67,4 +67,4 @@ def key_share(here: Session, target: KeyTarget, vault: str | None, out: Path | N
         here.vault(target.account, vault)
     client = client_of(here.folder, found, target.path, out) if found else None
     share_for = client.share_for if client else None
-    return KeyShare(target._replace(vault=vault, share_for=share_for), client)
+    return KeyPlan(target._replace(vault=vault, share_for=share_for), client)
