@@ -20,6 +20,7 @@ REDACTED_FIELDS: dict[str, tuple[str, ...]] = {
     "vault.key.changed": ("wrapped_kek",),
     "release.granted": ("sealed",),
 }
+# Part of the wire format, with the former word: another tag changes every digest.
 _TAG = "sixgate/gated/v1"
 
 

@@ -14,8 +14,7 @@ import orjson
 from signer.custody.kms.journal import KmsCall
 from streams.slow_calls import SLOW_MS
 
-OURS = "sixgate"
-CLIENT = "aiokafka"
+OWN_LOGGER = "sixgate"
 REPEAT_S = 1.0
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "taskName"}
 _KMS = logging.getLogger("sixgate.kms")
@@ -25,7 +24,7 @@ class JsonLines(logging.Formatter):
     """Formats a record as one JSON object; ``extra`` fields become members."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return one line. Of an exception it has type and message, without the stack."""
+        """Return one line. Of an exception it has the type: the message may quote a secret."""
         at = datetime.fromtimestamp(record.created, UTC)
         line: dict[str, object] = {
             "at": at.isoformat(timespec="milliseconds"),
@@ -33,22 +32,21 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
         }
         message = record.getMessage()
-        if record.name.partition(".")[0] == OURS:
+        if record.name.partition(".")[0] == OWN_LOGGER:
             line["event"] = message
         else:
             line |= {"event": "library.message", "message": message}
         if record.exc_info and record.exc_info[1] is not None:
-            error = record.exc_info[1]
-            line |= {"error": type(error).__name__, "detail": str(error)}
+            line["error"] = type(record.exc_info[1]).__name__
         fields = {name: value for name, value in vars(record).items() if name not in _STANDARD}
         return orjson.dumps(line | fields, default=str).decode()
 
 
 class RepeatLimit(logging.Filter):
-    """Passes each message of the Kafka client at most once in ``REPEAT_S``.
+    """Passes each message of a library at most once in ``REPEAT_S``.
 
-    The client retries every few milliseconds while no broker answers, and logs each retry. The
-    next line that passes has the number of suppressed ones as ``suppressed``.
+    The Kafka client retries every few milliseconds while no broker answers, and logs each retry.
+    The next line that passes has the number of suppressed ones as ``suppressed``.
     """
 
     def __init__(self) -> None:
@@ -58,7 +56,7 @@ class RepeatLimit(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether a record passes."""
-        if record.name.partition(".")[0] != CLIENT:
+        if record.name.partition(".")[0] == OWN_LOGGER:
             return True
         kind = (record.name, str(record.msg))  # the format string: without values there are few
         if record.created - self._last_s.get(kind, 0) < REPEAT_S:
@@ -70,7 +68,7 @@ class RepeatLimit(logging.Filter):
         return True
 
 
-def log_json(level: str) -> None:
+def configure_logging(level: str) -> None:
     """Log all loggers to standard error as JSON lines.
 
     At level ``info``, libraries log from ``warning`` on: their ``info`` does not concern operators.
@@ -80,7 +78,7 @@ def log_json(level: str) -> None:
     handler.addFilter(RepeatLimit())
     libraries = "warning" if level == "info" else level
     logging.basicConfig(level=libraries.upper(), handlers=[handler], force=True)
-    logging.getLogger(OURS).setLevel(level.upper())
+    logging.getLogger(OWN_LOGGER).setLevel(level.upper())
 
 
 def log_kms_call(call: KmsCall) -> None:

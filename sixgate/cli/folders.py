@@ -81,10 +81,10 @@ def up(*, data: Data = DATA_DEFAULT) -> None:
     folder = Folder(data)
     folder.trust()
     from sixgate.embedded.node import running
-    from sixgate.logs import log_json
+    from sixgate.logs import configure_logging
     from sixgate.socket.serving import serving
 
-    log_json(os.environ.get(LOG_LEVEL_VARIABLE, "warning"))
+    configure_logging(os.environ.get(LOG_LEVEL_VARIABLE, "warning"))
     expected_errors()
 
     with _stop_signal() as stop, folder.up_lock(), ExitStack() as owning:

@@ -116,6 +116,8 @@ class CustodyProcess:
         answer = partial(read, environment, service)
         server = CustodyServer(reading_key(service), answer, self._listen_config, threads, fail)
         async with server.serving(), _polling(environment, fail):
+            address = f"{self._listen_config.host}:{self._listen_config.port}"
+            _LOG.info("custody.serving", extra={"address": address})
             self.monitor.ready()
             await _wait_for_either(stop, failed)
         await asyncio.to_thread(environment.flush_records)

@@ -8,10 +8,11 @@
 3. Only then does the policy take effect.
 """
 
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from schemas.canonical import Canonical, MalformedError
 from schemas.dsse import Envelope
@@ -33,6 +34,8 @@ from signer.custody.atomic_write import MODE_PRIVATE, write_atomic
 from sixgate.errors import SettingsError
 
 POLICY_BYTES_MAX = 1024 * 1024
+T = TypeVar("T")
+_LOG = logging.getLogger("sixgate.release")
 _MARK_BYTES_MAX = 1024
 
 
@@ -99,6 +102,27 @@ class PolicyFile:
                 f"{self._mark} is of {mark.org}, not of {self._trust.org}: restore the right one"
             )
         return PolicyMark(mark.sequence, mark.digest)
+
+
+class LastGood(Generic[T]):
+    """The content of a file; while the file is unusable, its last good content."""
+
+    def __init__(self, load: Callable[[], T]) -> None:
+        """Load the file; raises ``SettingsError``."""
+        self._load = load
+        self._rejected = ""
+        self.content = load()
+
+    def reload(self) -> T:
+        """Load the file again; if it is unusable, log why, once, and return the last good one."""
+        try:
+            self.content = self._load()
+            self._rejected = ""
+        except SettingsError as error:
+            if self._rejected != str(error):
+                _LOG.warning("release.file_rejected", extra={"detail": str(error)})
+            self._rejected = str(error)
+        return self.content
 
 
 def token_keys_in(file: Path) -> tuple[TokenKey, ...]:

@@ -12,10 +12,10 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar
 
 from schemas.topics import Principal
 from signer.attestation.release.identity import ReleaseIdentity
@@ -33,7 +33,7 @@ from sixgate.https.server import REQUESTS_MAX, ListenConfig
 from sixgate.https.tls import server_context
 from sixgate.kms.factory import providers
 from sixgate.releasing.keys import ReleaseName, exclusive_lock, open_keys
-from sixgate.releasing.policy_file import PolicyFile, token_keys_in
+from sixgate.releasing.policy_file import LastGood, PolicyFile, token_keys_in
 from sixgate.releasing.recording import DECISION, TopicRecorder
 from sixgate.releasing.serving import ReleaseServer
 from sixgate.scaled.appender import Appender, sending
@@ -47,15 +47,7 @@ from sixgate.settings.release import ReleaseSettings
 SECTION = "release"
 CLIENT = "sixgate-release"
 RELOAD_S = 2.0
-T = TypeVar("T")
 _LOG = logging.getLogger("sixgate.release")
-
-
-class LoadedFiles(NamedTuple):
-    """The files of a release that are reloaded."""
-
-    policy: ReleasePolicy
-    token_keys: tuple[TokenKey, ...]
 
 
 def only_kms(settings: KmsSettings) -> RootKms:
@@ -101,8 +93,7 @@ class ReleaseProcess:
         self._kms = only_kms(settings.kms)
         self._keys = open_keys(self._folder, self._name, self._kms)
         mark = self._name.mark(self._folder)
-        self._policy = PolicyFile(release.policy, mark, release.trust(), wall_ms)
-        self._rejected: dict[str, str] = {}
+        self._policy_file = PolicyFile(release.policy, mark, release.trust(), wall_ms)
         self.monitor = Monitor(self.role, lambda: ())
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -128,7 +119,7 @@ class ReleaseProcess:
 
             server = ReleaseServer(service, _listening(self._release), threads, fail)
             await opened.enter_async_context(server.serving())
-            self.monitor.ready_while(lambda: self._loaded.policy.in_force(wall_ms()))
+            self.monitor.ready_while(lambda: self._policy.content.in_force(wall_ms()))
             self.monitor.ready()
             at = f"{self._release.host}:{self._release.port}"
             _LOG.info(
@@ -136,7 +127,7 @@ class ReleaseProcess:
                 extra={
                     "release": self._name.name,
                     "address": at,
-                    "policy": self._loaded.policy.sequence,
+                    "policy": self._policy.content.sequence,
                 },
             )
             # 4. Reload.
@@ -150,11 +141,17 @@ class ReleaseProcess:
                 work.result()
 
     def _open_service(self, recorder: TopicRecorder) -> ReleaseService:
-        self._loaded = loaded = LoadedFiles(self._policy.load(), self._read_token_keys())
-        self._require_audience(loaded.policy)
+        self._policy = LastGood(self._policy_file.load)
+        self._token_keys = LastGood(self._read_token_keys)
+        self._require_audience(self._policy.content)
         with self._policy_errors():
             return ReleaseService(
-                ReleaseIdentity(self._name.provider, *loaded, self._keys.sealing),
+                ReleaseIdentity(
+                    self._name.provider,
+                    self._policy.content,
+                    self._token_keys.content,
+                    self._keys.sealing,
+                ),
                 self._kms,
                 self._keys.signer,
                 recorder,
@@ -173,27 +170,13 @@ class ReleaseProcess:
         A newer signed policy that no longer names this release ends the process: continuing would
         overrule the admin.
         """
-        before = self._loaded
-        policy = self._load_or_keep("policy", self._policy.load, before.policy)
-        token_keys = self._load_or_keep("token_keys", self._read_token_keys, before.token_keys)
-        if policy != before.policy:
+        before = self._policy.content
+        policy, token_keys = self._policy.reload(), self._token_keys.reload()
+        if policy != before:
             _LOG.info("release.policy_adopted", extra={"policy": policy.sequence})
-        self._loaded = LoadedFiles(policy, token_keys)
         self._require_audience(policy)
         with self._policy_errors():
             service.renew(policy, token_keys)
-
-    def _load_or_keep(self, file: str, load: Callable[[], T], previous: T) -> T:
-        """Load a file, or keep its previous content and log why, once per reason."""
-        try:
-            found = load()
-        except SettingsError as error:
-            if self._rejected.get(file) != str(error):
-                _LOG.warning("release.file_rejected", extra={"detail": str(error)})
-            self._rejected[file] = str(error)
-            return previous
-        self._rejected.pop(file, None)
-        return found
 
     def _read_token_keys(self) -> tuple[TokenKey, ...]:
         return token_keys_in(self._release.token_keys)

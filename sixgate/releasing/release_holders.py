@@ -3,7 +3,6 @@
 Each call uses the current policy: a newer one needs no restart, and an expired one is not used.
 """
 
-import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,11 +14,10 @@ from signer.attestation.release.workload_token import TOKEN_BYTES_MAX
 from signer.custody.errors import KmsDeniedError, KmsUnavailableError
 from sixgate.errors import SettingsError
 from sixgate.kms.factory import providers
-from sixgate.releasing.policy_file import PolicyFile
+from sixgate.releasing.policy_file import LastGood, PolicyFile
 from sixgate.settings.kms import KmsSettings
 
 RELOAD_MS = 2_000
-_LOG = logging.getLogger("sixgate.releasing.releases")
 
 
 class CurrentPolicy:
@@ -27,10 +25,9 @@ class CurrentPolicy:
 
     def __init__(self, file: PolicyFile, now_ms: Callable[[], int]) -> None:
         """Load the policy; raises ``SettingsError``."""
-        self._file = file
         self._now_ms = now_ms
         self._lock = threading.Lock()
-        self._policy = file.load()
+        self._policy = LastGood(file.load)
         self._read_at_ms = now_ms()
 
     def holder(self, provider: str) -> ReleaseHolder:
@@ -51,11 +48,8 @@ class CurrentPolicy:
             # A clock that went back reloads too: the age of the copy is unknown then.
             if not 0 <= self._now_ms() - self._read_at_ms < RELOAD_MS:
                 self._read_at_ms = self._now_ms()
-                try:
-                    self._policy = self._file.load()
-                except SettingsError as error:
-                    _LOG.warning("release.file_rejected", extra={"detail": str(error)})
-            return self._policy
+                self._policy.reload()
+            return self._policy.content
 
 
 class ReleasedHolder:

@@ -29,11 +29,12 @@ class Freshness:
         """``monitor`` exports the head's age; the process is ready only while the head is fresh."""
         self._watch: RegistryWatch | None = None
         if settings.head_required:
-            self._watch = RegistryWatch(broker, trust_root, wall_ms, log_stale_head)
+            self._watch = RegistryWatch(broker, trust_root, wall_ms, self._on_wait)
         self._wait_s_max = settings.head_wait_s_max
         self._monitor = monitor
         self._following: asyncio.Task[None] | None = None
         self._opened = AsyncExitStack()
+        self._has_waited = False
 
     async def __aenter__(self) -> Self:
         if self._watch:
@@ -56,7 +57,15 @@ class Freshness:
             return None
         if self._following and self._following.done():
             self._following.result()
-        return await self._watch.fresh_head(self._wait_s_max, stop)
+        head = await self._watch.fresh_head(self._wait_s_max, stop)
+        if head and self._has_waited:
+            self._has_waited = False
+            _LOG.info("registry.head_fresh")
+        return head
+
+    def _on_wait(self, why: str) -> None:
+        self._has_waited = True
+        log_stale_head(why)
 
     async def now_ms(self) -> int:
         """Return the time, once a fresh head confirms the clock; raises what ``head`` raises."""

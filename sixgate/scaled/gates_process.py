@@ -30,6 +30,7 @@ from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.settings import Settings
 from sixgate.scaled.start_checks import check_declared
 from streams.gates.pipelining import InFlight
+from streams.kafka.errors import KafkaBusError
 from streams.kafka.producer import Sender
 from streams.kafka.projections import Projections
 from streams.kafka.reader import PartitionLag
@@ -122,6 +123,10 @@ def end_process(error: BaseException) -> NoReturn:
     No clean-up is needed: the unacknowledged batch is judged again after the next start.
     """
     halted = isinstance(error, FATAL_ERRORS)
-    _LOG.error("process.halted" if halted else "process.failed", exc_info=error)
+    # A library's message may quote a secret; those of our errors do not.
+    detail = str(error) if isinstance(error, (*FATAL_ERRORS, KafkaBusError)) else ""
+    exit_code = HALTED if halted else IO_FAILED
+    facts = {"error": type(error).__name__, "exit_code": exit_code, "detail": detail}
+    _LOG.error("process.halted" if halted else "process.failed", extra=facts)
     sys.stderr.flush()
-    os._exit(HALTED if halted else IO_FAILED)
+    os._exit(exit_code)

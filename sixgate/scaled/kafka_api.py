@@ -27,7 +27,7 @@ from sixgate.settings.custody import CustodyAddress
 from streams.kafka.access import GATES_GROUP
 from streams.ledger.clickhouse import ClickHouse
 
-CLIENT = "sixgate-front-door"
+CLIENT = "sixgate-api"
 NOT_ATTESTED = "on Kafka each signer serves its own evidence: name one with --url http://HOST:PORT"
 _NO_CUSTODY = (
     "the settings name no custody process: run sixgate custody, and add a section [custody_at] "

@@ -172,6 +172,7 @@ async def _pid_socket(port: int) -> AsyncIterator[None]:
     try:
         server = await asyncio.start_unix_server(_close, pid_socket_name(port))
     except OSError:  # taken by a process at the same port of another address; run without it
+        _LOG.warning("monitor.pid_socket_taken", extra={"port": port})
         yield
         return
     async with server:

@@ -13,8 +13,7 @@ from importlib.metadata import version
 from typing import ClassVar, Protocol
 
 from signer.custody.process import lock_memory
-from sixgate.fatal_errors import FATAL_ERRORS
-from sixgate.logs import log_json
+from sixgate.logs import configure_logging
 from sixgate.scaled.monitor import Monitor, serving
 from sixgate.scaled.settings import MonitorSettings, Settings, settings_digest
 
@@ -42,30 +41,15 @@ class Process(Protocol):
 
 def run_process(kind: type[Process], settings: Settings) -> None:
     """Make a process and run it until SIGTERM or SIGINT; raise the first error."""
-    log_json(settings.monitor.log_level)
+    configure_logging(settings.monitor.log_level)
     facts = {"role": kind.role, "pid": os.getpid(), "version": version("sixgate")}
     _LOG.info("process.started", extra=facts | {"settings": settings_digest(settings)})
     try:
         asyncio.run(_run(kind(settings), settings.monitor))
     except BaseExceptionGroup as group:
         # The exit code depends on the error's type, and a TaskGroup wraps it.
-        error = _first(group)
-        log_end(error)
-        raise error from None
-    except Exception as error:
-        log_end(error)
-        raise
+        raise _first(group) from None
     _LOG.info("process.stopped")
-
-
-def log_end(error: BaseException) -> None:
-    """Log the error that ends the process: a halt needs an operator, a failure a new start.
-
-    Only its type is logged: a library's message may quote a secret. The command prints the
-    explanation of an expected error as its last line.
-    """
-    event = "process.halted" if isinstance(error, FATAL_ERRORS) else "process.failed"
-    _LOG.error(event, extra={"error": type(error).__name__})
 
 
 def lock_memory_or_warn() -> None:

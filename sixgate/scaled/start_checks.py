@@ -10,7 +10,7 @@ from streams.kafka.errors import KafkaMisconfiguredError
 from streams.kafka.provision import TopicPlan, keyed_partitions, rights_differences
 from streams.kafka.topics import Replication
 
-_LOG = logging.getLogger("sixgate.declared")
+_LOG = logging.getLogger("sixgate.start_checks")
 
 
 async def check_declared(

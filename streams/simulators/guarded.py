@@ -56,8 +56,9 @@ class GuardedSimulator:
     def _log_change(self) -> None:
         if (state := self.state) is not self._logged:
             self._logged = state
+            level = logging.INFO if state is State.CLOSED else logging.WARNING
             facts = {"state": state.name.lower(), "detail": self._why}
-            _LOG.warning("simulator.breaker", extra=facts)
+            _LOG.log(level, "simulator.breaker_changed", extra=facts)
 
     def _note(self, ended: Iterable[tuple[Call, Answer]]) -> None:
         """Record the results of calls, but not of calls for chains without a simulator."""
@@ -67,6 +68,7 @@ class GuardedSimulator:
                 continue
             if error:
                 self._failed_chain = call.chain_id
+                self._why = error.detail
             self._breaker = self._breaker.called(failed=error is not None)
 
     def _probe(self, deadline_ms: int) -> None:

@@ -83,7 +83,7 @@ def test_a_daily_limit_of_twenty_units_allows_exactly_twenty(
     scaled.settle(lambda found: len(found.outcomes) == 30)
     zombie.send_signal(signal.SIGCONT)
     assert zombie.wait(SETTLE_S_MAX) == ExitCode.TAKEN_OVER, scaled.log("signer")
-    assert "process.failed" in events(scaled, "signer")
+    assert "process.fenced" in events(scaled, "signer")
     found = check(on_kafka(scaled.broker), settled=True)
     assert sorted(reasons(found)) == ["daily_limit_exceeded"] * 10 + ["signed"] * 20
     assert sum(int(signed["value_wei"]) for signed in found.signed) == DAILY_WEI

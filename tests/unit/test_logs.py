@@ -4,18 +4,27 @@ import ast
 import json
 import logging
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from signer.custody.kms.journal import KmsJournal
+from sixgate.cli.exit_codes import ExitCode
+from sixgate.cli.failures import failure_of
+from sixgate.cli.long_running import log_end
+from sixgate.errors import SettingsError
 from sixgate.logs import JsonLines, RepeatLimit, log_kms_call
+from sixgate.releasing.policy_file import LastGood
 from sixgate.scaled.settings import Settings, settings_digest
+from streams.kafka.errors import KafkaFencedError, KafkaUnreachableError
+from streams.ledger.errors import LedgerRewrittenError
+from streams.runners.clock import ClockError
 from streams.slow_calls import log_slow
 
 ROOT = Path(__file__).parents[2]
 EVENT = re.compile(
-    r"(process|memory|tls|kafka|library|signer|slot|gates|simulator|registry|kms|ledger|pipeline"
+    r"(process|monitor|custody|memory|tls|kafka|library|signer|slot|gates|simulator|registry|kms|ledger|pipeline"
     r"|release)\.[a-z_]+"
 )
 LEVELS = {"debug", "info", "warning", "error", "any"}
@@ -87,6 +96,40 @@ def test_only_a_slow_step_is_logged(
         (one.getMessage(), vars(one)["slot"], vars(one)["elapsed_ms"]) for one in caplog.records
     ]
     assert shown == ([("slot.commit_slow", 1, 1000)] if elapsed_ms == 1000 else [])
+
+
+@pytest.mark.parametrize(
+    ("error", "event", "code"),
+    [
+        (KafkaFencedError("taken over"), "process.fenced", ExitCode.TAKEN_OVER),
+        (LedgerRewrittenError("row 5 is missing"), "process.halted", ExitCode.LEDGER_WRONG),
+        (ClockError("the clock jumped"), "process.halted", ExitCode.HALTED),
+        (KafkaUnreachableError("no answer"), "process.failed", ExitCode.UNREACHABLE),
+        (ValueError("password=hunter2"), "process.failed", ExitCode.INTERNAL),
+    ],
+)
+def test_the_end_of_a_process_is_logged_with_its_exit_code_and_no_foreign_message(
+    caplog: pytest.LogCaptureFixture, error: Exception, event: str, code: ExitCode
+) -> None:
+    log_end(failure_of(error), error)
+    (record,) = caplog.records
+    line = json.loads(JsonLines().format(record))
+    assert (line["event"], line["exit_code"]) == (event, code)
+    assert line["error"] == type(error).__name__
+    assert "hunter2" not in str(line)
+
+
+def test_an_unusable_file_is_logged_once_for_each_reason(caplog: pytest.LogCaptureFixture) -> None:
+    results: Iterator[int | str] = iter([1, "broken", "broken", 2, "broken", "missing"])
+
+    def load() -> int:
+        if isinstance(found := next(results), str):
+            raise SettingsError(found)
+        return found
+
+    file = LastGood(load)
+    assert [file.reload() for _ in range(5)] == [1, 1, 2, 2, 2]
+    assert [vars(one)["detail"] for one in caplog.records] == ["broken", "broken", "missing"]
 
 
 def test_a_kms_call_is_logged_if_it_failed_or_was_slow(caplog: pytest.LogCaptureFixture) -> None:

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic
 from typing import Literal, TypeVar
 
 from signer.custody.kms.port import KeyStatus, ProviderKms, RootKms
@@ -30,7 +31,7 @@ class KmsJournal:
         self, now_ms: Callable[[], int], on_call: Callable[[KmsCall], None] = lambda _: None
     ) -> None:
         """``on_call`` gets every call when it ended, to log it."""
-        self.now_ms = now_ms
+        self._now_ms = now_ms
         self._on_call = on_call
         self._calls: deque[KmsCall] = deque()
 
@@ -38,7 +39,7 @@ class KmsJournal:
         self, name: CallName, key_id: str, context: bytes, failed: str = "", elapsed_ms: int = 0
     ) -> None:
         """Add a call that ended."""
-        call = KmsCall(name, key_id, context, self.now_ms(), failed, elapsed_ms)
+        call = KmsCall(name, key_id, context, self._now_ms(), failed, elapsed_ms)
         self._calls.append(call)
         self._on_call(call)
 
@@ -70,14 +71,14 @@ class JournaledRoot:
         return self._recorded("unwrap", context, lambda: self._root.unwrap(wrapped, context))
 
     def _recorded(self, name: CallName, context: bytes, call: Callable[[], T]) -> T:
-        began_ms, failed = self._journal.now_ms(), ""
+        began_s, failed = monotonic(), ""
         try:
             return call()
         except Exception as error:
             failed = type(error).__name__
             raise
         finally:
-            elapsed_ms = self._journal.now_ms() - began_ms
+            elapsed_ms = round((monotonic() - began_s) * 1000)
             self._journal.record(name, self.key_id, context, failed, elapsed_ms)
 
     def __repr__(self) -> str:
