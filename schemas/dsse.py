@@ -71,7 +71,7 @@ def pae(payload_type: str, body: bytes) -> bytes:
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(body), body)
 
 
-def seal(payload_type: str, body: bytes, keyid: str, signature: bytes) -> Envelope:
+def signed_envelope(payload_type: str, body: bytes, keyid: str, signature: bytes) -> Envelope:
     """Put a body and a signature over its ``pae`` into an envelope."""
     signed = Signature(keyid=keyid, sig=base64.b64encode(signature).decode())
     return Envelope(

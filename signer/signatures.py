@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from schemas.canonical import Canonical, MalformedError, canonical_bytes
-from schemas.dsse import Envelope, pae, seal
+from schemas.dsse import Envelope, pae, signed_envelope
 from schemas.redaction import redacted, signed_part
 
 CACHED_BYTES_MAX = 8 * 1024
@@ -42,7 +42,7 @@ class Ed25519Signer:
 
     def sign_envelope(self, payload_type: str, body: bytes) -> Envelope:
         """Return ``body`` in an envelope signed by this key."""
-        return seal(payload_type, body, self.keyid, self.sign(pae(payload_type, body)))
+        return signed_envelope(payload_type, body, self.keyid, self.sign(pae(payload_type, body)))
 
     def sign_event(self, event: Canonical) -> bytes:
         """Return the event's canonical bytes with its ``signature`` over the redacted form."""

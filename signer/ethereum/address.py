@@ -25,7 +25,7 @@ def parse_address(text: str) -> bytes:
     """Parse ``0x`` and 40 hexadecimal digits into the 20 bytes of an address.
 
     All lower or all upper case has no checksum; mixed case must match the EIP-55 checksum.
-    Raises AddressError, whose place is the first wrong character or ``length``.
+    Raises AddressError, whose location is the first wrong character or ``length``.
     Source: EIP-55.
     """
     if _ADDRESS.fullmatch(text) is None:

@@ -57,56 +57,58 @@ def authority(signed: SignedAuthorization) -> bytes:
     return recover_address(authorization_hash(signed.authorization), signed.signature)
 
 
-def _encode_terms(terms: Authorization, place: str) -> bytes:
+def _encode_terms(terms: Authorization, location: str) -> bytes:
     return b"".join(
         (
-            UINT.encode(terms.chain_id, f"{place}.chain_id"),
-            ADDRESS.encode(terms.address, f"{place}.address"),
-            UINT.encode(terms.nonce, f"{place}.nonce"),
+            UINT.encode(terms.chain_id, f"{location}.chain_id"),
+            ADDRESS.encode(terms.address, f"{location}.address"),
+            UINT.encode(terms.nonce, f"{location}.nonce"),
         )
     )
 
 
-def _encode_signed(signed: SignedAuthorization, place: str) -> bytes:
+def _encode_signed(signed: SignedAuthorization, location: str) -> bytes:
     signature = signed.signature
     if len(signature) != SIGNATURE_BYTES:
         reason = f"is {len(signature)} bytes; it needs {SIGNATURE_BYTES}."
-        raise TransactionEncodingError(f"{place}.signature", reason)
+        raise TransactionEncodingError(f"{location}.signature", reason)
     scalars = (signature[64:], signature[:32], signature[32:64])
     encoded = [encode_uint(int.from_bytes(scalar, "big")) for scalar in scalars]
-    return encode_list(_encode_terms(signed.authorization, place) + b"".join(encoded))
+    return encode_list(_encode_terms(signed.authorization, location) + b"".join(encoded))
 
 
-def _decode_signed(item: RlpItem, place: str) -> SignedAuthorization:
-    items = require_list(item, place)
+def _decode_signed(item: RlpItem, location: str) -> SignedAuthorization:
+    items = require_list(item, location)
     if len(items) != _TUPLE_ITEMS:
-        raise TransactionDecodingError(place, f"has {len(items)} items; it needs {_TUPLE_ITEMS}.")
+        raise TransactionDecodingError(
+            location, f"has {len(items)} items; it needs {_TUPLE_ITEMS}."
+        )
     authorization = Authorization(
-        chain_id=UINT.decode(items[0], f"{place}.chain_id"),
-        address=ADDRESS.decode(items[1], f"{place}.address"),
-        nonce=UINT.decode(items[2], f"{place}.nonce"),
+        chain_id=UINT.decode(items[0], f"{location}.chain_id"),
+        address=ADDRESS.decode(items[1], f"{location}.address"),
+        nonce=UINT.decode(items[2], f"{location}.nonce"),
     )
-    return SignedAuthorization(authorization, _decode_signature(items[3:], f"{place}.signature"))
+    return SignedAuthorization(authorization, _decode_signature(items[3:], f"{location}.signature"))
 
 
-def _decode_signature(items: list[RlpItem], place: str) -> bytes:
+def _decode_signature(items: list[RlpItem], location: str) -> bytes:
     y_parity, r, s = [
-        UINT.decode(item, f"{place}.{part}")
+        UINT.decode(item, f"{location}.{part}")
         for item, part in zip(items, ("y_parity", "r", "s"), strict=True)
     ]
     if y_parity > _Y_PARITY_MAX:
-        raise TransactionDecodingError(f"{place}.y_parity", "is over one byte (EIP-7702).")
+        raise TransactionDecodingError(f"{location}.y_parity", "is over one byte (EIP-7702).")
     return b"".join((r.to_bytes(32, "big"), s.to_bytes(32, "big"), y_parity.to_bytes(1, "big")))
 
 
-def _encode_all(value: AuthorizationList, place: str) -> bytes:
+def _encode_all(value: AuthorizationList, location: str) -> bytes:
     entries = enumerate(value)
-    return encode_list(b"".join([_encode_signed(one, f"{place}[{n}]") for n, one in entries]))
+    return encode_list(b"".join([_encode_signed(one, f"{location}[{n}]") for n, one in entries]))
 
 
-def _decode_all(item: RlpItem, place: str) -> AuthorizationList:
-    entries = enumerate(require_list(item, place))
-    return tuple([_decode_signed(one, f"{place}[{n}]") for n, one in entries])
+def _decode_all(item: RlpItem, location: str) -> AuthorizationList:
+    entries = enumerate(require_list(item, location))
+    return tuple([_decode_signed(one, f"{location}[{n}]") for n, one in entries])
 
 
 AUTHORIZATION_LIST = FieldCodec(_encode_all, _decode_all)

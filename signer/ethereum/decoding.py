@@ -95,6 +95,6 @@ def _join_signature(r: RlpItem, s: RlpItem, y_parity: int) -> bytes:
     return scalars + _Y_PARITY[y_parity]
 
 
-def _scalar(item: RlpItem, place: str) -> bytes:
-    scalar: int = UINT.decode(item, place)
+def _scalar(item: RlpItem, location: str) -> bytes:
+    scalar: int = UINT.decode(item, location)
     return scalar.to_bytes(32, "big")

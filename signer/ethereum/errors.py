@@ -4,13 +4,13 @@
 class EthereumError(Exception):
     """Base of errors about an address, a transaction or a signature.
 
-    ``place`` names the field (``access_list[1].storage_keys[0]``) or the character
+    ``location`` names the field (``access_list[1].storage_keys[0]``) or the character
     (``character 7``, counted from 1). No message carries key material.
     """
 
-    def __init__(self, place: str, reason: str) -> None:
-        super().__init__(f"{place} {reason}")
-        self.place = place
+    def __init__(self, location: str, reason: str) -> None:
+        super().__init__(f"{location} {reason}")
+        self.location = location
         self.reason = reason
 
 

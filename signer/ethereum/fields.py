@@ -24,110 +24,110 @@ _EMPTY_LIST: Final = encode_list(b"")
 class FieldCodec(NamedTuple):
     """Codec of one kind of field: from a Python value to RLP, and from a decoded RLP item.
 
-    Both take the field's place for TransactionEncodingError or TransactionDecodingError.
+    Both take the field's location for TransactionEncodingError or TransactionDecodingError.
     """
 
     encode: Callable[[Any, str], bytes]
     decode: Callable[[RlpItem, str], Any]
 
 
-def require_list(item: RlpItem, place: str) -> list[RlpItem]:
+def require_list(item: RlpItem, location: str) -> list[RlpItem]:
     """Return the item if it is a list; raise TransactionDecodingError otherwise."""
     if not isinstance(item, list):
-        raise TransactionDecodingError(place, "is bytes; it must be a list.")
+        raise TransactionDecodingError(location, "is bytes; it must be a list.")
     return item
 
 
-def _encode_uint(value: int, place: str) -> bytes:
+def _encode_uint(value: int, location: str) -> bytes:
     if 0 <= value <= UINT256_MAX:
         return encode_uint(value)
-    raise TransactionEncodingError(place, "must be from 0 to 2^256 - 1.")
+    raise TransactionEncodingError(location, "must be from 0 to 2^256 - 1.")
 
 
-def _decode_uint(item: RlpItem, place: str) -> int:
+def _decode_uint(item: RlpItem, location: str) -> int:
     if isinstance(item, bytes) and len(item) <= _UINT256_BYTES and item[:1] != b"\x00":
         return int.from_bytes(item, "big")
-    content = _decode_bytes(item, place)
+    content = _decode_bytes(item, location)
     fault = "a leading zero byte" if content[0] == 0 else f"more than {_UINT256_BYTES} bytes"
-    raise TransactionDecodingError(place, f"is an integer with {fault}.")
+    raise TransactionDecodingError(location, f"is an integer with {fault}.")
 
 
 def _encode_bytes(value: bytes, _place: str) -> bytes:
     return encode_string(value)
 
 
-def _decode_bytes(item: RlpItem, place: str) -> bytes:
+def _decode_bytes(item: RlpItem, location: str) -> bytes:
     if not isinstance(item, bytes):
-        raise TransactionDecodingError(place, "is a list; it must be bytes.")
+        raise TransactionDecodingError(location, "is a list; it must be bytes.")
     return item
 
 
-def _encode_address(value: bytes | None, place: str) -> bytes:
-    return _encode_exactly(ADDRESS_BYTES, value or b"", place)
+def _encode_address(value: bytes | None, location: str) -> bytes:
+    return _encode_exactly(ADDRESS_BYTES, value or b"", location)
 
 
-def _decode_address(item: RlpItem, place: str) -> bytes:
-    return _decode_exactly(ADDRESS_BYTES, item, place)
+def _decode_address(item: RlpItem, location: str) -> bytes:
+    return _decode_exactly(ADDRESS_BYTES, item, location)
 
 
-def _encode_recipient(value: bytes | None, place: str) -> bytes:
-    return _EMPTY_STRING if value is None else _encode_exactly(ADDRESS_BYTES, value, place)
+def _encode_recipient(value: bytes | None, location: str) -> bytes:
+    return _EMPTY_STRING if value is None else _encode_exactly(ADDRESS_BYTES, value, location)
 
 
-def _decode_recipient(item: RlpItem, place: str) -> bytes | None:
-    return None if item == b"" else _decode_exactly(ADDRESS_BYTES, item, place)
+def _decode_recipient(item: RlpItem, location: str) -> bytes | None:
+    return None if item == b"" else _decode_exactly(ADDRESS_BYTES, item, location)
 
 
-def _encode_exactly(length: int, value: bytes, place: str) -> bytes:
+def _encode_exactly(length: int, value: bytes, location: str) -> bytes:
     if len(value) == length:
         return encode_string(value)
-    raise TransactionEncodingError(place, f"is {len(value)} bytes; it needs {length}.")
+    raise TransactionEncodingError(location, f"is {len(value)} bytes; it needs {length}.")
 
 
-def _decode_exactly(length: int, item: RlpItem, place: str) -> bytes:
-    content = _decode_bytes(item, place)
+def _decode_exactly(length: int, item: RlpItem, location: str) -> bytes:
+    content = _decode_bytes(item, location)
     if len(content) != length:
-        raise TransactionDecodingError(place, f"is {len(content)} bytes; it needs {length}.")
+        raise TransactionDecodingError(location, f"is {len(content)} bytes; it needs {length}.")
     return content
 
 
-def _encode_hashes(value: Sequence[bytes], place: str) -> bytes:
+def _encode_hashes(value: Sequence[bytes], location: str) -> bytes:
     hashes = enumerate(value)
     return encode_list(
-        b"".join([_encode_exactly(HASH_BYTES, one, f"{place}[{n}]") for n, one in hashes])
+        b"".join([_encode_exactly(HASH_BYTES, one, f"{location}[{n}]") for n, one in hashes])
     )
 
 
-def _decode_hashes(item: RlpItem, place: str) -> tuple[bytes, ...]:
-    hashes = enumerate(require_list(item, place))
-    return tuple([_decode_exactly(HASH_BYTES, one, f"{place}[{n}]") for n, one in hashes])
+def _decode_hashes(item: RlpItem, location: str) -> tuple[bytes, ...]:
+    hashes = enumerate(require_list(item, location))
+    return tuple([_decode_exactly(HASH_BYTES, one, f"{location}[{n}]") for n, one in hashes])
 
 
-def _encode_access_list(value: AccessList, place: str) -> bytes:
+def _encode_access_list(value: AccessList, location: str) -> bytes:
     if not value:  # the common case
         return _EMPTY_LIST
     entries = enumerate(value)
     return encode_list(
-        b"".join([_encode_access_entry(entry, f"{place}[{n}]") for n, entry in entries])
+        b"".join([_encode_access_entry(entry, f"{location}[{n}]") for n, entry in entries])
     )
 
 
-def _encode_access_entry(entry: tuple[bytes, tuple[bytes, ...]], place: str) -> bytes:
-    address = _encode_address(entry[0], f"{place}.address")
-    return encode_list(address + _encode_hashes(entry[1], f"{place}.storage_keys"))
+def _encode_access_entry(entry: tuple[bytes, tuple[bytes, ...]], location: str) -> bytes:
+    address = _encode_address(entry[0], f"{location}.address")
+    return encode_list(address + _encode_hashes(entry[1], f"{location}.storage_keys"))
 
 
-def _decode_access_list(item: RlpItem, place: str) -> AccessList:
-    entries = enumerate(require_list(item, place))
-    return tuple([_decode_access_entry(entry, f"{place}[{n}]") for n, entry in entries])
+def _decode_access_list(item: RlpItem, location: str) -> AccessList:
+    entries = enumerate(require_list(item, location))
+    return tuple([_decode_access_entry(entry, f"{location}[{n}]") for n, entry in entries])
 
 
-def _decode_access_entry(item: RlpItem, place: str) -> tuple[bytes, tuple[bytes, ...]]:
-    parts = require_list(item, place)
+def _decode_access_entry(item: RlpItem, location: str) -> tuple[bytes, tuple[bytes, ...]]:
+    parts = require_list(item, location)
     if len(parts) != _ACCESS_ENTRY_ITEMS:
-        raise TransactionDecodingError(place, f"has {len(parts)} items; it needs two.")
-    address = _decode_address(parts[0], f"{place}.address")
-    return address, _decode_hashes(parts[1], f"{place}.storage_keys")
+        raise TransactionDecodingError(location, f"has {len(parts)} items; it needs two.")
+    address = _decode_address(parts[0], f"{location}.address")
+    return address, _decode_hashes(parts[1], f"{location}.storage_keys")
 
 
 UINT = FieldCodec(_encode_uint, _decode_uint)

@@ -1,4 +1,4 @@
-"""Finders of `validation`: each returns the place where a transaction breaks a rule, or None.
+"""Finders of `validation`: each returns the location where a transaction breaks a rule, or None.
 
 The rule table runs a finder only on records that have the fields it reads.
 """
@@ -57,13 +57,13 @@ def missing(field: str) -> Finder:
 
 
 def in_each_authorization(find: Finder) -> Finder:
-    """Apply ``find`` to every authorization of the list and return the first place it finds."""
+    """Apply ``find`` to every authorization of the list and return the first location it finds."""
 
     def find_in_list(tx: SetCodeTransaction) -> str | None:
         for entry, signed in enumerate(tx.authorization_list):
-            place = find(signed.authorization)
-            if place is not None:
-                return f"authorization_list[{entry}].{place}"
+            location = find(signed.authorization)
+            if location is not None:
+                return f"authorization_list[{entry}].{location}"
         return None
 
     return find_in_list
@@ -132,7 +132,7 @@ def unrecoverable_authorization(tx: SetCodeTransaction) -> str | None:
         try:
             authority(signed)
         except SignatureError as error:
-            return f"authorization_list[{entry}].{error.place}"
+            return f"authorization_list[{entry}].{error.location}"
     return None
 
 

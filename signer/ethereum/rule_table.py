@@ -24,7 +24,7 @@ from signer.ethereum.transaction import (
 
 
 class Rule(NamedTuple):
-    """One rule: its code, the finder of the place that breaks it, and the requirement in words.
+    """One rule: its code, the finder of the location that breaks it, and the requirement in words.
 
     ``records`` are the transaction types that it applies to.
     """

@@ -16,10 +16,10 @@ _RULES_OF: Final = {
 
 @dataclass(frozen=True, slots=True)
 class TransactionProblem:
-    """Why a transaction is rejected: a stable code, the place, and a sentence with the place."""
+    """Why a transaction is rejected: a stable code, the location, and a sentence with it."""
 
     code: str
-    place: str
+    location: str
     detail: str
 
 
@@ -38,7 +38,7 @@ def first_authorization_problem(authorization: Authorization) -> TransactionProb
 
 def _first(rules: Iterable[Rule], record: Any) -> TransactionProblem | None:
     for code, find, requirement, _ in rules:
-        place = find(record)
-        if place is not None:
-            return TransactionProblem(code, place, f"{place} {requirement}.")
+        location = find(record)
+        if location is not None:
+            return TransactionProblem(code, location, f"{location} {requirement}.")
     return None

@@ -76,5 +76,5 @@ PASSED = Passed()
 def invalid(problem: TransactionProblem) -> Rejected:
     """Return the rejection of a transaction that breaks a rule of the protocol."""
     detail = f"{problem.code}: {problem.detail}"
-    evidence = {"code": problem.code, "place": problem.place}
+    evidence = {"code": problem.code, "place": problem.location}
     return Rejected(Reason.INVALID_TRANSACTION, detail, evidence)

@@ -21,7 +21,7 @@ def decide(intent: TypedDataIntent, policy: Policy, _account: Account, facts: Fa
     try:
         typed_data = read_typed_data(intent.typed_data, intent.chain_id)
     except TypedDataError as error:
-        evidence = {"code": error.code.value, "place": error.place[:_PLACE_MAX]}
+        evidence = {"code": error.code.value, "place": error.location[:_PLACE_MAX]}
         return Rejected(Reason.INVALID_TYPED_DATA, f"{error.code}: {error}", evidence)
     return _judge(typed_data, policy, strict=facts.settings.require_explicit)
 

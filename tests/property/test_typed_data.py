@@ -29,7 +29,7 @@ def digest_or_place(made: Document) -> bytes | str:
     try:
         return read(made).digest
     except TypedDataError as error:
-        return error.place
+        return error.location
 
 
 @effort(1)

@@ -64,7 +64,7 @@ def test_ethers_transactions_without_a_chain_id_are_rejected(
     for case in cases:
         with pytest.raises(TransactionDecodingError) as refusal:
             decode_signed(bytes_of(case["signedLegacy"]))
-        assert refusal.value.place == "signature.v", case["name"]
+        assert refusal.value.location == "signature.v", case["name"]
     assert len(cases) > 1_600
     report_cases(capsys, f"ethers v6 signedLegacy: {len(cases)} of {len(cases)} refused")
 

@@ -31,7 +31,7 @@ def read_typed_data(document: str, chain_id: int) -> TypedData:
     """Parse a document of ``types``, ``primaryType``, ``domain`` and ``message``, and hash it.
 
     ``document`` is JSON text; ``chain_id`` is the chain that the signature is for. Raises
-    TypedDataError, with a code and the place, unless the message is exactly one value of exactly
+    TypedDataError, with a code and the location, unless the message is exactly one value of exactly
     these types. Source: EIP-712.
     """
     parts = _read_parts(document)
@@ -82,8 +82,8 @@ def _sentence(error: JsonError) -> str:
 
 
 def _place(repeated: Path | None) -> str:
-    """Format a path as a place (``message.to[0]``)."""
-    place = "document" if repeated is None else ""
+    """Format a path as a location (``message.to[0]``)."""
+    location = "document" if repeated is None else ""
     for step in repeated or ():
-        place += f"[{step}]" if isinstance(step, int) else f".{shown_name(step)}"
-    return place.removeprefix(".")
+        location += f"[{step}]" if isinstance(step, int) else f".{shown_name(step)}"
+    return location.removeprefix(".")

@@ -81,13 +81,13 @@ def _derive(present: tuple[bool, ...]) -> tuple[Struct, list[dict[str, str]]]:
 
 def _mismatch(definition: Any) -> TypedDataError:
     """Return the error of a definition that differs from the derived one."""
-    place = f"types.{DOMAIN_TYPE}"
+    location = f"types.{DOMAIN_TYPE}"
     try:
         read_members(definition)
     except TypedDataError as error:
-        return error.within(place)
+        return error.within(location)
     reason = "must list exactly the fields that the domain has, in the standard's order."
-    return TypedDataError(Code.DOMAIN_TYPE_MISMATCH, reason, place)
+    return TypedDataError(Code.DOMAIN_TYPE_MISMATCH, reason, location)
 
 
 def _domain(value: dict[str, Any], for_chain_id: int, separator: bytes) -> Domain:

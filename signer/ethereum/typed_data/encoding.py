@@ -23,7 +23,7 @@ class Encoder:
     def hash_struct(self, struct: Struct, value: Any, depth: int = 1) -> bytes:
         """Return the 32-byte hashStruct of a value that has exactly the struct's members.
 
-        Raises TypedDataError with a place relative to the value.
+        Raises TypedDataError with a location relative to the value.
         """
         _require_depth(depth)
         _require_members(struct, value)

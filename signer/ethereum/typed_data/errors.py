@@ -71,16 +71,16 @@ MEANING: dict[Code, str] = {
 
 
 class TypedDataError(EthereumError):
-    """Typed data is invalid; has a stable code and the place (``message.to[0].wallet``).
+    """Typed data is invalid; has a stable code and the location (``message.to[0].wallet``).
 
-    ``place`` repeats only well-formed names of the document, ``reason`` nothing of it.
+    ``location`` repeats only well-formed names of the document, ``reason`` nothing of it.
     """
 
-    def __init__(self, code: Code, reason: str, place: str = "") -> None:
-        super().__init__(place, reason)
+    def __init__(self, code: Code, reason: str, location: str = "") -> None:
+        super().__init__(location, reason)
         self.code = code
 
     def within(self, outer: str) -> "TypedDataError":
-        """Return the same error with its place relative to the enclosing value."""
-        dot = "." if self.place and not self.place.startswith("[") else ""
-        return TypedDataError(self.code, self.reason, f"{outer}{dot}{self.place}")
+        """Return the same error with its location relative to the enclosing value."""
+        dot = "." if self.location and not self.location.startswith("[") else ""
+        return TypedDataError(self.code, self.reason, f"{outer}{dot}{self.location}")

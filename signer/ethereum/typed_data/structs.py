@@ -103,7 +103,7 @@ def define(name: str, members: Members) -> str:
 
 
 def shown_name(name: str) -> str:
-    """Return a name from the document for use in a place; ``?`` if it is ill-formed."""
+    """Return a name from the document for use in a location; ``?`` if it is ill-formed."""
     return name if len(name) <= NAME_MAX and _MEMBER_NAME.fullmatch(name) else "?"
 
 

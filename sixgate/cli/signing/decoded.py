@@ -15,7 +15,8 @@ from sixgate.api import Json
 def decoded(raw: bytes) -> Json:
     """Return type, hash, sender, every field and the signature of a signed transaction.
 
-    Bytes are in hex, integers above 2^53 decimal strings. Raises ``EthereumError`` with the place.
+    Bytes are in hex, integers above 2^53 decimal strings. Raises ``EthereumError``, which names
+    the location.
     """
     tx, signature = decode_signed(raw)
     return {

@@ -118,7 +118,7 @@ def decode(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Decode a signed transaction. Invalid bytes are refused with the place of the error."""
+    """Decode a signed transaction. Invalid bytes are refused with the location of the error."""
     text = (sys.stdin.read() if raw == "-" else raw).strip()
     try:
         found = decoded(bytes.fromhex(text.removeprefix("0x")))

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from schemas.canonical import event_id
 from schemas.clearance import Clearance, Gate, Verdict
-from schemas.dsse import INTENT_TYPE, Envelope, pae, seal
+from schemas.dsse import INTENT_TYPE, Envelope, pae, signed_envelope
 from schemas.intent import TransactionIntent, intent_digest
 from schemas.outcome import IntentRejected, TransactionSigned
 from schemas.reasons import Reason
@@ -103,7 +103,7 @@ def sample_intent(n: int, account: str) -> TransactionIntent:
 
 def sealed(intent: TransactionIntent) -> Envelope:
     body = intent.encode()
-    return seal(INTENT_TYPE, body, intent.agent, AGENT_KEY.sign(pae(INTENT_TYPE, body)))
+    return signed_envelope(INTENT_TYPE, body, intent.agent, AGENT_KEY.sign(pae(INTENT_TYPE, body)))
 
 
 def clearances(name: str, envelope: Envelope, at_ms: int) -> Iterator[tuple[Clearance, Topic]]:

@@ -47,11 +47,11 @@ def test_a_letter_of_the_wrong_case_is_located(address: bytes, index: int) -> No
     assert not is_checksum_address(wrong)
     with pytest.raises(AddressError) as refusal:
         parse_address(wrong)
-    assert refusal.value.place == f"character {index + 1}"
+    assert refusal.value.location == f"character {index + 1}"
 
 
 @pytest.mark.parametrize(
-    ("text", "place"),
+    ("text", "location"),
     [
         ("", "character 1"),
         ("0x", "length"),
@@ -74,10 +74,10 @@ def test_a_letter_of_the_wrong_case_is_located(address: bytes, index: int) -> No
         ("vitalik.eth", "character 1"),
     ],
 )
-def test_a_malformed_address_is_rejected_with_the_position(text: str, place: str) -> None:
+def test_a_malformed_address_is_rejected_with_the_position(text: str, location: str) -> None:
     with pytest.raises(AddressError) as refusal:
         parse_address(text)
-    assert refusal.value.place == place
+    assert refusal.value.location == location
     assert str(refusal.value).isascii()
 
 
@@ -114,4 +114,4 @@ def test_the_generator_has_its_known_address() -> None:
 def test_an_invalid_public_key_has_no_address(public_key: bytes) -> None:
     with pytest.raises(AddressError) as refusal:
         address_of(public_key)
-    assert refusal.value.place == "public_key"
+    assert refusal.value.location == "public_key"

@@ -90,14 +90,14 @@ def test_another_accounts_key_cannot_sign_an_authorization() -> None:
 
 
 @pytest.mark.parametrize(
-    ("terms", "place"),
+    ("terms", "location"),
     [
         (Authorization(-1, bytes(20), 0), "authorization.chain_id"),
         (Authorization(1, bytes(19), 0), "authorization.address"),
         (Authorization(1, bytes(20), 2**256), "authorization.nonce"),
     ],
 )
-def test_a_value_without_an_encoding_has_no_digest(terms: Authorization, place: str) -> None:
+def test_a_value_without_an_encoding_has_no_digest(terms: Authorization, location: str) -> None:
     with pytest.raises(TransactionEncodingError) as refusal:
         authorization_hash(terms)
-    assert refusal.value.place == place
+    assert refusal.value.location == location

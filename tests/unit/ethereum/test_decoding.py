@@ -77,7 +77,7 @@ def test_a_signed_transaction_decodes_to_its_fields(tx: Transaction) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tx", "index", "item", "place"),
+    ("tx", "index", "item", "location"),
     [
         (TX, CHAIN_ID, b"\x00\x01", "chain_id"),
         (TX, NONCE, b"\x00", "nonce"),
@@ -126,16 +126,16 @@ def test_a_signed_transaction_decodes_to_its_fields(tx: Transaction) -> None:
     ],
 )
 def test_a_malformed_field_is_rejected_with_its_place(
-    tx: Transaction, index: int, item: object, place: str
+    tx: Transaction, index: int, item: object, location: str
 ) -> None:
     for decode in (decode_signed, sender):
         with pytest.raises(TransactionDecodingError) as refusal:
             decode(_with_item(_signed(tx), index, item))
-        assert refusal.value.place == place
+        assert refusal.value.location == location
 
 
 @pytest.mark.parametrize(
-    ("index", "item", "place"),
+    ("index", "item", "location"),
     [
         (Y_PARITY, b"\x02", "signature.y_parity"),
         (Y_PARITY, b"\x1b", "signature.y_parity"),
@@ -152,11 +152,11 @@ def test_a_malformed_field_is_rejected_with_its_place(
     ],
 )
 def test_a_malformed_signature_is_rejected_with_its_place(
-    index: int, item: object, place: str
+    index: int, item: object, location: str
 ) -> None:
     with pytest.raises((TransactionDecodingError, SignatureError)) as refusal:
         decode_signed(_with_item(SIGNED, index, item))
-    assert refusal.value.place == place
+    assert refusal.value.location == location
 
 
 @pytest.mark.parametrize("v", [27, 28])
@@ -165,7 +165,7 @@ def test_a_legacy_transaction_without_a_chain_id_is_rejected_as_replayable(
 ) -> None:
     with pytest.raises(TransactionDecodingError, match="chain id") as refusal:
         decode_signed(_with_item(_signed(LEGACY), LEGACY_V, bytes([v])))
-    assert refusal.value.place == "signature.v"
+    assert refusal.value.location == "signature.v"
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_a_legacy_transaction_without_a_chain_id_is_rejected_as_replayable(
 def test_a_v_without_a_chain_id_is_rejected(v: object) -> None:
     with pytest.raises(TransactionDecodingError) as refusal:
         decode_signed(_with_item(_signed(LEGACY), LEGACY_V, v))
-    assert refusal.value.place == "signature.v"
+    assert refusal.value.location == "signature.v"
 
 
 @pytest.mark.parametrize("v", [37, 38, 2**64, 2**255])

@@ -93,7 +93,7 @@ def test_transactions_are_immutable(tx: Transaction) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tx", "change", "place"),
+    ("tx", "change", "location"),
     [
         (TRANSFER, {"chain_id": -1}, "chain_id"),
         (TRANSFER, {"nonce": 2**256}, "nonce"),
@@ -135,11 +135,11 @@ def test_transactions_are_immutable(tx: Transaction) -> None:
     ],
 )
 def test_a_value_that_does_not_decode_is_not_encoded(
-    tx: Transaction, change: dict[str, Any], place: str
+    tx: Transaction, change: dict[str, Any], location: str
 ) -> None:
     with pytest.raises(TransactionEncodingError) as refusal:
         encode(replace(tx, **change))
-    assert refusal.value.place == place
+    assert refusal.value.location == location
 
 
 @pytest.mark.parametrize("tx", EVERY_TYPE)
@@ -151,6 +151,6 @@ def test_an_invalid_signature_is_not_encoded(tx: Transaction) -> None:
 def test_every_error_is_an_ethereum_error_with_place_and_reason() -> None:
     with pytest.raises(EthereumError) as refusal:
         encode(replace(TRANSFER, to=bytes(3)))
-    assert refusal.value.place == "to"
+    assert refusal.value.location == "to"
     assert re.findall(r"\d+", refusal.value.reason) == ["3", "20"]
     assert str(refusal.value) == f"to {refusal.value.reason}"

@@ -27,7 +27,7 @@ def test_the_largest_valid_values_pass(signature: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("signature", "place"),
+    ("signature", "location"),
     [
         (b"", "signature"),
         (_signature()[:64], "signature"),
@@ -42,10 +42,12 @@ def test_the_largest_valid_values_pass(signature: bytes) -> None:
         (_signature(y_parity=27), "signature.y_parity"),
     ],
 )
-def test_an_invalid_signature_is_rejected_with_the_wrong_part(signature: bytes, place: str) -> None:
+def test_an_invalid_signature_is_rejected_with_the_wrong_part(
+    signature: bytes, location: str
+) -> None:
     with pytest.raises(SignatureError) as refusal:
         check_signature(signature)
-    assert refusal.value.place == place
+    assert refusal.value.location == location
 
 
 def test_the_signer_is_recovered() -> None:
@@ -63,7 +65,7 @@ def test_a_malleated_signature_is_rejected() -> None:
 def test_an_r_off_the_curve_recovers_no_key() -> None:
     with pytest.raises(SignatureError) as refusal:
         recover_address(DIGEST, _signature(r=5))  # 5^3 + 7 is no square modulo p
-    assert refusal.value.place == "signature"
+    assert refusal.value.location == "signature"
 
 
 @given(st.binary(min_size=32, max_size=32), st.binary(min_size=65, max_size=65))

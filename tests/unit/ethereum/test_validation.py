@@ -188,8 +188,8 @@ BROKEN: list[tuple[tuple[Any, ...], dict[str, Any], str, str]] = [
     ),
 ]
 BREACHES = [
-    pytest.param(replace(tx, **change), code, place, id=f"type {EVERY_TYPE.index(tx)} {code}")
-    for types, change, code, place in BROKEN
+    pytest.param(replace(tx, **change), code, location, id=f"type {EVERY_TYPE.index(tx)} {code}")
+    for types, change, code, location in BROKEN
     for tx in types
 ]
 LAST_INSIDE: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
@@ -219,14 +219,14 @@ ACCEPTED = [replace(tx, **change) for types, change in LAST_INSIDE for tx in typ
 GREATEST_SIGNATURE = b"\x7f" * 64 + b"\x01"
 
 
-@pytest.mark.parametrize(("tx", "code", "place"), BREACHES)
+@pytest.mark.parametrize(("tx", "code", "location"), BREACHES)
 def test_each_broken_rule_is_reported_with_its_place(
-    tx: Transaction, code: str, place: str
+    tx: Transaction, code: str, location: str
 ) -> None:
     problem = first_problem(tx)
     assert problem is not None
-    assert (problem.code, problem.place) == (code, place)
-    assert problem.detail.startswith(place + " must ")
+    assert (problem.code, problem.location) == (code, location)
+    assert problem.detail.startswith(location + " must ")
 
 
 @pytest.mark.parametrize("tx", ACCEPTED)
@@ -279,7 +279,7 @@ def test_codes_are_stable() -> None:
 
 
 @pytest.mark.parametrize(
-    ("authorization", "code", "place"),
+    ("authorization", "code", "location"),
     [
         (Authorization(-1, bytes(20), 0), "authorization_chain_id_out_of_range", "chain_id"),
         (Authorization(2**64, bytes(20), 0), "authorization_chain_id_out_of_range", "chain_id"),
@@ -290,11 +290,11 @@ def test_codes_are_stable() -> None:
     ],
 )
 def test_a_single_authorization_is_checked_by_its_own_rules(
-    authorization: Authorization, code: str, place: str
+    authorization: Authorization, code: str, location: str
 ) -> None:
     problem = first_authorization_problem(authorization)
     assert problem is not None
-    assert (problem.code, problem.place) == (code, place)
+    assert (problem.code, problem.location) == (code, location)
     assert code in {rule.code for rule in AUTHORIZATION_RULES}
 
 

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from schemas.audit import AuditRecord
-from schemas.dsse import INTENT_TYPE, REGISTRY_TYPE, Envelope, seal
+from schemas.dsse import INTENT_TYPE, REGISTRY_TYPE, Envelope, signed_envelope
 from schemas.intent import intent_digest
 from schemas.record import Record
 from schemas.redaction import redacted
@@ -57,13 +57,15 @@ def test_an_envelope_keeps_its_bytes_and_is_named_by_its_payload() -> None:
 
 def test_two_signatures_over_one_payload_have_one_event_id() -> None:
     body = sample_intent(1, "treasury").encode()
-    first, second = (seal(INTENT_TYPE, body, "a", sig).encode() for sig in (b"1" * 64, b"2" * 64))
+    first, second = (
+        signed_envelope(INTENT_TYPE, body, "a", sig).encode() for sig in (b"1" * 64, b"2" * 64)
+    )
     assert entry(first).event_id == entry(second).event_id
 
 
 def test_payload_types_keep_digests_apart() -> None:
     body = canonical({"a": 1})
-    made = entry(seal(REGISTRY_TYPE, body, "a", b"s" * 64).encode(), Topic.REGISTRY)
+    made = entry(signed_envelope(REGISTRY_TYPE, body, "a", b"s" * 64).encode(), Topic.REGISTRY)
     assert made.event_id == record_digest(body)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.dsse import INTENT_TYPE, Envelope, pae, seal
+from schemas.dsse import INTENT_TYPE, Envelope, pae, signed_envelope
 from schemas.heads import LedgerHead
 from signer.signatures import Ed25519Signer
 from streams.ledger.errors import LedgerRewrittenError, LedgerUnavailableError
@@ -37,7 +37,7 @@ def test_a_head_of_another_key_is_refused() -> None:
 
 def test_a_signature_over_another_payload_type_is_refused() -> None:
     body = head().encode()
-    forged = seal(INTENT_TYPE, body, "ledger-1", LEDGER_KEY.sign(pae(INTENT_TYPE, body)))
+    forged = signed_envelope(INTENT_TYPE, body, "ledger-1", LEDGER_KEY.sign(pae(INTENT_TYPE, body)))
     with pytest.raises(LedgerRewrittenError):
         HEAD_KEY.open(forged)
 

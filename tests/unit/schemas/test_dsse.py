@@ -3,7 +3,7 @@ import base64
 import pytest
 
 from schemas.canonical import MalformedError
-from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE, Envelope, pae, seal
+from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE, Envelope, pae, signed_envelope
 from tests.harness.builders.cases import intent, sealed
 
 ENVELOPE = sealed(intent())
@@ -23,7 +23,7 @@ def test_lengths_separate_type_and_body() -> None:
 
 
 def test_an_envelope_returns_its_body() -> None:
-    envelope = seal(INTENT_TYPE, b"\x00\xff", "alice", b"\x01" * 64)
+    envelope = signed_envelope(INTENT_TYPE, b"\x00\xff", "alice", b"\x01" * 64)
     again = Envelope.decode(envelope.encode())
     assert (again.body(), again.signature()) == (b"\x00\xff", b"\x01" * 64)
     assert again.signed_bytes(INTENT_TYPE) == pae(INTENT_TYPE, b"\x00\xff")
@@ -81,5 +81,5 @@ def test_a_non_canonical_envelope_is_rejected(old: bytes, new: bytes) -> None:
 
 
 def test_an_empty_payload_is_signed_too() -> None:
-    empty = seal(INTENT_TYPE, b"", "alice", b"")
+    empty = signed_envelope(INTENT_TYPE, b"", "alice", b"")
     assert base64.b64decode(Envelope.decode(empty.encode()).payload) == b""

@@ -1,4 +1,4 @@
-"""Every error of typed data, with its code and exact place."""
+"""Every error of typed data, with its code and exact location."""
 
 import json
 from typing import Any
@@ -181,12 +181,12 @@ ROWS: list[tuple[Code, str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("code", "place", "made"), ROWS)
-def test_each_violation_is_reported_with_its_place(code: Code, place: str, made: Any) -> None:
+@pytest.mark.parametrize(("code", "location", "made"), ROWS)
+def test_each_violation_is_reported_with_its_place(code: Code, location: str, made: Any) -> None:
     with pytest.raises(TypedDataError) as refusal:
         read(made)
-    assert (refusal.value.code, refusal.value.place) == (code, place)
-    assert str(refusal.value) == f"{place} {refusal.value.reason}"
+    assert (refusal.value.code, refusal.value.location) == (code, location)
+    assert str(refusal.value) == f"{location} {refusal.value.reason}"
     assert refusal.value.reason.endswith(".")
 
 
