@@ -8,7 +8,7 @@ from schemas.canonical import Canonical, digest
 from schemas.client_share import ClientShare
 from schemas.fields import Count, Digest, ExpiryMs, IdempotencyKey, Name, Nonce, Ordinal, TimeMs
 from schemas.outcome import MessageSigned, PinnedOutcome, TransactionSigned
-from signer.nonces import ANY_CHAIN, Nonces, nonce_key
+from signer.nonces import ANY_CHAIN, AccountNonces, nonce_key
 from signer.window import DAY_MS, MINUTE_MS, SPENT_MS, Window, WindowField
 
 
@@ -78,8 +78,8 @@ class Account(Canonical):
         window = self.spent.move(signed.decided_at_ms, now_ms, signed.value_wei, SPENT_MS)
         return self.model_copy(update={"spent": window})
 
-    def _used(self) -> Nonces:
-        return Nonces(self.nonces, self.ahead or {})
+    def _used(self) -> AccountNonces:
+        return AccountNonces(self.nonces, self.ahead or {})
 
 
 class LiveIntent(Canonical):

@@ -7,7 +7,7 @@ from itertools import count
 from schemas.audit import audited, input_digest
 from schemas.record import Outgoing
 from signer.custody.failures import ProviderFailure
-from signer.custody.kms.journal import KmsCall, KmsJournal
+from signer.custody.kms.journal import JournaledCall, KmsJournal
 from signer.vaults.vault import VersionId
 
 
@@ -34,7 +34,7 @@ class CustodyRecords:
             self._failure(version_id, failure, at_ms) for version_id, failure in failures
         ]
 
-    def _call(self, call: KmsCall) -> Outgoing:
+    def _call(self, call: JournaledCall) -> Outgoing:
         context = call.context.decode("utf-8", "replace")
         ended = f"failed, {call.failed}" if call.failed else "done"
         return audited(

@@ -10,7 +10,7 @@ ANY_CHAIN: Final = 0
 Value = TypeVar("Value")
 
 
-class Nonces(NamedTuple):
+class AccountNonces(NamedTuple):
     """Used nonces by ``address@chain``: the highest, and those of authorizations above a free one.
 
     ``ahead`` is ascending. For chain 0 it has all nonces: an authorization for every chain uses its
@@ -31,7 +31,7 @@ class Nonces(NamedTuple):
             nonce += 1
         return nonce
 
-    def after(self, signed: TransactionSigned | MessageSigned) -> "Nonces":
+    def after(self, signed: TransactionSigned | MessageSigned) -> "AccountNonces":
         """Return the nonces after a signed transaction or message; most messages use none."""
         nonce = signed.nonce
         if nonce is None:
@@ -42,7 +42,7 @@ class Nonces(NamedTuple):
             return self._replace(ahead={**self.ahead, key: tuple(sorted((*held, nonce)))})
         left = tuple(one for one in held if one > nonce)
         others = {name: ones for name, ones in self.ahead.items() if name != key}
-        return Nonces({**self.highest, key: nonce}, others | ({key: left} if left else {}))
+        return AccountNonces({**self.highest, key: nonce}, others | ({key: left} if left else {}))
 
     def _above(self, sender: str, chain_id: int) -> int:
         if chain_id == ANY_CHAIN:

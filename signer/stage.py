@@ -38,7 +38,7 @@ from signer.rules.decision import Facts
 from signer.signatures import Ed25519Signer, InvalidSignatureError
 from signer.signing import signed
 
-Pinned: TypeAlias = tuple[str, LiveIntent]
+PinnedOutcome: TypeAlias = tuple[str, LiveIntent]
 """A record of the memory with its key."""
 SIGNED_TOPICS = (Topic.OUTCOMES, Topic.SIGNED)
 
@@ -56,7 +56,7 @@ class Batch:
     """The result of one batch: events to publish now, and pinned outcomes to sign."""
 
     events: list[Outgoing] = field(default_factory=list)
-    pinned: list[Pinned] = field(default_factory=list)
+    pinned: list[PinnedOutcome] = field(default_factory=list)
 
 
 class HaltError(Exception):
@@ -116,11 +116,11 @@ class SigningStage:
         batch.events += self.key_use.drain()
         return batch
 
-    def unfinished(self) -> list[Pinned]:
+    def unfinished(self) -> list[PinnedOutcome]:
         """Return the outcomes that an earlier boot pinned, in order."""
         return sorted(self.memory.pinned(), key=lambda found: found[1].sequence)
 
-    def open_keys(self, pinned: Sequence[Pinned], now_ms: int) -> None:
+    def open_keys(self, pinned: Sequence[PinnedOutcome], now_ms: int) -> None:
         """Open the keys of pinned outcomes; this may take as long as the KMS takes.
 
         Raises ``CustodyError``, and ``HaltError`` if the key is no longer the pinned one.
@@ -130,12 +130,12 @@ class SigningStage:
             if isinstance(live.pinned, TransactionSigned | MessageSigned):
                 self._pinned_key(live.pinned, live)
 
-    def recover(self, pinned: Sequence[Pinned], now_ms: int) -> Batch:
+    def recover(self, pinned: Sequence[PinnedOutcome], now_ms: int) -> Batch:
         """Return as a batch what an earlier boot pinned; the charges count from now."""
         self.recharge(pinned, now_ms)
         return Batch(self.key_use.drain(), list(pinned))
 
-    def recharge(self, pinned: Sequence[Pinned], now_ms: int) -> None:
+    def recharge(self, pinned: Sequence[PinnedOutcome], now_ms: int) -> None:
         """Let the charges of pinned outcomes count from now.
 
         Otherwise a charge could leave the window before the money moves (ADR 2).

@@ -7,8 +7,8 @@ from signer.ethereum.encoding import TRANSACTION_TYPES
 from signer.ethereum.transaction import TxType
 from signer.ethereum.validation import TransactionProblem
 
-# The fields of each type, except the common ones.
 _COMMON: Final = frozenset({"chain_id", "nonce", "gas_limit", "to", "value_wei", "data"})
+# The fields of each type, except the common ones.
 FIELDS: Final[dict[int, frozenset[str]]] = {
     row.number: frozenset(name for name, _ in row.fields) - _COMMON for row in TRANSACTION_TYPES
 }

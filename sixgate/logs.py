@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import orjson
 
-from signer.custody.kms.journal import KmsCall
+from signer.custody.kms.journal import JournaledCall
 from streams.slow_calls import SLOW_MS
 
 OWN_LOGGER = "sixgate"
@@ -81,7 +81,7 @@ def configure_logging(level: str) -> None:
     logging.getLogger(OWN_LOGGER).setLevel(level.upper())
 
 
-def log_kms_call(call: KmsCall) -> None:
+def log_kms_call(call: JournaledCall) -> None:
     """Log a KMS call that failed or was slow; its record on the topic ``audit`` has the rest."""
     facts = {"call": call.call, "key": call.key_id, "elapsed_ms": call.elapsed_ms}
     if call.failed:

@@ -8,7 +8,7 @@ from signer.ethereum.encoding import (
     LEGACY,
     TRANSACTION_TYPES,
     Encoding,
-    TransactionType,
+    TransactionFormat,
     encode_values,
 )
 from signer.ethereum.errors import SignatureError, TransactionDecodingError
@@ -43,7 +43,7 @@ def sender(raw: bytes) -> bytes:
     return recover_address(encoding.signing_hash(), signature)
 
 
-def _read(raw: bytes) -> tuple[TransactionType, list[Any], Encoding, bytes]:
+def _read(raw: bytes) -> tuple[TransactionFormat, list[Any], Encoding, bytes]:
     row, items = _read_items(raw)
     *_, v, r, s = items
     fields = zip(row.fields, items, strict=False)  # all items but the signature's
@@ -61,7 +61,7 @@ def _read(raw: bytes) -> tuple[TransactionType, list[Any], Encoding, bytes]:
     return row, values, encoding, signature
 
 
-def _read_items(raw: bytes) -> tuple[TransactionType, list[RlpItem]]:
+def _read_items(raw: bytes) -> tuple[TransactionFormat, list[RlpItem]]:
     if len(raw) > MAX_TRANSACTION_BYTES:
         raise TransactionDecodingError("transaction", f"is over {MAX_TRANSACTION_BYTES} bytes.")
     prefix = raw[:1]

@@ -36,7 +36,7 @@ EIP155_V_BASE: Final = 35
 EIP155_CHAIN_IDS: Final = range(1, (UINT256_MAX - EIP155_V_BASE - 1) // 2 + 1)
 
 
-class TransactionType(NamedTuple):
+class TransactionFormat(NamedTuple):
     """One row of the table of types: number, record, and the items of its RLP list.
 
     The three items of the signature follow them.
@@ -59,22 +59,22 @@ _CALL: Final = (("to", ADDRESS), ("value_wei", UINT), ("data", BYTES))
 _ACCESS_LIST: Final = ("access_list", ACCESS_LIST)
 
 # For type 0, EIP-155 appends the chain id to the fields to sign, and encodes it in v afterwards.
-LEGACY: Final = TransactionType(
+LEGACY: Final = TransactionFormat(
     TxType.LEGACY, LegacyTransaction, (("nonce", UINT), *_GAS_PRICE, *_CALL_OR_CREATE)
 )
 TRANSACTION_TYPES: Final = (
     LEGACY,
-    TransactionType(
+    TransactionFormat(
         TxType.ACCESS_LIST,
         AccessListTransaction,
         (*_CHAIN_AND_NONCE, *_GAS_PRICE, *_CALL_OR_CREATE, _ACCESS_LIST),
     ),
-    TransactionType(
+    TransactionFormat(
         TxType.FEE_MARKET,
         FeeMarketTransaction,
         (*_CHAIN_AND_NONCE, *_FEE_MARKET, *_CALL_OR_CREATE, _ACCESS_LIST),
     ),
-    TransactionType(
+    TransactionFormat(
         TxType.BLOB,
         BlobTransaction,
         (
@@ -86,7 +86,7 @@ TRANSACTION_TYPES: Final = (
             ("blob_versioned_hashes", HASHES),
         ),
     ),
-    TransactionType(
+    TransactionFormat(
         TxType.SET_CODE,
         SetCodeTransaction,
         (
@@ -146,7 +146,7 @@ def encode(tx: Transaction) -> Encoding:
     return encode_values(row, values_of(tx))
 
 
-def encode_values(row: TransactionType, values: Sequence[Any]) -> Encoding:
+def encode_values(row: TransactionFormat, values: Sequence[Any]) -> Encoding:
     """Encode the values of a record of a type, in its order, as `encode` does."""
     named = zip(row.fields, values, strict=False)  # the chain id of type 0 is not a list item
     content = b"".join([write(value, name) for (name, (write, _)), value in named])

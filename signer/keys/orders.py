@@ -21,7 +21,7 @@ from signer.order_validity import too_early, validity_problem
 from signer.registry import Registry
 from signer.signatures import InvalidSignatureError, open_envelope_of_any
 
-_PARCEL: TypeAdapter[Envelope | KeyDelivery] = TypeAdapter(Envelope | KeyDelivery)
+_ORDER_RECORD: TypeAdapter[Envelope | KeyDelivery] = TypeAdapter(Envelope | KeyDelivery)
 
 
 class KeyOrderError(Exception):
@@ -48,12 +48,12 @@ def open_order(raw: bytes, registry: Registry) -> VerifiedKeyOrder:
     imported key's address must be claimed by that account in the registry.
     """
     try:
-        parcel = decode_as(_PARCEL.validate_json, raw)
+        record = decode_as(_ORDER_RECORD.validate_json, raw)
     except MalformedError as error:
         raise KeyOrderError(f"the request is malformed ({error})") from None
-    if isinstance(parcel, Envelope):
-        return _ordered(parcel, registry, None)
-    return _ordered(parcel.request, registry, parcel)
+    if isinstance(record, Envelope):
+        return _ordered(record, registry, None)
+    return _ordered(record.request, registry, record)
 
 
 def read_order(envelope: Envelope, registry: Registry) -> AnyOrder:

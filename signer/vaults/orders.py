@@ -23,7 +23,7 @@ from signer.registry import Registry
 from signer.signatures import InvalidSignatureError, open_envelope
 from signer.vaults.vault import Vault
 
-_PARCEL: TypeAdapter[Envelope | SecretDelivery] = TypeAdapter(Envelope | SecretDelivery)
+_ORDER_RECORD: TypeAdapter[Envelope | SecretDelivery] = TypeAdapter(Envelope | SecretDelivery)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +52,24 @@ class VerifiedVaultOrder:
         return "rotate" if isinstance(self.order, SecretOrder) and self.order.version > 1 else "put"
 
 
-def vault_parcel(raw: bytes) -> Envelope | SecretDelivery | None:
+def decode_vault_record(raw: bytes) -> Envelope | SecretDelivery | None:
     """Return the vault order in a record of ``keys.requests``; None if it holds another order."""
     try:
-        parcel = decode_as(_PARCEL.validate_json, raw)
+        record = decode_as(_ORDER_RECORD.validate_json, raw)
     except MalformedError:
         return None
-    envelope = parcel if isinstance(parcel, Envelope) else parcel.request
-    return parcel if envelope.payload_type == VAULT_ORDER_TYPE else None
+    envelope = record if isinstance(record, Envelope) else record.request
+    return record if envelope.payload_type == VAULT_ORDER_TYPE else None
 
 
-def open_vault_order(parcel: Envelope | SecretDelivery, registry: Registry) -> VerifiedVaultOrder:
+def open_vault_order(record: Envelope | SecretDelivery, registry: Registry) -> VerifiedVaultOrder:
     """Verify an order that an admin signed, or the agent that it names; raise ``KeyOrderError``.
 
     Its vault exists and can hold what it orders. ``authorize_order`` decides whether an agent may
     give it.
     """
-    delivery = parcel if isinstance(parcel, SecretDelivery) else None
-    envelope = parcel if isinstance(parcel, Envelope) else parcel.request
+    delivery = record if isinstance(record, SecretDelivery) else None
+    envelope = record if isinstance(record, Envelope) else record.request
     (order, actor), body = _verified(envelope, registry), envelope.body()
     vault = registry.vaults.get((order.account, order.vault))
     if order.org != registry.org or vault is None:

@@ -73,7 +73,7 @@ class CustodyProcess:
         self._holders = open_custody_holders(folder, settings.kms, journal)
         run_id = secrets.token_hex(RUN_ID_BYTES)
         self._records = CustodyRecords(settings.custody.name, run_id, journal)
-        self._known: Projections | None = None
+        self._projections: Projections | None = None
         self.monitor = Monitor(self.role, self._lag)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -85,16 +85,16 @@ class CustodyProcess:
             # 2.
             fresh = Freshness(broker, trust.trust_root, self.monitor, self._settings.custody)
             await opened.enter_async_context(fresh)
-            known = Projections(broker, trust.trust_root, wall_ms)
-            self._known = await opened.enter_async_context(known)
+            projections = Projections(broker, trust.trust_root, wall_ms)
+            self._projections = await opened.enter_async_context(projections)
             sender = await opened.enter_async_context(sending(broker, lambda: trust.partitions))
             await fresh.head(stop)
             appender = Appender(sender, asyncio.get_running_loop(), "an access to a secret")
             clock = SteadyClock(wall_ms, boot_ms)
             environment = KafkaReadEnvironment(
-                known, fresh, appender, self._records, self.monitor, clock.now_ms
+                projections, fresh, appender, self._records, self.monitor, clock.now_ms
             )
-            await self._serve(environment, self._secret_service(known), stop, opened)
+            await self._serve(environment, self._secret_service(projections), stop, opened)
 
     async def _serve(
         self,
@@ -122,13 +122,13 @@ class CustodyProcess:
             await _wait_for_either(stop, failed)
         await asyncio.to_thread(environment.flush_records)
 
-    def _secret_service(self, known: Projections) -> SecretService:
-        registry, vault = known.view.registry, known.vault
+    def _secret_service(self, projections: Projections) -> SecretService:
+        registry, vault = projections.view.registry, projections.vault
         sealing = SecretSealing(registry, vault.secrets, self._holders, secrets.token_bytes)
         return new_secret_service(registry, vault.keys, sealing)
 
     def _lag(self) -> Iterator[PartitionLag]:
-        return self._known.lag() if self._known else iter(())
+        return self._projections.lag() if self._projections else iter(())
 
 
 @asynccontextmanager

@@ -32,16 +32,16 @@ class KafkaReadEnvironment:
 
     def __init__(
         self,
-        known: Projections,
+        projections: Projections,
         fresh: Freshness,
         appender: Appender,
         records: CustodyRecords,
         monitor: Monitor,
         now_ms: Callable[[], int],
     ) -> None:
-        """Must be called on the event loop that runs ``known``."""
+        """Must be called on the event loop that runs ``projections``."""
         self.actor = records.actor
-        self._known = known
+        self._projections = projections
         self._fresh = fresh
         self._appender = appender
         self._records = records
@@ -75,9 +75,9 @@ class KafkaReadEnvironment:
     async def _refresh(self) -> None:
         """Read registry and vault to their end; refuse a registry without the head's records."""
         head = await self._fresh.head()
-        await self._known.refresh()
+        await self._projections.refresh()
         if head is not None:
-            require_not_withheld(head, self._known.view.registry)
+            require_not_withheld(head, self._projections.view.registry)
 
     def _append(self, *last: Outgoing) -> None:
         with self._append_lock:

@@ -22,7 +22,12 @@ from signer.keys.register import KeyRegister
 from signer.registry import Registry, RegistryRecordError
 from signer.stage import HaltError
 from signer.vaults.client_shares import require_client
-from signer.vaults.orders import VerifiedVaultOrder, authorize_order, open_vault_order, vault_parcel
+from signer.vaults.orders import (
+    VerifiedVaultOrder,
+    authorize_order,
+    decode_vault_record,
+    open_vault_order,
+)
 from signer.vaults.register import VaultRegister
 from sixgate.answers import snapshot
 from sixgate.api import ApiError, Json, bytes_of
@@ -100,10 +105,10 @@ def checked_vault_order(
     everything else for such an agent: it must not learn whether a secret exists or its version.
     """
     _check_size(raw, "vault_refused")
-    if (parcel := vault_parcel(raw)) is None:
+    if (record := decode_vault_record(raw)) is None:
         raise ApiError("vault_refused", "the record is not a vault order")
     try:
-        ordered = open_vault_order(parcel, registry)
+        ordered = open_vault_order(record, registry)
         if isinstance(authorize_order(ordered, registry, wall_ms()), AccessRefused):
             return ordered
         if isinstance(ordered.order, SecretOrder) and not snapshot.vault_answer(vaults, ordered.id):

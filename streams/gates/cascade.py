@@ -28,9 +28,9 @@ def run(
     """Run records through the gates in order; ``simulate`` is called once for all that need it."""
     cascade = Cascade()
     passages = [p for record in records if (p := _admit(record, view, at_ms, cascade))]
-    gated = [_run_gates(passage, BEFORE_SIMULATION, view, cascade) for passage in passages]
-    reports = _reports(gated, simulate)
-    for topic, passage in gated:
+    judged = [_run_gates(passage, BEFORE_SIMULATION, view, cascade) for passage in passages]
+    reports = _reports(judged, simulate)
+    for topic, passage in judged:
         report = reports.get(passage.source)
         decided = passage.with_report(report, view) if report else passage
         if topic is Topic.CHAIN_CLEARED:
@@ -59,10 +59,10 @@ def _run_gates(
     return topic, passage
 
 
-def _reports(gated: Sequence[tuple[Topic, Passage]], simulate: Simulate) -> dict[str, Envelope]:
+def _reports(judged: Sequence[tuple[Topic, Passage]], simulate: Simulate) -> dict[str, Envelope]:
     waiting = [
         passage
-        for topic, passage in gated
+        for topic, passage in judged
         if topic is Topic.CHAIN_CLEARED
         and required(passage.case.intent, passage.case.facts.settings)
     ]

@@ -59,7 +59,7 @@ class Projections:
             raise no_registry()
 
     @property
-    def known(self) -> tuple[int, int]:
+    def counts(self) -> tuple[int, int]:
         """The number of known registry records and vault events, whichever task read them."""
         return self.view.registry.record_count, self.vault.count
 

@@ -33,6 +33,11 @@ RETRY_MS = 60_000
 STUCK_REPORTED_MAX = 16
 
 
+def owns_every_account(_account: str) -> bool:
+    """Return True: a signer without shards or slots decides for every account."""
+    return True
+
+
 @dataclass(slots=True)
 class CustodyMaintenance:
     """Does each kind of work in portions and retries ``RETRY_MS`` after a KMS failed.
@@ -45,7 +50,7 @@ class CustodyMaintenance:
     keychain: Keychain
     shares: ShareKeyRotation
     records: CustodyRecords
-    owns: Callable[[str], bool] = bool  # true for every account name
+    owns: Callable[[str], bool] = owns_every_account
     _rewrap_after_ms: int = 0
     _rotate_after_ms: int = 0
     _announced: tuple[int, int | None] = (-1, None)  # registry sequence, share key version

@@ -116,11 +116,11 @@ class EmbeddedRunner:
             return self._maintain(now_ms)
         # 2. If the process ends here, answers and verdicts exist in memory only.
         trail = self.slot.administer(registry.records, requests.records, now_ms)
-        gated = self._run_gates(submitted.records, now_ms)
-        arrivals = [Arrival(passage.source, passage.clearance) for passage in gated.decided]
+        judged = self._run_gates(submitted.records, now_ms)
+        arrivals = [Arrival(passage.source, passage.clearance) for passage in judged.decided]
         read = registry.positions | requests.positions | submitted.positions
         # 3., 4. ``judge`` yields two commits; it signs only after the first one is durable.
-        commits = self.slot.judge(arrivals, trail + gated.events, now_ms, read)
+        commits = self.slot.judge(arrivals, trail + judged.events, now_ms, read)
         self._commit_all(commits, now_ms)
         return sum(len(one.records) for one in batch)
 

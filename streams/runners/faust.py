@@ -43,14 +43,14 @@ class GateRunner:
 
     def __init__(
         self,
-        known: Projections,
+        projections: Projections,
         sender: Sender,
         simulate: Simulate,
         now_ms: Callable[[], Awaitable[int]],
         on_sent: OnSent,
         in_flight: InFlight,
     ) -> None:
-        self._known = known
+        self._projections = projections
         self._sender = sender
         self._simulate = simulate
         self._now_ms = now_ms
@@ -65,7 +65,7 @@ class GateRunner:
         waiting = [(name, one) for name, one in found if not self._in_flight.was_pipelined(name)]
         if waiting:
             # 2. If the process ends here, nothing was sent.
-            results = await self._judge_known(gate, [one for _, one in waiting])
+            results = await self._judge_with_newest_registry(gate, [one for _, one in waiting])
             # Noted before sending: the records may be delivered before ``send`` returns.
             self._in_flight.note_sending(one for one in results if one.event.topic in GATE_OF)
             events = [one.event for one in results]
@@ -76,21 +76,23 @@ class GateRunner:
         for name, _ in waiting:
             self._in_flight.note_answered(name)
 
-    async def _judge_known(self, gate: RuleGate, records: Sequence[Record]) -> list[Sent]:
+    async def _judge_with_newest_registry(
+        self, gate: RuleGate, records: Sequence[Record]
+    ) -> list[Sent]:
         """Judge records; judge them again with a newer registry if one would end unattributed.
 
         Such a record may depend on a registration that this process has not read yet.
         """
-        before = self._known.known
+        before = self._projections.counts
         results = await self._judge(gate, records)
         if any(one.event.topic in ENDS for one in results):
-            await self._known.refresh()
-            if self._known.known != before:  # read just now, or by the background task meanwhile
+            await self._projections.refresh()
+            if self._projections.counts != before:  # by refresh or by the background task
                 results = await self._judge(gate, records)
         return results
 
     async def _judge(self, gate: RuleGate, records: Sequence[Record]) -> list[Sent]:
-        view, now_ms = self._known.view, await self._now_ms()
+        view, now_ms = self._projections.view, await self._now_ms()
         entered = [enter(gate, record, view, now_ms, self._cache) for record in records]
         if gate.gate is Gate.SIMULATION:
             entered = await self._simulated(entered)
@@ -100,23 +102,23 @@ class GateRunner:
         waiting = waiting_for_simulation(entered)
         reports = await asyncio.to_thread(self._simulate, waiting) if waiting else ()
         reported = {
-            passage.source: passage.with_report(report, self._known.view)
+            passage.source: passage.with_report(report, self._projections.view)
             for passage, report in zip(waiting, reports, strict=True)
         }
         return [reported.get(p.source, p) if isinstance(p, Passage) else p for p in entered]
 
 
-def add_gates(app: GatesApp, line: GateRunner, end_process: EndProcess) -> None:
+def add_gates(app: GatesApp, runner: GateRunner, end_process: EndProcess) -> None:
     """Add one agent per gate to the app."""
     for reads, gate in GATE_OF.items():
         add_agent(
-            app, app.names.of(reads), gate.gate.value, _work(gate, line, app.names), end_process
+            app, app.names.of(reads), gate.gate.value, _work(gate, runner, app.names), end_process
         )
 
 
-def _work(gate: RuleGate, line: GateRunner, names: Names) -> Work:
+def _work(gate: RuleGate, runner: GateRunner, names: Names) -> Work:
     async def work(messages: Sequence[Message]) -> None:
-        await line.process(gate, [_record(message, names) for message in messages])
+        await runner.process(gate, [_record(message, names) for message in messages])
 
     return work
 

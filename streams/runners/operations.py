@@ -38,8 +38,8 @@ from signer.vaults.orders import (
     VerifiedVaultOrder,
     authorize_order,
     check_timely,
+    decode_vault_record,
     open_vault_order,
-    vault_parcel,
 )
 from signer.vaults.register import VaultRegister
 from streams.gates.admission import source_of
@@ -83,8 +83,8 @@ class Operations:
 
         Idempotent: a repeated order gets its first answer.
         """
-        parcel = vault_parcel(record.value)
-        if parcel is not None and (order := recovery_order(parcel)) is not None:
+        order_record = decode_vault_record(record.value)
+        if order_record is not None and (order := recovery_order(order_record)) is not None:
 
             def about_order(action: AuditAction, detail: str) -> Outgoing:
                 return self.audit_record(action, record, now_ms, detail)
@@ -93,8 +93,8 @@ class Operations:
             return self._recover(record, trail, now_ms)
         try:
             # 1. Both functions verify the signature before they return an order.
-            if parcel is not None:
-                vault_order = open_vault_order(parcel, self.registry)
+            if order_record is not None:
+                vault_order = open_vault_order(order_record, self.registry)
                 self._check_routed(record, vault_order.order.account)
                 return self._answer_vault_order(vault_order, now_ms)
             key_order = open_order(record.value, self.registry)

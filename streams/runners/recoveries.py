@@ -53,12 +53,12 @@ class RecoveryTrail:
         self.records.append(self.make_record(action, detail))
 
 
-def recovery_order(parcel: Envelope | SecretDelivery) -> RecoveryOrder | None:
-    """Return the recovery order in a parcel, unverified; None for other orders."""
-    if not isinstance(parcel, Envelope):
+def recovery_order(record: Envelope | SecretDelivery) -> RecoveryOrder | None:
+    """Return the recovery order in a record, unverified; None for other orders."""
+    if not isinstance(record, Envelope):
         return None
     try:
-        order = decode_vault_order(parcel.body())
+        order = decode_vault_order(record.body())
     except MalformedError:
         return None
     return order if isinstance(order, RecoveryOrder) else None

@@ -23,7 +23,7 @@ from schemas.heads import RegistryHead
 from schemas.record import Outgoing, PartitionId, Record
 from schemas.topics import Topic
 from signer.freshness import require_fresh, require_not_withheld
-from signer.stage import Arrival, Batch, HaltError, Pinned, SigningStage
+from signer.stage import Arrival, Batch, HaltError, PinnedOutcome, SigningStage
 from signer.state import StateWrite
 from signer.window import SIGN_MS_MAX
 from streams.runners.operations import Operations
@@ -94,7 +94,7 @@ class Slot:
         # Until here, expired share keys still opened the client shares of pinned outcomes.
         self.operations.maintenance.shares.finishing = False
 
-    def _open_keys(self, unfinished: list[Pinned]) -> list[Pinned]:
+    def _open_keys(self, unfinished: list[PinnedOutcome]) -> list[PinnedOutcome]:
         """Open the keys of the next portion before its charges are dated.
 
         Otherwise a slow KMS would delay the signatures behind their charges.

@@ -24,7 +24,7 @@ class ReadRecords(NamedTuple):
     decided: Sequence[Record]
 
 
-class Pinned(NamedTuple):
+class PinnedBatch(NamedTuple):
     """The commit of a batch, and the admission time of each of its intents."""
 
     commit: Commit
@@ -44,7 +44,7 @@ class SlotBatches:
     newest: NewestSequences
     _checked: set[str] = field(default_factory=set)
 
-    def pin(self, read: ReadRecords, head: RegistryHead | None) -> Pinned:
+    def pin(self, read: ReadRecords, head: RegistryHead | None) -> PinnedBatch:
         """Decide records that were read after ``head``, as ``Slot.pin`` does.
 
         Raises ``StateRollbackError``, and what the slot raises.
@@ -64,7 +64,9 @@ class SlotBatches:
         arrivals = [Arrival(one.source, one.clearance) for one in received]
         # Refused records count as read too, or a restart would read and audit them again.
         positions = next_positions([*read.registry, *read.requests, *read.decided])
-        return Pinned(self.slot.pin(arrivals, trail, now_ms, positions), _admitted_ms(received))
+        return PinnedBatch(
+            self.slot.pin(arrivals, trail, now_ms, positions), _admitted_ms(received)
+        )
 
     def check_not_behind_ledger(self, accounts: Iterable[str]) -> None:
         """Compare accounts with the ledger on first use; raise ``StateRollbackError``.

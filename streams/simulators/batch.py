@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from streams.simulators.fair_queue import FairQueue
-from streams.simulators.simulation import Call, Simulation, SimulationError
+from streams.simulators.simulation import Call, Simulation, SimulationFailure
 
-Answer: TypeAlias = Simulation | SimulationError
+Answer: TypeAlias = Simulation | SimulationFailure
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +52,24 @@ class Batch:
         return [self._answers[index] for index in range(len(self.calls))]
 
 
-def no_simulator(chain_id: int) -> SimulationError:
+def no_simulator(chain_id: int) -> SimulationFailure:
     """Return the error for a chain without a genesis."""
-    return SimulationError(
+    return SimulationFailure(
         code="no_simulator", detail=f"No simulator has chain {chain_id}; add a genesis for it."
     )
 
 
-def timeout(detail: str) -> SimulationError:
+def timeout(detail: str) -> SimulationFailure:
     """Return the error for a simulation that took too long."""
-    return SimulationError(code="simulation_timeout", detail=detail)
+    return SimulationFailure(code="simulation_timeout", detail=detail)
 
 
-def failed(detail: str) -> SimulationError:
+def failed(detail: str) -> SimulationFailure:
     """Return the error for a simulation that failed."""
-    return SimulationError(code="simulation_failed", detail=detail)
+    return SimulationFailure(code="simulation_failed", detail=detail)
 
 
-def ended(how: str) -> SimulationError:
+def ended(how: str) -> SimulationFailure:
     """Return the error for a worker that ended during a call; SIGALRM is its own timeout."""
     if how.startswith("SIGALRM"):
         return timeout("The worker ended itself: the call took too long.")

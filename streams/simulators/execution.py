@@ -21,19 +21,19 @@ from streams.simulators.balances import Log
 from streams.simulators.contracts import known_errors
 from streams.simulators.genesis import Genesis
 from streams.simulators.reverts import decode_revert
-from streams.simulators.simulation import Call, Reason, Status
+from streams.simulators.simulation import Call, FailureReason, Status
 
 _REFUSALS = {
-    "LackOfFundForMaxFee": Reason.INSUFFICIENT_FUNDS,
-    "CallGasCostMoreThanGasLimit": Reason.INTRINSIC_GAS,
-    "CallerGasLimitMoreThanBlock": Reason.GAS_LIMIT_ABOVE_BLOCK,
-    "RejectCallerWithCode": Reason.SENDER_HAS_CODE,
+    "LackOfFundForMaxFee": FailureReason.INSUFFICIENT_FUNDS,
+    "CallGasCostMoreThanGasLimit": FailureReason.INTRINSIC_GAS,
+    "CallerGasLimitMoreThanBlock": FailureReason.GAS_LIMIT_ABOVE_BLOCK,
+    "RejectCallerWithCode": FailureReason.SENDER_HAS_CODE,
 }
 _HALTS = {
-    "OutOfGas": Reason.OUT_OF_GAS,
-    "OutOfFunds": Reason.INSUFFICIENT_FUNDS,
-    "OpcodeNotFound": Reason.INVALID_OPCODE,
-    "InvalidFEOpcode": Reason.INVALID_OPCODE,
+    "OutOfGas": FailureReason.OUT_OF_GAS,
+    "OutOfFunds": FailureReason.INSUFFICIENT_FUNDS,
+    "OpcodeNotFound": FailureReason.INVALID_OPCODE,
+    "InvalidFEOpcode": FailureReason.INVALID_OPCODE,
 }
 _REFUSAL_NAME = re.compile(r"Transaction\((\w+)")
 _REVERT_DATA = re.compile(r"output: 0x([0-9a-f]*)")
@@ -44,7 +44,7 @@ class Execution:
     """The result of one run; `balances_wei` has the addresses that the run accessed."""
 
     status: Status
-    reason: Reason | None = None
+    reason: FailureReason | None = None
     detail: str = ""
     gas_used: int = 0
     gas_refunded: int = 0
@@ -113,11 +113,11 @@ class Machine:
 
 def _refused(message: str) -> Execution:
     name = _found(_REFUSAL_NAME, message)
-    return Execution(Status.FAILED, _REFUSALS.get(name, Reason.TRANSACTION_INVALID), name)
+    return Execution(Status.FAILED, _REFUSALS.get(name, FailureReason.TRANSACTION_INVALID), name)
 
 
 def _halted(result: ExecutionResult) -> Execution:
-    reason = _HALTS.get(result.reason.partition("(")[0], Reason.HALTED)
+    reason = _HALTS.get(result.reason.partition("(")[0], FailureReason.HALTED)
     return Execution(Status.FAILED, reason, result.reason, result.gas_used)
 
 

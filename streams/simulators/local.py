@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from streams.simulators.genesis import GenesisError, load_genesis
 from streams.simulators.pool import PoolLimits, SimulatorPool
-from streams.simulators.simulation import Call, Simulation, SimulationError
+from streams.simulators.simulation import Call, Simulation, SimulationFailure
 
 LIMITS = PoolLimits(workers_max=2, timeout_ms=500)
 DEADLINE_MS = 2_000  # for one batch of any size
@@ -21,12 +21,12 @@ class LocalSimulator:
         self._pool = SimulatorPool((), limits)
         self._stamp: Stamp = ()
 
-    def run(self, calls: Sequence[Call], deadline_ms: int) -> list[Simulation | SimulationError]:
+    def run(self, calls: Sequence[Call], deadline_ms: int) -> list[Simulation | SimulationFailure]:
         """Simulate all calls; an unreadable genesis file fails all of them, with its error."""
         try:
             self._refresh()
         except (GenesisError, OSError) as error:
-            return [SimulationError(code="simulation_failed", detail=str(error)) for _ in calls]
+            return [SimulationFailure(code="simulation_failed", detail=str(error)) for _ in calls]
         return self._pool.run(calls, deadline_ms)
 
     def close(self) -> None:

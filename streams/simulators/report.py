@@ -9,7 +9,7 @@ from schemas.intent import TransactionIntent
 from schemas.simulation import BalanceChange, SimulationReport, Status
 from signer.signatures import Ed25519Signer
 from streams.gates.passage import Passage
-from streams.simulators.simulation import Call, Simulation, SimulationError
+from streams.simulators.simulation import Call, Simulation, SimulationFailure
 
 VALID_MS = 60_000
 CHANGES_COUNT_MAX = 256
@@ -21,7 +21,7 @@ NO_KEY = "0x" + "00" * 20
 class Simulator(Protocol):
     """Simulates transactions within a deadline; answers every call, with an error if need be."""
 
-    def run(self, calls: Sequence[Call], deadline_ms: int) -> list[Simulation | SimulationError]:
+    def run(self, calls: Sequence[Call], deadline_ms: int) -> list[Simulation | SimulationFailure]:
         """Return one answer for each call, in order, before the deadline."""
         ...
 
@@ -46,7 +46,7 @@ class Reporter:
         answers = self._simulator.run([_call(p) for p in passages], self._deadline_ms)
         return [self._report(p, answer) for p, answer in zip(passages, answers, strict=True)]
 
-    def _report(self, passage: Passage, answer: Simulation | SimulationError) -> Envelope:
+    def _report(self, passage: Passage, answer: Simulation | SimulationFailure) -> Envelope:
         now_ms = self._clock_ms()
         head = SimulationReport(
             simulator=self._identity.keyid,
@@ -56,7 +56,7 @@ class Reporter:
             simulated_at_ms=now_ms,
             expires_at_ms=now_ms + VALID_MS,
         )
-        update = _error(answer) if isinstance(answer, SimulationError) else _result(answer)
+        update = _error(answer) if isinstance(answer, SimulationFailure) else _result(answer)
         report = head.model_copy(update=update)
         return self._identity.sign_envelope(SIMULATION_TYPE, report.encode())
 
@@ -77,14 +77,14 @@ def _call(passage: Passage) -> Call:
     )
 
 
-def _status(answer: Simulation | SimulationError) -> Status:
+def _status(answer: Simulation | SimulationFailure) -> Status:
     if isinstance(answer, Simulation):
         return answer.status.value
     errors: dict[str, Status] = {"no_simulator": "no_simulator", "simulation_timeout": "timeout"}
     return errors.get(answer.code, "failed")
 
 
-def _error(answer: SimulationError) -> dict[str, object]:
+def _error(answer: SimulationFailure) -> dict[str, object]:
     return {"revert_reason": answer.detail[:TEXT_MAX]}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from streams.simulators.printable import printable
-from streams.simulators.simulation import Reason
+from streams.simulators.simulation import FailureReason
 
 _WORD = 32
 _SELECTOR = 4
@@ -25,7 +25,7 @@ _PANICS = {
 }
 
 
-def decode_revert(output: bytes, known_errors: Mapping[str, str]) -> tuple[Reason, str]:
+def decode_revert(output: bytes, known_errors: Mapping[str, str]) -> tuple[FailureReason, str]:
     """Return the reason in revert data, and a detail in printable ASCII.
 
     The detail is the text of Error(string), the name of Panic(uint256), or another error's selector
@@ -33,15 +33,15 @@ def decode_revert(output: bytes, known_errors: Mapping[str, str]) -> tuple[Reaso
     Error(string) or a Panic but is not encoded as one is a custom error.
     """
     if not output:
-        return Reason.NO_REASON, ""
+        return FailureReason.NO_REASON, ""
     selector, body = output[:_SELECTOR], output[_SELECTOR:]
     if selector == _ERROR_STRING and (text := _abi_string(body)) is not None:
-        return Reason.ERROR_STRING, printable(text)
+        return FailureReason.ERROR_STRING, printable(text)
     if selector == _PANIC and len(body) == _WORD:
         code = int.from_bytes(body)
-        return Reason.PANIC, _PANICS.get(code, hex(code))
+        return FailureReason.PANIC, _PANICS.get(code, hex(code))
     name = "0x" + selector.hex()
-    return Reason.CUSTOM_ERROR, " ".join(filter(None, (name, known_errors.get(name))))
+    return FailureReason.CUSTOM_ERROR, " ".join(filter(None, (name, known_errors.get(name))))
 
 
 def _abi_string(body: bytes) -> bytes | None:

@@ -11,7 +11,7 @@ from streams.simulators.genesis import Genesis
 from streams.simulators.simulation import (
     TRANSACTION_GAS_MAX,
     Call,
-    Reason,
+    FailureReason,
     Simulation,
     Status,
     WrongChainError,
@@ -69,7 +69,7 @@ class Revm:
         floor = calldata_floor_gas(call.data)
         if gas_limit < floor:
             detail = f"the gas limit is {gas_limit} and the calldata alone needs {floor}"
-            return Execution(Status.FAILED, Reason.INTRINSIC_GAS, detail)
+            return Execution(Status.FAILED, FailureReason.INTRINSIC_GAS, detail)
         execution = self._machine.run(call, gas_limit)
         self.gas_run += max(execution.gas_used, TRANSACTION_GAS)
         return execution
@@ -93,7 +93,7 @@ class Revm:
         if held_wei >= needed_wei:
             return None
         detail = f"the sender holds {held_wei} wei and needs {needed_wei} for value and fee"
-        return Execution(Status.FAILED, Reason.INSUFFICIENT_FUNDS, detail)
+        return Execution(Status.FAILED, FailureReason.INSUFFICIENT_FUNDS, detail)
 
     def _answer(self, call: Call, execution: Execution, gas_limit: int | None = None) -> Simulation:
         block = self._genesis.block

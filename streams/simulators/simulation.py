@@ -62,7 +62,7 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
-class Reason(StrEnum):
+class FailureReason(StrEnum):
     """Why a simulated transaction reverted (the first four) or failed (the others)."""
 
     ERROR_STRING = "error_string"
@@ -99,7 +99,7 @@ class Simulation(_Value):
 
     chain_id: Uint64
     status: Status
-    reason: Reason | None = None
+    reason: FailureReason | None = None
     detail: str = ""
     gas_used: Uint64
     gas_limit: Uint64 | None = None
@@ -110,11 +110,14 @@ class Simulation(_Value):
     base_fee_wei: Uint256
 
 
-class SimulationError(_Value):
+class SimulationFailure(_Value):
     """No simulation result: one of three codes, and one sentence for people."""
 
     code: Literal["no_simulator", "simulation_timeout", "simulation_failed"]
     detail: str
+
+
+SimulationError = SimulationFailure
 
 
 class Task(_Value):

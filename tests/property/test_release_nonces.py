@@ -6,14 +6,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from schemas.release import ReleaseReason
-from signer.attestation.release.nonces import NonceRefusedError, Nonces
+from signer.attestation.release.nonces import NonceRefusedError, ReleaseNonces
 
 AGE_MS, USED_MAX = 100, 4
 SECRET = bytes(range(32))
 
 
-def nonces(secret: bytes = SECRET) -> Nonces:
-    return Nonces(secret, age_ms_max=AGE_MS, used_max=USED_MAX)
+def nonces(secret: bytes = SECRET) -> ReleaseNonces:
+    return ReleaseNonces(secret, age_ms_max=AGE_MS, used_max=USED_MAX)
 
 
 class AnyOrder(RuleBasedStateMachine):
@@ -124,6 +124,6 @@ def test_the_secret_is_not_printed() -> None:
     assert SECRET.hex() not in shown
     assert repr(SECRET)[2:-1] not in shown
     with pytest.raises(ValueError, match="32 bytes"):
-        Nonces(b"short")
+        ReleaseNonces(b"short")
     with pytest.raises(ValueError, match="16 random bytes"):
         state.issue(b"short", 5)

@@ -19,9 +19,9 @@ from streams.simulators.pool import PoolLimits, SimulatorPool
 from streams.simulators.revm import Revm
 from streams.simulators.simulation import (
     DATA_BYTES_MAX,
-    Reason,
+    FailureReason,
     Simulation,
-    SimulationError,
+    SimulationFailure,
 )
 from tests.harness.builders.simulation import (
     ALICE,
@@ -120,7 +120,7 @@ def test_an_infinite_loop_is_killed_at_its_timeout_and_the_pool_continues(
     answers = hasty.run([LOOP], DEADLINE_MS)
 
     assert codes(answers) == ["simulation_timeout"]
-    assert isinstance(answers[0], SimulationError)
+    assert isinstance(answers[0], SimulationFailure)
     assert "1000 ms" in answers[0].detail
     assert time.monotonic() - started_s < PATIENCE_S
     assert codes(hasty.run([TRANSFER] * 4, DEADLINE_MS)) == ["succeeded"] * 4
@@ -133,14 +133,14 @@ def test_a_gas_bomb_within_the_blocks_limit_just_runs_out_of_gas() -> None:
         (answer,) = pool.run([call(CONTRACT)], DEADLINE_MS)
 
     assert isinstance(answer, Simulation)
-    assert answer.reason is Reason.OUT_OF_GAS
+    assert answer.reason is FailureReason.OUT_OF_GAS
 
 
 def test_a_memory_bomb_ends_its_worker_and_nothing_else(pool: SimulatorPool) -> None:
     answers = pool.run([TRANSFER, MEMORY_BOMB, TRANSFER], DEADLINE_MS)
 
     assert codes(answers) == ["succeeded", "simulation_failed", "succeeded"]
-    assert isinstance(answers[1], SimulationError)
+    assert isinstance(answers[1], SimulationFailure)
     assert re.search(r"SIGABRT \(memory allocation of \d+ bytes failed\)", answers[1].detail)
     assert codes(pool.run([TRANSFER], DEADLINE_MS)) == ["succeeded"]
 
@@ -162,7 +162,7 @@ def test_lack_of_funds_and_a_revert_are_answers_and_not_errors(pool: SimulatorPo
 
     assert codes(answers) == ["failed", "succeeded"]
     assert isinstance(answers[0], Simulation)
-    assert answers[0].reason is Reason.INSUFFICIENT_FUNDS
+    assert answers[0].reason is FailureReason.INSUFFICIENT_FUNDS
 
 
 def test_state_does_not_leak_between_simulations(pool: SimulatorPool) -> None:
@@ -183,7 +183,7 @@ def test_a_worker_killed_during_a_call_fails_that_call_only() -> None:
             answers = pool.run([LOOP, TRANSFER], DEADLINE_MS)
 
     assert codes(answers) == ["simulation_failed", "succeeded"]
-    assert isinstance(answers[0], SimulationError)
+    assert isinstance(answers[0], SimulationFailure)
     assert "SIGKILL" in answers[0].detail
 
 
@@ -263,7 +263,7 @@ def test_workers_that_cannot_start_are_not_restarted_for_every_call() -> None:
         guarded = GuardedSimulator(pool, boot_ms, BreakerLimits(failed_count_max=2, open_ms=10**9))
         assert codes(guarded.run([TRANSFER] * 2, DEADLINE_MS)) == ["simulation_failed"] * 2
         (probed,) = guarded.run([TRANSFER], DEADLINE_MS)
-        assert isinstance(probed, SimulationError)
+        assert isinstance(probed, SimulationFailure)
         assert "No worker" in probed.detail
         assert guarded.state is State.OPEN
         assert guarded.run([TRANSFER] * 50, DEADLINE_MS) == [probed] * 50

@@ -13,7 +13,7 @@ import pytest
 
 from streams.simulators.pool import PoolClosedError, PoolLimits, SimulatorPool
 from streams.simulators.simulation import (
-    SimulationError,
+    SimulationFailure,
 )
 from tests.harness.builders.simulation import (
     CONTRACT,
@@ -80,7 +80,7 @@ def test_workers_that_cannot_start_give_an_error_without_hanging() -> None:
         answers = pool.run([TRANSFER] * 3, DEADLINE_MS)
 
         assert codes(answers) == ["simulation_failed"] * 3
-        assert isinstance(answers[0], SimulationError)
+        assert isinstance(answers[0], SimulationFailure)
         assert answers[0].detail.startswith("No worker ")
 
 
@@ -92,7 +92,7 @@ def test_a_missing_interpreter_gives_an_error(
         answers = pool.run([TRANSFER] * 3, DEADLINE_MS)
 
     assert codes(answers) == ["simulation_failed"] * 3
-    assert isinstance(answers[0], SimulationError)
+    assert isinstance(answers[0], SimulationFailure)
     assert "No such file" in answers[0].detail
     assert codes(pool.run([TRANSFER], DEADLINE_MS)) == ["succeeded"]
 
@@ -138,7 +138,7 @@ def test_a_worker_that_never_gets_ready_times_out(
         answers = pool.run([TRANSFER] * 2, DEADLINE_MS)
 
     assert codes(answers) == ["simulation_failed"] * 2
-    assert isinstance(answers[0], SimulationError)
+    assert isinstance(answers[0], SimulationFailure)
     assert "in time" in answers[0].detail
 
 

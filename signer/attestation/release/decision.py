@@ -29,8 +29,8 @@ from signer.attestation.binding import Binding, Purpose
 from signer.attestation.errors import AttestationError
 from signer.attestation.release.answers import refuse
 from signer.attestation.release.identity import ReleaseIdentity
-from signer.attestation.release.nonces import NonceRefusedError, Nonces
-from signer.attestation.release.operations import AllowedRequest, KmsCall, KmsUnwrap, KmsWrap
+from signer.attestation.release.nonces import NonceRefusedError, ReleaseNonces
+from signer.attestation.release.operations import AllowedRequest, KmsOperation, KmsUnwrap, KmsWrap
 from signer.attestation.release.policy import ReleasePolicy
 from signer.attestation.release.request import (
     REQUEST_BYTES_MAX,
@@ -56,8 +56,8 @@ class _Refusal(Exception):  # noqa: N818 - ends the checks; never leaves this mo
 
 
 def judge(
-    raw: bytes, identity: ReleaseIdentity, nonces: Nonces, now_ms: int
-) -> tuple[Nonces, AllowedRequest | ReleaseRefused]:
+    raw: bytes, identity: ReleaseIdentity, nonces: ReleaseNonces, now_ms: int
+) -> tuple[ReleaseNonces, AllowedRequest | ReleaseRefused]:
     """Decide a request: return the next state of the nonces, and the request or a refusal."""
     name = request_digest(raw)
     try:
@@ -160,7 +160,7 @@ def _check_held(context: Context, signer: str, identity: ReleaseIdentity) -> Non
 
 def _open_box(
     ask: ReleaseAsk, binding: Binding, identity: ReleaseIdentity, now_ms: int
-) -> tuple[Workload, tuple[KmsCall, ...]]:
+) -> tuple[Workload, tuple[KmsOperation, ...]]:
     ephemeral_key = f"0x{binding.ephemeral_key_digest.hex()}"
     info = ask_box_info(ask.org, ask.provider, binding.nonce, ephemeral_key, ask.operations)
     wraps = sum(isinstance(operation, Wrap) for operation in ask.operations)
@@ -186,7 +186,7 @@ def _open_box(
         raise
 
 
-def _kms_calls(ask: ReleaseAsk, contents: list[bytearray]) -> tuple[KmsCall, ...]:
+def _kms_calls(ask: ReleaseAsk, contents: list[bytearray]) -> tuple[KmsOperation, ...]:
     if not all(0 < len(content) <= PLAINTEXT_BYTES_MAX for content in contents):
         raise _Refusal(ReleaseReason.BOX_UNREADABLE)
     to_wrap = iter(contents)

@@ -29,7 +29,7 @@ class NonceRefusedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Nonces:
+class ReleaseNonces:
     """State of a release's nonces; immutable, each change returns the next state.
 
     ``secret`` is 32 random bytes, new for each process (``ValueError`` for another size).
@@ -47,7 +47,7 @@ class Nonces:
         if len(self.secret) != SECRET_BYTES:
             raise ValueError(f"the nonce secret must be {SECRET_BYTES} bytes")
 
-    def issue(self, random: bytes, now_ms: int) -> tuple["Nonces", bytes]:
+    def issue(self, random: bytes, now_ms: int) -> tuple["ReleaseNonces", bytes]:
         """Make a nonce from 16 random bytes (``ValueError`` for another size)."""
         if len(random) != RANDOM_BYTES:
             raise ValueError(f"a nonce needs {RANDOM_BYTES} random bytes")
@@ -66,7 +66,7 @@ class Nonces:
         if nonce in self.used:
             raise NonceRefusedError(ReleaseReason.NONCE_USED)
 
-    def burn(self, nonce: bytes, now_ms: int) -> "Nonces":
+    def burn(self, nonce: bytes, now_ms: int) -> "ReleaseNonces":
         """Mark the nonce used, after ``check``; forget expired ones.
 
         Raise ``NonceRefusedError`` as ``check`` does, and if ``used_max`` are used and not expired:

@@ -27,7 +27,7 @@ class KmsWrap:
     context: bytes
 
 
-KmsCall: TypeAlias = KmsUnwrap | KmsWrap
+KmsOperation: TypeAlias = KmsUnwrap | KmsWrap
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class AllowedRequest:
     attested_key: bytes
     verified: Verified
     workload: Workload
-    calls: tuple[KmsCall, ...]
+    calls: tuple[KmsOperation, ...]
     identity: ReleaseIdentity
 
     def wipe(self) -> None:

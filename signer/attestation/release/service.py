@@ -20,8 +20,8 @@ from schemas.release import AnyDecision, ReleaseReason, ReleaseRefused, request_
 from signer.attestation.release.answers import grant, refuse
 from signer.attestation.release.decision import judge
 from signer.attestation.release.identity import ReleaseIdentity
-from signer.attestation.release.nonces import RANDOM_BYTES, SECRET_BYTES, Nonces
-from signer.attestation.release.operations import AllowedRequest, KmsCall, KmsWrap
+from signer.attestation.release.nonces import RANDOM_BYTES, SECRET_BYTES, ReleaseNonces
+from signer.attestation.release.operations import AllowedRequest, KmsOperation, KmsWrap
 from signer.attestation.release.policy import ReleasePolicy
 from signer.attestation.release.request import wipe_all
 from signer.attestation.release.token_keys import TokenKey
@@ -77,7 +77,7 @@ class ReleaseService:
         self._clock_lock = Lock()
         self._latest_ms = 0
         self._identity = self._checked(identity)
-        self._nonces = Nonces(bytes(draw(random_bytes, SECRET_BYTES)))
+        self._nonces = ReleaseNonces(bytes(draw(random_bytes, SECRET_BYTES)))
 
     def nonce(self) -> bytes:
         """Issue a nonce."""
@@ -143,7 +143,7 @@ class ReleaseService:
             allowed.wipe()
             wipe_all(results)
 
-    def _call_kms(self, item: KmsCall) -> bytes | bytearray:
+    def _call_kms(self, item: KmsOperation) -> bytes | bytearray:
         if isinstance(item, KmsWrap):
             return self._kms.wrap(item.content, item.context)
         return self._kms.unwrap(item.blob, item.context)

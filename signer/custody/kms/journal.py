@@ -13,7 +13,7 @@ CallName = Literal["wrap", "unwrap", "check"]
 
 
 @dataclass(frozen=True, slots=True)
-class KmsCall:
+class JournaledCall:
     """One call; ``context`` is its authenticated context, ``failed`` the error type or empty."""
 
     call: CallName
@@ -28,22 +28,22 @@ class KmsJournal:
     """The KMS calls of a process until ``drain``; thread-safe."""
 
     def __init__(
-        self, now_ms: Callable[[], int], on_call: Callable[[KmsCall], None] = lambda _: None
+        self, now_ms: Callable[[], int], on_call: Callable[[JournaledCall], None] = lambda _: None
     ) -> None:
         """``on_call`` gets every call when it ended, to log it."""
         self._now_ms = now_ms
         self._on_call = on_call
-        self._calls: deque[KmsCall] = deque()
+        self._calls: deque[JournaledCall] = deque()
 
     def record(
         self, name: CallName, key_id: str, context: bytes, failed: str = "", elapsed_ms: int = 0
     ) -> None:
         """Add a call that ended."""
-        call = KmsCall(name, key_id, context, self._now_ms(), failed, elapsed_ms)
+        call = JournaledCall(name, key_id, context, self._now_ms(), failed, elapsed_ms)
         self._calls.append(call)
         self._on_call(call)
 
-    def drain(self) -> list[KmsCall]:
+    def drain(self) -> list[JournaledCall]:
         """Return and clear the calls."""
         return [self._calls.popleft() for _ in range(len(self._calls))]
 

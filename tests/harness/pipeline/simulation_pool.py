@@ -10,7 +10,7 @@ from threading import Thread
 from streams.simulators.batch import Answer
 from streams.simulators.pool import PoolLimits
 from streams.simulators.simulation import (
-    SimulationError,
+    SimulationFailure,
 )
 from tests.harness.builders.simulation import (
     BOB,
@@ -38,7 +38,7 @@ TRANSFER = call(BOB, value_wei=1)
 
 
 def code(answer: Answer) -> str:
-    return answer.code if isinstance(answer, SimulationError) else answer.status.value
+    return answer.code if isinstance(answer, SimulationFailure) else answer.status.value
 
 
 def codes(answers: Sequence[Answer]) -> list[str]:

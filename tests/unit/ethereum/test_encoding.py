@@ -9,7 +9,7 @@ from signer.ethereum.encoding import (
 )
 from signer.ethereum.encoding import (
     TRANSACTION_TYPES,
-    TransactionType,
+    TransactionFormat,
     encode,
     transaction_hash,
 )
@@ -35,7 +35,7 @@ FEES = ["830f4240", "843b9aca00"]
 
 
 @pytest.mark.parametrize("row", TRANSACTION_TYPES)
-def test_the_table_lists_every_field_of_its_record_in_order(row: TransactionType) -> None:
+def test_the_table_lists_every_field_of_its_record_in_order(row: TransactionFormat) -> None:
     listed = [name for name, _ in row.fields] + (["chain_id"] if row is LEGACY_ROW else [])
     assert listed == [field.name for field in fields(row.record)]
 

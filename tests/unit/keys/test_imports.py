@@ -132,19 +132,19 @@ def test_an_import_without_its_box_and_a_box_without_an_import_are_refused(
     executor: OrderExecutor,
 ) -> None:
     executor.claim(address_for(KeyChain.ETHEREUM, NOBODYS))
-    parcel = KeyDelivery.decode(delivery())
-    assert "without its box" in why(executor.send(parcel.request.encode()))
+    import_delivery = KeyDelivery.decode(delivery())
+    assert "without its box" in why(executor.send(import_delivery.request.encode()))
     plain = sealed_request(KeyRequest(**terms()))
     boxed = KeyDelivery(id=delivery_id(plain.body()), request=plain, box="0x00")
     assert "not an import" in why(executor.send(boxed.encode()))
-    renamed = parcel.model_copy(update={"id": "0x" + "00" * 32})
+    renamed = import_delivery.model_copy(update={"id": "0x" + "00" * 32})
     assert "digest" in why(executor.send(renamed.encode()))
 
 
 def test_a_delivery_that_no_admin_signed_is_refused(executor: OrderExecutor) -> None:
-    parcel = KeyDelivery.decode(delivery())
-    order = KeyImport.decode(parcel.request.body())
-    forged = parcel.model_copy(update={"request": sealed_request(order, MALLORY)})
+    import_delivery = KeyDelivery.decode(delivery())
+    order = KeyImport.decode(import_delivery.request.body())
+    forged = import_delivery.model_copy(update={"request": sealed_request(order, MALLORY)})
     assert "signed by an admin" in why(executor.send(forged.encode()))
 
 

@@ -12,7 +12,7 @@ from streams.simulators.example import (
 )
 from streams.simulators.genesis import GenesisError, parse_genesis
 from streams.simulators.revm import Revm
-from streams.simulators.simulation import Call, Reason, Simulation, Status
+from streams.simulators.simulation import Call, FailureReason, Simulation, Status
 from tests.harness.builders.simulation import ALICE, BOB, ETHER, calldata
 
 WELL_KNOWN = {
@@ -97,7 +97,7 @@ def test_a_funded_account_holds_its_usdc_to_the_last_unit(chain: Chain) -> None:
     refused = chain.try_call(chain.marks.usdc, one_more)
     assert (refused.status, refused.reason, refused.detail) == (
         Status.REVERTED,
-        Reason.ERROR_STRING,
+        FailureReason.ERROR_STRING,
         "ERC20: transfer amount exceeds balance",
     )
     assert refused.balance_changes == ()
@@ -156,7 +156,7 @@ def test_a_failed_swap_has_a_reason(
 
     simulation = chain.try_call(chain.marks.router, calldata("Router", signature, order), value_wei)
 
-    assert (simulation.reason, simulation.detail) == (Reason.ERROR_STRING, complaint)
+    assert (simulation.reason, simulation.detail) == (FailureReason.ERROR_STRING, complaint)
 
 
 @ON_EVERY_CHAIN
@@ -166,11 +166,14 @@ def test_the_reverting_and_gas_burning_contracts_work(chain: Chain) -> None:
     burnt = chain.try_call(BURNS_GAS)
 
     assert (with_error.reason, with_error.detail) == (
-        Reason.CUSTOM_ERROR,
+        FailureReason.CUSTOM_ERROR,
         "0x4ef41257 VaultClosed(uint256)",
     )
-    assert (with_reason.reason, with_reason.detail) == (Reason.ERROR_STRING, "vault is paused")
-    assert (burnt.status, burnt.reason) == (Status.FAILED, Reason.OUT_OF_GAS)
+    assert (with_reason.reason, with_reason.detail) == (
+        FailureReason.ERROR_STRING,
+        "vault is paused",
+    )
+    assert (burnt.status, burnt.reason) == (Status.FAILED, FailureReason.OUT_OF_GAS)
 
 
 def test_gas_is_what_another_node_charges() -> None:

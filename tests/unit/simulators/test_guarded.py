@@ -8,7 +8,7 @@ import pytest
 from streams.simulators.batch import Answer, failed, no_simulator, timeout
 from streams.simulators.breaker import BreakerLimits, State
 from streams.simulators.guarded import GuardedSimulator
-from streams.simulators.simulation import Call, Simulation, SimulationError, Status
+from streams.simulators.simulation import Call, Simulation, SimulationFailure, Status
 from tests.harness.builders.simulation import BOB, CONTRACT, call
 
 DEADLINE_MS = 2_000
@@ -102,7 +102,7 @@ def test_an_immediate_refusal_has_the_code_and_the_last_error_of_the_simulator(
     guarded.remote.answer = dead
     assert guarded.run(*[TRANSFER] * 3) == ["simulation_failed"] * 3
     [refused] = guarded.simulator.run([TRANSFER], DEADLINE_MS)
-    assert isinstance(refused, SimulationError)
+    assert isinstance(refused, SimulationFailure)
     assert refused.code == "simulation_failed"
     assert "SIGKILL" in refused.detail
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from streams.simulators.printable import CHARACTERS_MAX, printable
 from streams.simulators.reverts import decode_revert
-from streams.simulators.simulation import Reason
+from streams.simulators.simulation import FailureReason
 
 ERROR = bytes.fromhex("08c379a0")
 PANIC = bytes.fromhex("4e487b71")
@@ -16,7 +16,10 @@ KNOWN = {"0x12345678": "Closed(uint256)"}
 
 @given(st.text(string.ascii_letters + " :.'", max_size=CHARACTERS_MAX))
 def test_a_reason_string_is_read_as_an_abi_library_wrote_it(text: str) -> None:
-    assert decode_revert(ERROR + encode(["string"], [text]), {}) == (Reason.ERROR_STRING, text)
+    assert decode_revert(ERROR + encode(["string"], [text]), {}) == (
+        FailureReason.ERROR_STRING,
+        text,
+    )
 
 
 @pytest.mark.parametrize(
@@ -30,24 +33,24 @@ def test_a_reason_string_is_read_as_an_abi_library_wrote_it(text: str) -> None:
     ],
 )
 def test_a_panic_is_named(code: int, name: str) -> None:
-    assert decode_revert(PANIC + encode(["uint256"], [code]), {}) == (Reason.PANIC, name)
+    assert decode_revert(PANIC + encode(["uint256"], [code]), {}) == (FailureReason.PANIC, name)
 
 
 def test_a_custom_error_is_its_selector_and_its_signature_if_known() -> None:
     body = encode(["uint256"], [5])
 
     assert decode_revert(bytes.fromhex("12345678") + body, KNOWN) == (
-        Reason.CUSTOM_ERROR,
+        FailureReason.CUSTOM_ERROR,
         "0x12345678 Closed(uint256)",
     )
     assert decode_revert(bytes.fromhex("87654321") + body, KNOWN) == (
-        Reason.CUSTOM_ERROR,
+        FailureReason.CUSTOM_ERROR,
         "0x87654321",
     )
 
 
 def test_empty_revert_data_has_no_reason() -> None:
-    assert decode_revert(b"", KNOWN) == (Reason.NO_REASON, "")
+    assert decode_revert(b"", KNOWN) == (FailureReason.NO_REASON, "")
 
 
 @pytest.mark.parametrize(
@@ -63,12 +66,12 @@ def test_empty_revert_data_has_no_reason() -> None:
     ],
 )
 def test_a_malformed_reason_string_is_a_custom_error(body: bytes) -> None:
-    assert decode_revert(ERROR + body, {}) == (Reason.CUSTOM_ERROR, "0x08c379a0")
+    assert decode_revert(ERROR + body, {}) == (FailureReason.CUSTOM_ERROR, "0x08c379a0")
 
 
 @pytest.mark.parametrize("body", [b"", b"\x11", (0x11).to_bytes(32) + b"\x00"])
 def test_a_malformed_panic_is_a_custom_error(body: bytes) -> None:
-    assert decode_revert(PANIC + body, {}) == (Reason.CUSTOM_ERROR, "0x4e487b71")
+    assert decode_revert(PANIC + body, {}) == (FailureReason.CUSTOM_ERROR, "0x4e487b71")
 
 
 def test_terminal_escapes_and_look_alike_letters_are_escaped() -> None:
@@ -89,7 +92,7 @@ def test_any_bytes_give_bounded_printable_ascii(tail: bytes, head: bytes) -> Non
 def test_a_hostile_reason_string_is_bounded_and_printable_too(text: str) -> None:
     reason, detail = decode_revert(ERROR + encode(["string"], [text]), {})
 
-    assert reason is Reason.ERROR_STRING
+    assert reason is FailureReason.ERROR_STRING
     assert len(detail) <= CHARACTERS_MAX
     assert detail.isascii()
     assert detail == "" or detail.isprintable()

@@ -6,7 +6,7 @@ from streams.simulators.revm import Revm
 from streams.simulators.simulation import (
     DATA_BYTES_MAX,
     TRANSACTION_GAS_MAX,
-    Reason,
+    FailureReason,
     Simulation,
     Status,
     WrongChainError,
@@ -90,17 +90,17 @@ def test_the_address_of_a_new_contract_follows_from_sender_and_nonce() -> None:
 @pytest.mark.parametrize(
     ("code", "status", "reason"),
     [
-        (REVERT_EMPTY, Status.REVERTED, Reason.NO_REASON),
-        (revert_with(b"\x12\x34\x56\x78"), Status.REVERTED, Reason.CUSTOM_ERROR),
-        (INVALID, Status.FAILED, Reason.INVALID_OPCODE),
-        (b"\x01", Status.FAILED, Reason.HALTED),  # ADD on an empty stack
-        (b"\x0c", Status.FAILED, Reason.INVALID_OPCODE),
-        (LOOP_FOREVER, Status.FAILED, Reason.OUT_OF_GAS),
+        (REVERT_EMPTY, Status.REVERTED, FailureReason.NO_REASON),
+        (revert_with(b"\x12\x34\x56\x78"), Status.REVERTED, FailureReason.CUSTOM_ERROR),
+        (INVALID, Status.FAILED, FailureReason.INVALID_OPCODE),
+        (b"\x01", Status.FAILED, FailureReason.HALTED),  # ADD on an empty stack
+        (b"\x0c", Status.FAILED, FailureReason.INVALID_OPCODE),
+        (LOOP_FOREVER, Status.FAILED, FailureReason.OUT_OF_GAS),
     ],
     ids=["revert", "custom", "invalid", "stack", "unknown", "loop"],
 )
 def test_every_failure_has_its_reason_and_changes_nothing(
-    code: bytes, status: Status, reason: Reason
+    code: bytes, status: Status, reason: FailureReason
 ) -> None:
     simulation = _run(code, value_wei=5)
 
@@ -117,7 +117,10 @@ def test_a_loop_burns_all_the_gas_there_is() -> None:
 def test_lack_of_funds_is_not_taken_for_a_revert() -> None:
     simulation = Revm(genesis()).simulate(call(BOB, value_wei=101 * ETHER))
 
-    assert (simulation.status, simulation.reason) == (Status.FAILED, Reason.INSUFFICIENT_FUNDS)
+    assert (simulation.status, simulation.reason) == (
+        Status.FAILED,
+        FailureReason.INSUFFICIENT_FUNDS,
+    )
     assert f"holds {100 * ETHER} wei and needs {101 * ETHER}" in simulation.detail
     assert simulation.gas_used == 0
 
@@ -125,7 +128,7 @@ def test_lack_of_funds_is_not_taken_for_a_revert() -> None:
 def test_an_address_that_the_genesis_does_not_know_has_no_funds() -> None:
     simulation = Revm(genesis()).simulate(call(ALICE, sender=BOB, value_wei=1))
 
-    assert simulation.reason is Reason.INSUFFICIENT_FUNDS
+    assert simulation.reason is FailureReason.INSUFFICIENT_FUNDS
 
 
 @pytest.mark.parametrize(("spare_wei", "status"), [(0, Status.SUCCEEDED), (-1, Status.FAILED)])
@@ -141,7 +144,7 @@ def test_the_fee_must_be_affordable_to_the_last_wei(
     )
 
     assert simulation.status is status
-    assert simulation.reason is (None if spare_wei == 0 else Reason.INSUFFICIENT_FUNDS)
+    assert simulation.reason is (None if spare_wei == 0 else FailureReason.INSUFFICIENT_FUNDS)
 
 
 def test_a_contract_that_spends_more_than_it_has_does_not_fail_the_sender() -> None:
@@ -153,17 +156,17 @@ def test_a_contract_that_spends_more_than_it_has_does_not_fail_the_sender() -> N
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"gas_limit": 20_999}, Reason.INTRINSIC_GAS),
-        ({"gas_limit": 60_000_001}, Reason.GAS_LIMIT_ABOVE_BLOCK),
-        ({"gas_limit": 2**64 - 1}, Reason.GAS_LIMIT_ABOVE_BLOCK),
-        ({"data": b"\x01" * DATA_BYTES_MAX}, Reason.INTRINSIC_GAS),
+        ({"gas_limit": 20_999}, FailureReason.INTRINSIC_GAS),
+        ({"gas_limit": 60_000_001}, FailureReason.GAS_LIMIT_ABOVE_BLOCK),
+        ({"gas_limit": 2**64 - 1}, FailureReason.GAS_LIMIT_ABOVE_BLOCK),
+        ({"data": b"\x01" * DATA_BYTES_MAX}, FailureReason.INTRINSIC_GAS),
         ({"data": bytes(DATA_BYTES_MAX), "gas_limit": 60_000_000}, None),
-        ({"data": b"\x01" * 100, "gas_limit": 24_999}, Reason.INTRINSIC_GAS),
+        ({"data": b"\x01" * 100, "gas_limit": 24_999}, FailureReason.INTRINSIC_GAS),
         ({"data": b"\x01" * 100, "gas_limit": 25_000}, None),
     ],
 )
 def test_a_transaction_that_no_block_would_include_fails(
-    fields: dict[str, object], reason: Reason | None
+    fields: dict[str, object], reason: FailureReason | None
 ) -> None:
     simulation = Revm(genesis()).simulate(call(BOB, **fields))
 
@@ -173,14 +176,17 @@ def test_a_transaction_that_no_block_would_include_fails(
 def test_init_code_over_its_limit_is_refused() -> None:
     simulation = Revm(genesis()).simulate(call(None, data=bytes(49_153)))
 
-    assert (simulation.status, simulation.reason) == (Status.FAILED, Reason.TRANSACTION_INVALID)
+    assert (simulation.status, simulation.reason) == (
+        Status.FAILED,
+        FailureReason.TRANSACTION_INVALID,
+    )
     assert simulation.detail == "CreateInitCodeSizeLimit"
 
 
 def test_a_contract_cannot_be_the_sender() -> None:
     simulation = Revm(genesis({CONTRACT: STOP})).simulate(call(BOB, sender=CONTRACT))
 
-    assert simulation.reason is Reason.SENDER_HAS_CODE
+    assert simulation.reason is FailureReason.SENDER_HAS_CODE
 
 
 def test_the_call_of_another_chain_is_refused() -> None:

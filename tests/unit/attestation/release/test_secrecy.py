@@ -11,7 +11,7 @@ import pytest
 from signer.attestation.release.client import UnwrapRequest, WrapRequest
 from signer.attestation.release.decision import judge
 from signer.attestation.release.kms import ReleasedKms, ReleaseUnreachableError
-from signer.attestation.release.nonces import Nonces
+from signer.attestation.release.nonces import ReleaseNonces
 from signer.attestation.release.operations import AllowedRequest
 from signer.custody.buffers import wiping
 from signer.custody.errors import CustodyError, KmsUnavailableError
@@ -34,7 +34,7 @@ from tests.harness.builders.secrecy import printed, shows
 
 TESTS = str(Path(__file__).parents[3])
 EPHEMERAL = Stream("signer")(32)
-NONCES = Nonces(Stream("nonces")(32))
+NONCES = ReleaseNonces(Stream("nonces")(32))
 SECRETS = (SHARE, EPHEMERAL, NONCES.secret, b"gcp".ljust(32, b"+"), b"gcp".ljust(32, b"="))
 
 
