@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from infra.image.archive import digest
 from infra.image.errors import ImageError
 from infra.image.layer import Project, build_layer, epoch_s, fetch
-from infra.image.twice import build_twice
+from infra.image.reproducibility import build_twice
 
 ROOT = Path(__file__).parents[2]
 

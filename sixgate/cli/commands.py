@@ -130,7 +130,10 @@ COMMANDS = {
     "services": Command(
         "services:app", "List services with trusted signatures; add and revoke registrars."
     ),
-    "release": Command("release:app", "Use one provider's root key for attested signers."),
+    "release": Command(
+        "release:app",
+        "Run one provider's key release until SIGTERM; create its keys, sign its policy.",
+    ),
     "topics": Command(
         "topics:app", "Plan, apply and verify Kafka's topics or, with --acls, rights."
     ),

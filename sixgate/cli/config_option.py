@@ -18,7 +18,7 @@ Config = Annotated[
         "--config",
         metavar="FILE",
         show_default=CONFIG_VARIABLE,
-        help="Settings file of a pipeline on Kafka, or of KMSs.",
+        help="Settings file (TOML): connect to Kafka, or use its KMSs.",
     ),
 ]
 

@@ -90,14 +90,19 @@ def failure_of(error: BaseException) -> Failure:
 
 @cache
 def expected_errors() -> tuple[tuple[type[BaseException], ExitCode], ...]:
-    """Import the table of expected exceptions, which imports the whole pipeline.
+    """Return the table of expected exceptions; its import imports the whole pipeline."""
+    from sixgate.cli.error_exit_codes import EXIT_CODES
 
-    A long-running process calls this before it starts: weeks later the import could fail because
-    the installation was upgraded or no file descriptor is left.
+    return EXIT_CODES
+
+
+def preload_error_table() -> None:
+    """Import the table of expected exceptions before a long-running process starts.
+
+    Weeks later the import could fail because the installation was upgraded or no file descriptor
+    is left.
     """
-    from sixgate.cli.failure_kinds import KINDS
-
-    return KINDS
+    expected_errors()
 
 
 def _foreign(error: BaseException) -> Failure:

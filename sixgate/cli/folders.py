@@ -17,8 +17,8 @@ from schemas.registry import PARTITIONS_MAX, AccountOpened, Entry
 from sixgate.chains import default_chains
 from sixgate.cli.config_option import config_file
 from sixgate.cli.entries import entry
-from sixgate.cli.failures import expected_errors
-from sixgate.cli.options import ACCOUNT_DEFAULT, DATA_DEFAULT, Data, MaybeAccount, checked_name
+from sixgate.cli.failures import preload_error_table
+from sixgate.cli.options import ACCOUNT_DEFAULT, DATA_DEFAULT, Data, checked_name, name_option
 from sixgate.cli.progress import progress
 from sixgate.cli.session import fail_usage
 from sixgate.cli.terminal import notices, safe, screen
@@ -37,7 +37,9 @@ def init(
     org: Annotated[
         str, typer.Option(metavar="NAME", callback=checked_name, help="Name of the organisation.")
     ],
-    account: MaybeAccount = ACCOUNT_DEFAULT,
+    account: Annotated[
+        str | None, name_option("--account", "Name of the first account.")
+    ] = ACCOUNT_DEFAULT,
     partitions: Annotated[
         int,
         typer.Option(
@@ -85,7 +87,7 @@ def up(*, data: Data = DATA_DEFAULT) -> None:
     from sixgate.socket.serving import serving
 
     configure_logging(os.environ.get(LOG_LEVEL_VARIABLE, "warning"))
-    expected_errors()
+    preload_error_table()
 
     with _stop_signal() as stop, folder.up_lock(), ExitStack() as owning:
         if _take_ownership(folder, stop, owning):

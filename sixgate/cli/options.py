@@ -1,7 +1,7 @@
 """Options and arguments that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -49,6 +49,11 @@ def _path(value: str | None) -> str | None:
         raise typer.BadParameter(f"{value!a} {error}") from None
 
 
+def name_option(flag: str, text: str, **more: Any) -> Any:
+    """Declare an option whose value is a name."""
+    return typer.Option(flag, metavar="NAME", callback=checked_name, help=text, **more)
+
+
 Data = Annotated[
     Path, typer.Option("--data", metavar="DIR", envvar=DATA_VARIABLE, help="Data folder.")
 ]
@@ -56,14 +61,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")
 Agent = Annotated[
     str, typer.Argument(metavar="AGENT", callback=checked_name, help="Name of the agent.")
 ]
-MaybeAgent = Annotated[
-    str | None,
-    typer.Option("--agent", metavar="NAME", callback=checked_name, help="Name of an agent."),
-]
-MaybeAccount = Annotated[
-    str | None,
-    typer.Option("--account", metavar="NAME", callback=checked_name, help="Name of an account."),
-]
+AgentFilter = Annotated[str | None, name_option("--agent", "Show only this agent.")]
+AccountFilter = Annotated[str | None, name_option("--account", "Show only this account.")]
 KeyPath = Annotated[
     str | None,
     typer.Argument(metavar="PATH", callback=_path, help="Path of the key."),

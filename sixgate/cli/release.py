@@ -19,7 +19,7 @@ from sixgate.data_folder.folder import Folder
 
 FIELDS = "docs/key-release.md lists the fields"
 app = typer.Typer(
-    help="Use one provider's root key for attested signers.",
+    help="Run one provider's key release until SIGTERM; create its keys, sign its policy.",
     epilog="Examples: sixgate release --config gcp.toml\n\nsixgate release keys --config gcp.toml",
 )
 

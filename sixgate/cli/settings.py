@@ -29,7 +29,7 @@ app = typer.Typer(
 def get(
     *,
     name: Annotated[
-        str | None, typer.Argument(show_default="all", help="Name of a setting.")
+        str | None, typer.Argument(metavar="NAME", show_default="all", help="Name of a setting.")
     ] = None,
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
@@ -51,8 +51,8 @@ def get(
 @app.command("set", epilog="Example: sixgate settings set simulation.required always")
 def set_(
     *,
-    name: Annotated[str, typer.Argument(help="Name of the setting.")],
-    value: Annotated[str, typer.Argument(help="New value.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the setting.")],
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="New value.")],
     data: Data = DATA_DEFAULT,
 ) -> None:
     """Change a setting for the whole organisation."""

@@ -102,7 +102,9 @@ _with_target = with_options(
                 show_default="one less than the replicas",
             ),
         ],
-        "acls": Annotated[bool | None, _option("--acls", "Rights instead of topics.")],
+        "acls": Annotated[
+            bool | None, _option("--acls", "Plan, apply or verify ACLs instead of topics.")
+        ],
         "ca": Annotated[
             Path | None, _option("--ca", "CA certificate for TLS (PEM).", metavar="FILE")
         ],

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.image import twice
+from infra.image import reproducibility
 from infra.image.archive import first_difference, pack
 from infra.image.bytecode import MARSHAL_VERSION, compile_tree
 from infra.image.errors import ImageError
@@ -40,7 +40,7 @@ def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_two_builds_in_different_environments_are_identical() -> None:
-    digests = twice.build_twice(ROOT, with_dependencies=False)
+    digests = reproducibility.build_twice(ROOT, with_dependencies=False)
     assert {Path(name).suffix for name in digests} == {".whl", ".tar"}
 
 
@@ -57,7 +57,7 @@ def test_a_build_that_contains_its_path_is_detected_with_the_file_name(tmp_path:
     with (checkout / "infra" / "image" / "layer.py").open("a") as code:
         code.write(leaking)
     with pytest.raises(ImageError, match=r"usr/local/bin/place .*sha256"):
-        twice.build_twice(checkout, with_dependencies=False)
+        reproducibility.build_twice(checkout, with_dependencies=False)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from sixgate.cli.entries import entry
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
 from sixgate.cli.listing import Listing, Row, show
-from sixgate.cli.options import DATA_DEFAULT, Agent, AsJson, Data, MaybeAgent
+from sixgate.cli.options import DATA_DEFAULT, Agent, AgentFilter, AsJson, Data
 from sixgate.cli.session import Session, fail_usage, session
 from sixgate.cli.terminal import notices, print_json, screen
 
@@ -73,7 +73,7 @@ def revoke(*, name: Agent, vault: Vault, paths: Paths, data: Data = DATA_DEFAULT
 
 
 @app.command("list", epilog="Example: sixgate access list --agent payroll --json")
-def list_(*, agent: MaybeAgent = None, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
+def list_(*, agent: AgentFilter = None, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
     """List grants and denies. An agent may also sign with its own key; nothing else is granted."""
     with session(data) as here:
         names = sorted(here.registry["agents"]) if agent is None else [agent]

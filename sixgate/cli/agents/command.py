@@ -12,7 +12,7 @@ from sixgate.cli.agents.policy_options import PolicyFile, PolicyId, with_limits
 from sixgate.cli.agents.views import agent_list, agent_sheet
 from sixgate.cli.entries import entry
 from sixgate.cli.listing import show
-from sixgate.cli.options import ACCOUNT_DEFAULT, DATA_DEFAULT, Agent, AsJson, Data, MaybeAccount
+from sixgate.cli.options import ACCOUNT_DEFAULT, DATA_DEFAULT, Agent, AsJson, Data, name_option
 from sixgate.cli.session import fail_usage, not_found, session
 from sixgate.cli.terminal import notices, print_json, screen
 from sixgate.clocks import wall_ms
@@ -34,7 +34,9 @@ app = typer.Typer(
 def add(  # noqa: PLR0913 - Typer reads the options from the signature
     *,
     name: Agent,
-    account: MaybeAccount = ACCOUNT_DEFAULT,
+    account: Annotated[
+        str | None, name_option("--account", "Account that the agent acts for.")
+    ] = ACCOUNT_DEFAULT,
     policy: PolicyFile = None,
     policy_id: PolicyId = None,
     data: Data = DATA_DEFAULT,

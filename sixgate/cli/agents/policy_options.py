@@ -8,7 +8,7 @@ import typer
 from sixgate.cli.shared_options import with_options
 
 PANEL = "Policy"
-PANEL_NEEDED = "Policy: required for a new one"
+PANEL_NEEDED = "Policy limits (required for a new policy)"
 RATE_NEW = 60
 """Intents per minute of a new policy without a file, unless a flag sets it."""
 

@@ -23,8 +23,8 @@ from signer.attestation.policy import VerificationPolicy
 from signer.attestation.verify import Verified
 from signer.signatures import signature_is_valid
 from sixgate.api import Json
-from sixgate.cli.attest.attested import SIMULATED, properties, verified_json
 from sixgate.cli.attest.evidence import Out, write_evidence
+from sixgate.cli.attest.views import SIMULATED, properties, verified_json
 from sixgate.cli.canonical_files import read_canonical
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError

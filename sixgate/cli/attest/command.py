@@ -15,7 +15,8 @@ from signer.attestation.report import REPORT_DATA_BYTES
 from signer.attestation.verify import Verified
 from signer.attestation.verify import verify as verify_evidence
 from sixgate.cli.attest import boots
-from sixgate.cli.attest.attested import (
+from sixgate.cli.attest.evidence import attest
+from sixgate.cli.attest.views import (
     SIMULATED,
     claim_rows,
     properties,
@@ -23,7 +24,6 @@ from sixgate.cli.attest.attested import (
     steps,
     verified_json,
 )
-from sixgate.cli.attest.evidence import attest
 from sixgate.cli.canonical_files import read_canonical
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError

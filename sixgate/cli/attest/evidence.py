@@ -13,7 +13,7 @@ from signer.attestation.evidence import EvidenceFile
 from signer.attestation.public_root import SIMULATED_ROOT
 from signer.custody.atomic_write import write_atomic
 from sixgate.api import Json
-from sixgate.cli.attest.attested import SIMULATED
+from sixgate.cli.attest.views import SIMULATED
 from sixgate.cli.config_option import Config, use_config
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError

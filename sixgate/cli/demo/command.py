@@ -16,7 +16,7 @@ from signer.signatures import Ed25519Signer
 from sixgate.authoring.intent_lines import split
 from sixgate.authoring.producer import Directory
 from sixgate.cli.config_option import config_file
-from sixgate.cli.demo.local import find_local
+from sixgate.cli.demo.local_settings import use_local_settings
 from sixgate.cli.demo.organisation import complete_organisation, create_folder
 from sixgate.cli.demo.run import DemoRun, run_demo
 from sixgate.cli.demo.script import RecordBuilder, build_records
@@ -49,7 +49,10 @@ def demo(
     ] = EXAMPLES,
     kafka: Annotated[
         bool,
-        typer.Option("--kafka", help="Use the pipeline of make up, or of --config."),
+        typer.Option(
+            "--kafka",
+            help="Use the pipeline on Kafka that make up started, or that --config names.",
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -57,7 +60,7 @@ def demo(
     started_s = time.monotonic()
     lines = list(split((examples / "intents.jsonl").read_bytes()))
     if kafka:
-        find_local()
+        use_local_settings()
     with (
         _folder(data) as folder,
         progress("preparing the organisation") as bar,

@@ -9,7 +9,7 @@ from sixgate.api import Position
 from sixgate.cli.intents.trail import trail_of
 from sixgate.cli.intents.views import intent_list, signed_line, trail_views
 from sixgate.cli.listing import show
-from sixgate.cli.options import DATA_DEFAULT, AsJson, Data, MaybeAccount, MaybeAgent
+from sixgate.cli.options import DATA_DEFAULT, AccountFilter, AgentFilter, AsJson, Data
 from sixgate.cli.session import fail_usage, session
 from sixgate.cli.terminal import print_json, print_json_line, screen
 
@@ -23,8 +23,8 @@ app = typer.Typer(
 @app.command("list", epilog="Example: sixgate intents list --agent payroll --limit 50")
 def list_(
     *,
-    agent: MaybeAgent = None,
-    account: MaybeAccount = None,
+    agent: AgentFilter = None,
+    account: AccountFilter = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number of intents.")] = 20,
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,

@@ -26,7 +26,12 @@ from sixgate.authoring.operator import KeyTarget
 from sixgate.authoring.producer import Directory, key_changes
 from sixgate.cli.agents.views import ability, key_address, key_list, permitted_agents
 from sixgate.cli.entries import entry
-from sixgate.cli.keys.choice import newest_version, previous_version, selected_key, with_choice
+from sixgate.cli.keys.selection import (
+    newest_version,
+    previous_version,
+    selected_key,
+    with_key_options,
+)
 from sixgate.cli.keys.shares import key_plan, sealed_share
 from sixgate.cli.listing import show
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
@@ -47,7 +52,7 @@ app = typer.Typer(
     "sixgate keys provision --chain base --account treasury --agent payroll\n\n"
     "sixgate keys provision --chain solana --account treasury"
 )
-@with_choice
+@with_key_options
 def provision(
     options: Json,
     *,
@@ -81,7 +86,7 @@ def list_(*, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
 
 
 @app.command(epilog="Example: sixgate keys rotate --agent payroll")
-@with_choice
+@with_key_options
 def rotate(
     options: Json,
     *,
@@ -107,7 +112,7 @@ def rotate(
 
 
 @app.command(epilog="Example: sixgate keys deactivate keys/base-signer --account treasury")
-@with_choice
+@with_key_options
 def deactivate(options: Json, *, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
     """Revoke a key: it can no longer sign. `keys rotate` makes a new version at its path."""
     with session(data) as here:
@@ -124,7 +129,7 @@ def deactivate(options: Json, *, as_json: AsJson = False, data: Data = DATA_DEFA
     epilog="Examples: sixgate keys import hot.hex wallets/hot --account treasury\n\n"
     "vault read … | sixgate keys import - --chain base --account treasury",
 )
-@with_choice
+@with_key_options
 def import_(
     *,
     file: Annotated[
@@ -156,7 +161,7 @@ def import_(
     "seal-share",
     epilog="Example: sixgate keys seal-share wallets/cold --agent payroll --share cold.share",
 )
-@with_choice
+@with_key_options
 def seal_share(
     *,
     share: Annotated[

@@ -11,16 +11,25 @@ from signer.custody.cmek import CmekContext
 from signer.custody.process import forbid_inspection
 from sixgate.api import Json
 from sixgate.authoring.vault_orders import NewSecret, VaultId
-from sixgate.cli.options import DATA_DEFAULT, AsJson, Data, MaybeAccount, MaybeAgent
+from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.secrets.client_shares import sealed_client_share, was_interrupted
 from sixgate.cli.secrets.customer_layer import unlayered
 from sixgate.cli.secrets.files import write_value
 from sixgate.cli.secrets.new_versions import select_vault, store_version, with_value
-from sixgate.cli.secrets.options import CustomerKey, Kind, Out, Reader, SecretPath, Share, Version
+from sixgate.cli.secrets.options import (
+    CustomerKey,
+    Kind,
+    MaybeReader,
+    Out,
+    Reader,
+    SecretPath,
+    Share,
+    Version,
+)
 from sixgate.cli.secrets.parties import reader
 from sixgate.cli.secrets.views import print_listed, print_stored
 from sixgate.cli.session import Session, fail_usage, not_found, session
-from sixgate.cli.vaults.options import Vault
+from sixgate.cli.vaults.options import Account, Vault
 
 KIND = "password"
 app = typer.Typer(
@@ -117,8 +126,8 @@ def get(  # noqa: PLR0913 - Typer reads the options from the signature
 def list_(
     *,
     vault: Vault,
-    account: MaybeAccount = None,
-    agent: MaybeAgent = None,
+    account: Account = None,
+    agent: MaybeReader = None,
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
@@ -140,8 +149,8 @@ def history(
     *,
     vault: Vault,
     path: SecretPath,
-    account: MaybeAccount = None,
-    agent: MaybeAgent = None,
+    account: Account = None,
+    agent: MaybeReader = None,
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:

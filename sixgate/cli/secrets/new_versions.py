@@ -1,13 +1,14 @@
 """Stores a new version of a secret: selects its vault, reads its value, seals and orders it."""
 
 from dataclasses import replace
+from typing import Annotated
 
 from signer.custody.buffers import wiping
 from signer.custody.cmek import CmekContext
 from signer.custody.process import forbid_inspection
 from sixgate.api import Json
 from sixgate.authoring.vault_orders import NewSecret, VaultId, store
-from sixgate.cli.options import MaybeAccount, MaybeAgent
+from sixgate.cli.options import name_option
 from sixgate.cli.secrets.client_shares import client_of
 from sixgate.cli.secrets.customer_layer import layered, require_customer_key
 from sixgate.cli.secrets.files import read_value
@@ -15,14 +16,17 @@ from sixgate.cli.secrets.options import CustomerKey, Generate, ShareOut, Value
 from sixgate.cli.secrets.parties import orderer
 from sixgate.cli.session import Session, fail_usage
 from sixgate.cli.shared_options import with_options
+from sixgate.cli.vaults.options import Account
 
 with_value = with_options(
     "options",
     {
         "value": Value,
         "generate": Generate,
-        "account": MaybeAccount,
-        "agent": MaybeAgent,
+        "account": Account,
+        "agent": Annotated[
+            str | None, name_option("--agent", "Order as this agent.", show_default="the admin")
+        ],
         "share_out": ShareOut,
         "customer_key": CustomerKey,
     },

@@ -8,7 +8,7 @@ import typer
 from schemas import fields
 from schemas.vault_events import SecretKind
 from sixgate.authoring.form_fields import matching
-from sixgate.cli.options import checked_name
+from sixgate.cli.options import checked_name, name_option
 
 KINDS = get_args(SecretKind)
 _secret_path = matching(
@@ -33,6 +33,9 @@ def _checked_kind(value: str | None) -> str | None:
 SecretPath = Annotated[
     str, typer.Argument(metavar="PATH", callback=_checked_path, help="Path of the secret.")
 ]
+SecretOrKeyPath = Annotated[
+    str, typer.Argument(metavar="PATH", callback=_checked_path, help="Path of the secret or key.")
+]
 Reader = Annotated[
     str,
     typer.Option(
@@ -41,6 +44,10 @@ Reader = Annotated[
         callback=checked_name,
         help="Agent that reads; its key in the folder signs.",
     ),
+]
+MaybeReader = Annotated[
+    str | None,
+    name_option("--agent", "Read as this agent; its key in the folder signs."),
 ]
 Kind = Annotated[
     str | None,

@@ -10,7 +10,7 @@ from sixgate.cli.entries import entry
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
 from sixgate.cli.listing import Listing, Row, Sheet, show
-from sixgate.cli.options import DATA_DEFAULT, AsJson, Data, MaybeAccount
+from sixgate.cli.options import DATA_DEFAULT, AccountFilter, AsJson, Data
 from sixgate.cli.session import Session, session
 from sixgate.cli.terminal import notices, print_json, screen
 from sixgate.cli.vaults import backups, keys, recoveries
@@ -65,7 +65,7 @@ def create(
 
 @app.command("list", epilog="Example: sixgate vaults list --account treasury --json")
 def list_(
-    *, account: MaybeAccount = None, as_json: AsJson = False, data: Data = DATA_DEFAULT
+    *, account: AccountFilter = None, as_json: AsJson = False, data: Data = DATA_DEFAULT
 ) -> None:
     """List all vaults with their custody modes."""
     with session(data) as here:
@@ -125,8 +125,8 @@ def set_mode(
 ) -> None:
     """Choose the mode of an automatically created vault before it is created.
 
-    For __agent-keys, and with a tier for __treasury-keys, before the account is opened. The mode of
-    an existing vault cannot be changed.
+    Run it before the account is opened: for __agent-keys, and for __treasury-keys if the setting
+    org.tier is pro, team, business or enterprise. The mode of an existing vault cannot be changed.
     """
     with session(data) as here:
         known = here.api.registry()["vaults"]

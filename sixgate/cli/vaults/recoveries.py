@@ -13,7 +13,7 @@ from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.secrets.client_shares import client_of
-from sixgate.cli.secrets.options import SecretPath, ShareOut, Version
+from sixgate.cli.secrets.options import SecretOrKeyPath, ShareOut, Version
 from sixgate.cli.secrets.parties import orderer
 from sixgate.cli.session import Session, fail_usage, not_found, session
 from sixgate.cli.terminal import notices, print_json
@@ -53,7 +53,7 @@ ShareFor = Annotated[
 def recover(  # noqa: PLR0913 - Typer reads the options from the signature
     *,
     vault: Vault,
-    path: SecretPath,
+    path: SecretOrKeyPath,
     why: Why,
     version: Version = None,
     share_out: ShareOut = None,

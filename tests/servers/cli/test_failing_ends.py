@@ -51,7 +51,7 @@ def test_a_fenced_process_keeps_its_exit_code_without_standard_error(lost: str) 
     assert done.returncode == ExitCode.TAKEN_OVER
 
 
-@pytest.mark.parametrize("loading", ["sixgate.cli.failure_kinds", "sixgate.cli.terminal"])
+@pytest.mark.parametrize("loading", ["sixgate.cli.error_exit_codes", "sixgate.cli.terminal"])
 def test_ctrl_c_while_a_failure_is_explained_is_no_traceback(loading: str) -> None:
     command = [sys.executable, "-c", INTERRUPTED.format(loading=loading)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_MAX, check=False)

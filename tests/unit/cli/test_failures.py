@@ -15,7 +15,7 @@ from signer.state import StateRollbackError
 from sixgate.api import ApiError
 from sixgate.api.errors import api_error
 from sixgate.authoring.intent_form import IntentFormError
-from sixgate.cli import failure_kinds, failures
+from sixgate.cli import error_exit_codes, failures
 from sixgate.cli.app import run
 from sixgate.cli.exit_codes import MEANING, ExitCode
 from sixgate.cli.failures import API_CODES, CommandError, failure_of
@@ -125,9 +125,9 @@ def test_a_missing_installation_gives_an_error_without_a_traceback(
     def fenced(*_: object, **__: object) -> None:
         raise KafkaFencedError("the \x1b key")
 
-    failures.expected_errors()  # as every long-running command does before it starts
+    failures.preload_error_table()  # as every long-running command does before it starts
     monkeypatch.setattr("sixgate.cli.app.app", fenced)
-    for module in ("sixgate.cli.failure_kinds", "sixgate.cli.terminal"):
+    for module in ("sixgate.cli.error_exit_codes", "sixgate.cli.terminal"):
         monkeypatch.setitem(sys.modules, module, None)  # an import of it fails
     assert run() == ExitCode.TAKEN_OVER
     assert capsys.readouterr().err == "Error: the ? key\n"
@@ -143,7 +143,7 @@ def test_every_long_running_command_loads_the_explanations_first() -> None:
     starts = {path for path in CLI.rglob("*.py") if "run_process(" in path.read_text()}
     assert starts == {CLI / "long_running.py"}
     for path in (*starts, CLI / "folders.py"):
-        assert "    expected_errors()\n" in path.read_text(), path
+        assert "    preload_error_table()\n" in path.read_text(), path
 
 
 def test_a_closed_output_prints_nothing() -> None:
@@ -151,7 +151,7 @@ def test_a_closed_output_prints_nothing() -> None:
 
 
 def test_no_subclass_follows_its_base_class() -> None:
-    kinds = [kind for kind, _ in failure_kinds.KINDS]
+    kinds = [kind for kind, _ in error_exit_codes.EXIT_CODES]
     for position, kind in enumerate(kinds):
         assert not any(issubclass(kind, earlier) for earlier in kinds[:position]), kind
 

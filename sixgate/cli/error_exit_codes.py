@@ -26,7 +26,7 @@ from streams.ledger.errors import (
 )
 
 # The first matching row applies, so a subclass stands before its base.
-KINDS: tuple[tuple[type[BaseException], ExitCode], ...] = (
+EXIT_CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (FolderBusyError, ExitCode.UNREACHABLE),
     (FolderError, ExitCode.FOLDER),
     (KeyFileError, ExitCode.FOLDER),

@@ -10,7 +10,7 @@ from sixgate.cli.failures import CommandError
 LOCAL = Path(sixgate.__file__).parents[1] / "build" / "local" / "sixgate" / "sixgate.toml"
 
 
-def find_local() -> None:
+def use_local_settings() -> None:
     """Use the pipeline of ``--config``, otherwise the one that ``make up`` started."""
     if config_file() is not None:
         return

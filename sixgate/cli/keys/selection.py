@@ -11,19 +11,24 @@ from sixgate.authoring import form_fields
 from sixgate.authoring.operator import KeyTarget
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
-from sixgate.cli.options import KeyPath, MaybeAccount, MaybeAgent
+from sixgate.cli.options import KeyPath, name_option
 from sixgate.cli.session import Session, fail_usage, not_found
 from sixgate.cli.shared_options import with_options
 
-with_choice = with_options(
+with_key_options = with_options(
     "options",
     {
         "path": KeyPath,
-        "agent": MaybeAgent,
-        "account": MaybeAccount,
+        "agent": Annotated[
+            str | None,
+            name_option("--agent", "Agent of the key. Without PATH: the agent's own key."),
+        ],
+        "account": Annotated[str | None, name_option("--account", "Account of the key.")],
         "chain": Annotated[
             str | None,
-            typer.Option(metavar="NAME", help="Chain of the key; without a path, selects its key."),
+            typer.Option(
+                metavar="NAME", help="Chain of the key. Without PATH: the chain's default key."
+            ),
         ],
     },
 )
