@@ -24,6 +24,7 @@ from streams.kafka.records import record_of
 from streams.kafka.translation import invisible_topic, translated
 
 POLL_MS = 1_000
+METADATA_S_MAX, METADATA_POLL_S = 5.0, 0.1
 READ_COUNT_MAX = 5_000
 STALLED_MS_MAX = 20_000
 QUIET_WAIT_MS = 500  # for topics with few records
@@ -164,13 +165,19 @@ class Reader:
 
 
 async def load_metadata(consumer: AIOKafkaConsumer, topics: Iterable[Topic], names: Names) -> None:
-    """Load the metadata of topics; raise ``KafkaUnreachableError`` if no broker has it.
+    """Load the metadata of topics; raise ``KafkaUnreachableError`` if no broker has it in time.
 
-    A restarted broker names neither topics nor brokers until its controller knows it again.
+    A restarted broker, or one that was frozen, names neither topics nor brokers until its
+    controller knows it again, so this retries for ``METADATA_S_MAX``.
     """
     client = consumer._client  # noqa: SLF001 - there is no public way to wait
-    if not await client.set_topics([names.of(topic) for topic in topics]):
-        raise KafkaUnreachableError("Kafka has no metadata of its brokers yet: start again.")
+    ends_at_s = asyncio.get_running_loop().time() + METADATA_S_MAX
+    has_metadata = await client.set_topics([names.of(topic) for topic in topics])
+    while not has_metadata:
+        if asyncio.get_running_loop().time() > ends_at_s:
+            raise KafkaUnreachableError("Kafka has no metadata of its brokers yet: start again.")
+        await asyncio.sleep(METADATA_POLL_S)
+        has_metadata = await client.force_metadata_update()
 
 
 def refuse_gap(at: TopicPartition, position: int, first: int) -> None:
