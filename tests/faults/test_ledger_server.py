@@ -105,10 +105,10 @@ def test_a_hanging_server_times_out_and_its_late_insert_counts_once(
         proxy.before(INSERT, server.pause)
         try:
             rig.write(40)
-            code, told = rig.await_end(sink)
+            code, log = rig.await_end(sink)
         finally:
             server.resume()
-    assert code == ExitCode.UNREACHABLE, told
+    assert code == ExitCode.UNREACHABLE, log
     rig.go_on()
 
 
@@ -143,9 +143,9 @@ def test_of_two_sinks_one_ends_and_the_chain_holds(rig: Rig, asleep_s: float) ->
     zombie.send_signal(signal.SIGCONT)
     rig.write(100)
     ended = _first_end(zombie, successor)
-    code, told = rig.await_end(ended)
+    code, log = rig.await_end(ended)
     assert code == ExitCode.TAKEN_OVER
-    assert "another process appends" in told
+    assert "another process appends" in log
     left = successor if ended is zombie else zombie
     rig.await_ledger(left)
     rig.end(left)

@@ -112,14 +112,14 @@ def test_every_variable_is_a_setting_with_a_valid_value(
 
 
 def test_settings_are_those_of_production(settings: dict[str, Settings]) -> None:
-    for told in settings.values():
-        assert told.kafka.tls is not None
-        assert (told.kafka.insecure_dev, told.kms.insecure_dev) == (False, False)
-        assert (told.kafka.copies, told.kafka.in_sync) == (3, 2)
-        assert told.signer.head_required
-        assert told.signer.ledger_required
-        assert told.gates.head_required
-    assert [name for name, told in settings.items() if told.kms != Settings().kms] == [
+    for loaded in settings.values():
+        assert loaded.kafka.tls is not None
+        assert (loaded.kafka.insecure_dev, loaded.kms.insecure_dev) == (False, False)
+        assert (loaded.kafka.copies, loaded.kafka.in_sync) == (3, 2)
+        assert loaded.signer.head_required
+        assert loaded.signer.ledger_required
+        assert loaded.gates.head_required
+    assert [name for name, loaded in settings.items() if loaded.kms != Settings().kms] == [
         "release-gcp"
     ]
     release, releases = settings["release-gcp"].release_section(), settings["signer"].releases
@@ -132,8 +132,8 @@ def test_settings_are_those_of_production(settings: dict[str, Settings]) -> None
 def test_every_file_named_in_settings_is_mounted_in_the_pod(
     pods: dict[str, Workload], settings: dict[str, Settings]
 ) -> None:
-    for name, told in settings.items():
-        pod, named = pods[name], set(_paths(told.model_dump(exclude={"data"})))
+    for name, loaded in settings.items():
+        pod, named = pods[name], set(_paths(loaded.model_dump(exclude={"data"})))
         assert bool(pod.mounts.get("/data/trust.json")) == (name not in {"ledger", "release-gcp"})
         for path in named:
             assert any(path.is_relative_to(place) for place in pod.mounts), (name, path)
@@ -200,13 +200,13 @@ def test_only_the_signer_has_the_device_and_one_token_per_release(
 def test_the_signer_asks_the_release_that_runs_with_the_token_for_it_and_no_kms(
     pods: dict[str, Workload], settings: dict[str, Settings]
 ) -> None:
-    told, released = settings["signer"], settings["release-gcp"].release_section()
-    assert told.attestation is not None
-    assert (told.attestation.platform, told.attestation.insecure_dev) == ("sev-guest", False)
-    assert told.releases is not None
-    refuse_own_kms(told.kms)
-    assert (told.releases.org, told.releases.insecure_dev) == (released.org, False)
-    ((provider, address),) = told.releases.at.items()
+    loaded, released = settings["signer"], settings["release-gcp"].release_section()
+    assert loaded.attestation is not None
+    assert (loaded.attestation.platform, loaded.attestation.insecure_dev) == ("sev-guest", False)
+    assert loaded.releases is not None
+    refuse_own_kms(loaded.kms)
+    assert (loaded.releases.org, loaded.releases.insecure_dev) == (released.org, False)
+    ((provider, address),) = loaded.releases.at.items()
     assert provider == released.provider
     (service,) = [
         found

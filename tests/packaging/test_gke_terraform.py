@@ -162,4 +162,4 @@ class Pool(NamedTuple):
 def _pools() -> dict[str, Pool]:
     line = r"^    (\w+) += \{ machine_type = \"([\w-]+)\".* tainted = (true|false) \}$"
     found = re.findall(line, (TERRAFORM / "nodes.tf").read_text(), re.MULTILINE)
-    return {name: Pool(kind, told == "true") for name, kind, told in found}
+    return {name: Pool(kind, tainted == "true") for name, kind, tainted in found}

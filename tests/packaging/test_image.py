@@ -61,7 +61,7 @@ def test_a_build_that_contains_its_path_is_detected_with_the_file_name(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "difference"),
     [
         (lambda tree: (tree / "b").write_text("other"), "b differs in sha256"),
         (lambda tree: (tree / "b").chmod(0o755), "b differs in mode"),
@@ -72,7 +72,7 @@ def test_a_build_that_contains_its_path_is_detected_with_the_file_name(tmp_path:
     ],
 )
 def test_the_first_difference_is_named(
-    tmp_path: Path, change: Callable[[Path], object], told: str | None
+    tmp_path: Path, change: Callable[[Path], object], difference: str | None
 ) -> None:
     for name in ("one", "other"):
         tree = tmp_path / name
@@ -82,7 +82,7 @@ def test_the_first_difference_is_named(
     change(tmp_path / "other")
     for name in ("one", "other"):
         pack(tmp_path / name, tmp_path / f"{name}.tar", EPOCH_S_DEFAULT)
-    assert first_difference(tmp_path / "one.tar", tmp_path / "other.tar") == told
+    assert first_difference(tmp_path / "one.tar", tmp_path / "other.tar") == difference
 
 
 def test_the_layer_does_not_contain_path_time_or_user_of_the_build(layer: Path) -> None:
@@ -131,15 +131,15 @@ def test_the_command_runs_from_the_layer_and_writes_nothing_beside_it(
 
 
 def test_bytecode_is_found_by_python_and_has_the_real_path(tmp_path: Path) -> None:
-    (tmp_path / "told.py").write_text("def where():\n    return where.__code__.co_filename\n")
+    (tmp_path / "sample.py").write_text("def where():\n    return where.__code__.co_filename\n")
     (tmp_path / "broken.py").write_text("print 'of another Python'\n")
     assert compile_tree(tmp_path) == 1
-    (tmp_path / "told.py").write_text("raise SystemExit('the source was read')\n")
-    code = "import told; print(told.where())"
+    (tmp_path / "sample.py").write_text("raise SystemExit('the source was read')\n")
+    code = "import sample; print(sample.where())"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == str(tmp_path / "told.py")
+    assert done.stdout.strip() == str(tmp_path / "sample.py")
 
 
 def test_bytecode_does_not_depend_on_object_sharing_in_the_compiler(tmp_path: Path) -> None:

@@ -114,9 +114,9 @@ def accounts(draw: st.DrawFn) -> Account:
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     asked = draw(intents)
-    told: SimulationReport | None = None
+    made_report: SimulationReport | None = None
     if draw(st.booleans()):
-        told = report(
+        made_report = report(
             asked,
             status=draw(mostly("succeeded", "reverted", "failed", "timeout", "no_simulator")),
             simulated_at_ms=NOW_MS - draw(mostly(0, 60_000, 60_001)),
@@ -131,7 +131,7 @@ def cases(draw: st.DrawFn) -> Case:
         agent=draw(agents),
         settings=draw(settings_of),
         chain=draw(mostly(chain(), None)) if asked.chain_id == BASE else None,
-        simulation=told,
+        simulation=made_report,
         key=draw(mostly(key(path=asked.key_path), None)),
         key_problem=draw(mostly(None, Reason.KEY_UNAVAILABLE)),
         owner=draw(mostly(None, live_of(intent(value_wei=77)))),
@@ -177,11 +177,15 @@ def stands(one: AgentSet, rules: Policy, known: Facts, account: Account) -> bool
 
 
 def simulated(asked: TransactionIntent, known: Facts) -> bool:
-    told = known.simulation
+    simulation = known.simulation
     if not (asked.simulate_first or known.settings.simulation_always):
         return True
-    fresh = told and told.simulated_at_ms >= NOW_MS - 60_000 and told.expires_at_ms > NOW_MS
-    return bool(fresh) and told is not None and told.status == "succeeded"
+    fresh = (
+        simulation
+        and simulation.simulated_at_ms >= NOW_MS - 60_000
+        and simulation.expires_at_ms > NOW_MS
+    )
+    return bool(fresh) and simulation is not None and simulation.status == "succeeded"
 
 
 def may_sign(asked: TransactionIntent, known: Facts) -> bool:

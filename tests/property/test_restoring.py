@@ -100,8 +100,8 @@ def log_of(lengths: tuple[int, ...], mixed: list[int]) -> list[bytes]:
 def backup_of(events: list[bytes], org: str = ORG, **vault: str) -> Backup:
     """Write and read a backup."""
     terms = {"account": ACCOUNT, "vault": "one", "mode": "envelope"} | vault
-    told = (BackedUpVault(**terms),) if events else ()  # type: ignore[arg-type]
-    header = BackupHeader(org=org, made_at_ms=NOW_MS, events=len(events), vaults=told)
+    backed_up = (BackedUpVault(**terms),) if events else ()  # type: ignore[arg-type]
+    header = BackupHeader(org=org, made_at_ms=NOW_MS, events=len(events), vaults=backed_up)
     return read_backup(list(backup_lines(header, events)))
 
 

@@ -1,4 +1,4 @@
-"""``sixgate custody`` on Kafka: answers over mutual TLS, and when it gives none."""
+"""``sixgate custody`` on Kafka: answers over mutual TLS, and when it does not answer."""
 
 import base64
 import secrets
@@ -70,8 +70,8 @@ class CustodyOnKafka:
     def read(self) -> bytes:
         with closing(CustodyLink(self.address())) as link:
             reader = SecretReader(link, "acme", ACCOUNT, TRADER, wall_ms)
-            (told,) = reader.ask("get", VAULT, PATH)
-        return bytes.fromhex(str(told.value)[2:])
+            (secret,) = reader.ask("get", VAULT, PATH)
+        return bytes.fromhex(str(secret.value)[2:])
 
     def send(self, raw: bytes) -> str:
         """Return the error code of a refused read."""

@@ -14,11 +14,11 @@ SPARED = (
 
 def test_objects_loaded_before_gc_tuning_are_frozen() -> None:
     """This runs in another process, because frozen objects can only be thawed all together."""
-    told = subprocess.run([sys.executable, "-c", FROZEN], capture_output=True, check=True)
-    assert int(told.stdout) > 0
+    ended = subprocess.run([sys.executable, "-c", FROZEN], capture_output=True, check=True)
+    assert int(ended.stdout) > 0
 
 
 def test_a_command_in_a_process_that_is_not_tuned_freezes_nothing() -> None:
     """Tests run many commands in one process, whose garbage must be collected."""
-    told = subprocess.run([sys.executable, "-c", SPARED], capture_output=True, check=True)
-    assert told.stdout.splitlines()[-1] == b"0"
+    ended = subprocess.run([sys.executable, "-c", SPARED], capture_output=True, check=True)
+    assert ended.stdout.splitlines()[-1] == b"0"

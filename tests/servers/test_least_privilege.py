@@ -68,11 +68,11 @@ def test_changing_topics_needs_an_administrator(here: Secured) -> None:
     tls = ("--ca", str(here.kafka.authority.file), "--certificate", own, "--key", own)
     where = ("--kafka", here.kafka.kafka.address, "--partitions", "4", *tls)
     for words in (("topics", "apply"), ("topics", "verify"), ("topics", "plan", "--acls")):
-        told = here.run(here.settings(Principal.OPERATORS), *words, *where)
-        refused(told, "an administrator of the brokers")
+        ended = here.run(here.settings(Principal.OPERATORS), *words, *where)
+        refused(ended, "an administrator of the brokers")
 
 
-def refused(told: Ended, whose: str) -> None:
-    assert told.code == ExitCode.REFUSED, told.err
-    assert whose in told.sentence
-    assert len(told.err.splitlines()) == 1
+def refused(ended: Ended, whose: str) -> None:
+    assert ended.code == ExitCode.REFUSED, ended.err
+    assert whose in ended.sentence
+    assert len(ended.err.splitlines()) == 1

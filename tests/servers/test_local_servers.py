@@ -278,9 +278,9 @@ def test_down_ends_only_what_up_started(tmp_path: Path, sleeper: Process) -> Non
     def local(command: str) -> dict[str, dict[str, object]]:
         words = [sys.executable, "-m", "infra.local", command, "--data", str(tmp_path)]
         done = subprocess.run(words, capture_output=True, check=True, timeout=120)
-        told: dict[str, dict[str, object]] = json.loads(done.stdout)
-        assert json.loads((tmp_path / "servers.json").read_bytes()) == told
-        return told
+        printed: dict[str, dict[str, object]] = json.loads(done.stdout)
+        assert json.loads((tmp_path / "servers.json").read_bytes()) == printed
+        return printed
 
     with watched(tmp_path):
         started = local("up")

@@ -53,15 +53,15 @@ def scaled(organised: Scaled) -> Scaled:
 def probed(url: str, pid: int | None = None, stalled_s: float = STALLED_S) -> tuple[int, str]:
     words = ["probe", "--url", url, "--stalled-s", f"{stalled_s}"]
     ended = ForkedCommandLine(None).run(*words, *(["--pid", str(pid)] if pid else []))
-    told = ended.out + ended.err
-    assert told.count("\n") == 1, told
-    return ended.code, told
+    output = ended.out + ended.err
+    assert output.count("\n") == 1, output
+    return ended.code, output
 
 
 def test_healthy_processes_are_not_ended(scaled: Scaled) -> None:
     for name in NAMES:
-        code, told = probed(scaled.url(name), scaled.processes[name].pid, PROBE_S_MAX / 2)
-        assert code == ExitCode.OK, told
+        code, output = probed(scaled.url(name), scaled.processes[name].pid, PROBE_S_MAX / 2)
+        assert code == ExitCode.OK, output
     scaled.stop_all()
 
 
@@ -106,9 +106,9 @@ def stopped_and_ended(scaled: Scaled, name: str) -> None:
     process = scaled.processes[name]
     process.send_signal(signal.SIGSTOP)
     assert (probed(scaled.url(name))[0], process.poll()) == (ExitCode.STALLED, None)
-    code, told = probed(scaled.url(name), process.pid)
+    code, output = probed(scaled.url(name), process.pid)
     assert code == ExitCode.STALLED
-    assert f"SIGKILL ended process {process.pid}" in told
+    assert f"SIGKILL ended process {process.pid}" in output
     assert scaled.processes.pop(name).wait(PROBE_S_MAX) == -signal.SIGKILL
     assert probed(scaled.url(name))[0] == ExitCode.UNREACHABLE
 
@@ -116,13 +116,13 @@ def stopped_and_ended(scaled: Scaled, name: str) -> None:
 def test_only_the_process_that_listens_there_is_ended() -> None:
     """A PID that was reused or mistyped ends no process."""
     with served(b"sixgate_stalled_seconds 1e9\n") as url, bystander() as other:
-        code, told = probed(url, other.pid)
+        code, output = probed(url, other.pid)
         assert (code, other.poll()) == (ExitCode.USAGE, None)
-        assert f"process {other.pid} " in told
+        assert f"process {other.pid} " in output
         other.kill()
         other.wait()
-        code, told = probed(url, other.pid)
-        assert (code, f"process {other.pid}:" in told) == (ExitCode.USAGE, True)
+        code, output = probed(url, other.pid)
+        assert (code, f"process {other.pid}:" in output) == (ExitCode.USAGE, True)
 
 
 @pytest.mark.parametrize(
@@ -142,8 +142,8 @@ def test_another_form_of_url_is_refused(url: str) -> None:
 
 def test_an_absent_process_is_reported() -> None:
     address = f"127.0.0.1:{free_port()}"
-    code, told = probed(f"http://{address}", os.getpid())
-    assert (code, address in told) == (ExitCode.UNREACHABLE, True)
+    code, output = probed(f"http://{address}", os.getpid())
+    assert (code, address in output) == (ExitCode.UNREACHABLE, True)
 
 
 @contextmanager

@@ -135,7 +135,7 @@ def test_outcomes_signed_with_an_older_key_still_verify(folder: Folder, trader: 
 def test_an_outcome_forged_with_a_revoked_key_halts_no_start(
     folder: Folder, trader: Producer
 ) -> None:
-    """The ledger keeps it for ever, so otherwise every start would halt."""
+    """The ledger never deletes the outcome, so a halt would repeat at every start."""
     former = open_signer_keys(folder).identity
     with connect(folder.path) as node:
         submit(node, trader.signed("a"))
@@ -144,8 +144,10 @@ def test_an_outcome_forged_with_a_revoked_key_halts_no_start(
         submit(node, trader.signed("b"))
     trust = folder.trust()
     with closing(PipelineLog(folder.pipeline, trust.partitions)) as log:
-        told = [r for n in range(trust.partitions) for r in log.scan(Topic.OUTCOMES, n)]
-        last = decode_outcome(told[-1].value).model_copy(update={"sequence": 9, "signature": None})
+        outcomes = [r for n in range(trust.partitions) for r in log.scan(Topic.OUTCOMES, n)]
+        last = decode_outcome(outcomes[-1].value).model_copy(
+            update={"sequence": 9, "signature": None}
+        )
         log.append([Outgoing(Topic.OUTCOMES, ACCOUNT, former.sign_event(last))], wall_ms())
     with connect(folder.path) as node:
         assert isinstance(node, Node)

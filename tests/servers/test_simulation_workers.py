@@ -64,8 +64,8 @@ def test_after_an_interrupt_no_call_gets_the_answer_of_another() -> None:
     try:
         with SimulatorPool([HOSTILE], PoolLimits(timeout_ms=10_000)) as pool:
             pool.run([TRANSFER] * 2, DEADLINE_MS)
-            told = partial(os.kill, os.getpid(), signal.SIGUSR1)
-            with once_busy(min(children()), told), pytest.raises(KeyboardInterrupt):
+            interrupt = partial(os.kill, os.getpid(), signal.SIGUSR1)
+            with once_busy(min(children()), interrupt), pytest.raises(KeyboardInterrupt):
                 pool.run([LOOP] * 4, DEADLINE_MS)
 
             assert children() == set()

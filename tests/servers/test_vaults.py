@@ -120,8 +120,8 @@ def test_a_granted_agent_reads_and_others_are_refused_with_a_code(
         api, folder.admin(), [AccessSet(agent="trader", grants=(granted,))], wall_ms()
     )
     reader = SecretReader(api, "acme", ACCOUNT, TRADER, wall_ms)
-    (told,) = reader.ask("get", "main", "prod/db")
-    assert told.value == f"0x{b'hunter2'.hex()}"
+    (secret,) = reader.ask("get", "main", "prod/db")
+    assert secret.value == f"0x{b'hunter2'.hex()}"
     assert [one.path for one in reader.ask("list", "main")] == ["prod/db"]
     assert [one.version for one in reader.ask("history", "main", "prod/db")] == [1]
     stranger = SecretReader(
@@ -153,16 +153,16 @@ def test_a_client_share_opens_through_the_serving_process(served: tuple[Api, Fol
     )
     reader = SecretReader(api, "acme", ACCOUNT, TRADER, wall_ms)
     sealed = reader.share_of("split", "seed", 1, share)
-    (told,) = reader.ask("get", "split", "seed", 1, sealed)
-    assert told.value == f"0x{b'value'.hex()}"
+    (secret,) = reader.ask("get", "split", "seed", 1, sealed)
+    assert secret.value == f"0x{b'value'.hex()}"
     with pytest.raises(ApiError) as caught:
         reader.ask("get", "split", "seed", 1)
     assert caught.value.code == "custody_failed"
 
 
 def backup_of(events: list[bytes]) -> Backup:
-    told = BackedUpVault(account=ACCOUNT, vault="main", mode="envelope")
-    header = BackupHeader(org="acme", made_at_ms=1, events=len(events), vaults=(told,))
+    backed_up = BackedUpVault(account=ACCOUNT, vault="main", mode="envelope")
+    header = BackupHeader(org="acme", made_at_ms=1, events=len(events), vaults=(backed_up,))
     return Backup(header, tuple(events))
 
 

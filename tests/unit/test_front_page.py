@@ -1,4 +1,4 @@
-"""README's consumer believes every kind of signed event, and nobody else's."""
+"""README's consumer accepts every kind of event that the signer signed, and no other signature."""
 
 import re
 from collections.abc import Callable
@@ -28,7 +28,7 @@ EVENTS = (TRANSACTION, MESSAGE)
 
 @pytest.fixture
 def proven(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], str]:
-    """Give the function of the page's program, which is told the signer's key."""
+    """Return the function of the page's program, with the signer's key in its environment."""
     monkeypatch.setenv("SIGNER_KEY", SIGNER.public_key)
     names: dict[str, Any] = {}
     exec(CONSUMER.partition("async def follow")[0], names)  # noqa: S102 - the page's own program

@@ -1,4 +1,4 @@
-"""The pages lead somewhere."""
+"""Every link of the pages has a target."""
 
 import re
 from pathlib import Path

@@ -48,8 +48,10 @@ def cleared(
     """Return a clearance of an intent with the verdicts and report that an attacker chose."""
     opened = Envelope.decode(envelope)
     name = intent_digest(opened.body())
-    told = Clearance(id=name, intent=name, envelope=opened, verdicts=verdicts, simulation=report)
-    return told.encode()
+    clearance = Clearance(
+        id=name, intent=name, envelope=opened, verdicts=verdicts, simulation=report
+    )
+    return clearance.encode()
 
 
 @dataclass
@@ -160,9 +162,9 @@ def altered_after_a_gate(who: Attacker, number: int) -> Message:
 
 
 def another_name(who: Attacker, number: int) -> Message:
-    told = Clearance.decode(cleared(_pick(who.good, number)))
+    clearance = Clearance.decode(cleared(_pick(who.good, number)))
     other = Clearance.decode(cleared(_pick(who.good, number + 1)))
-    return _decided(told.model_copy(update={"intent": other.intent}).encode())
+    return _decided(clearance.model_copy(update={"intent": other.intent}).encode())
 
 
 def another_account(who: Attacker, number: int) -> Message:

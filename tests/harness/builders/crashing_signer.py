@@ -116,14 +116,14 @@ class SignerRun:
 
     def __init__(self, disk: Disk, handed_out: dict[str, set[bytes]], dies_at: int = -1) -> None:
         process = SignerProcess(disk, REGISTRY, KEYS, SECRETS, handed_out)
-        said, holders, box = VaultRegister(KEYS), Holders(KMS), ImportKey(bytes(32))
+        register, holders, box = VaultRegister(KEYS), Holders(KMS), ImportKey(bytes(32))
         keychain = Keychain(holders, REGISTRY, KEYS, secrets.token_bytes, lambda: NOW_MS)
-        vaults = VaultOrderExecutor(REGISTRY, said, holders, box, secrets.token_bytes)
+        vaults = VaultOrderExecutor(REGISTRY, register, holders, box, secrets.token_bytes)
         provisioner, journal = KeyProvisioner(KEYS, keychain, box), KmsJournal(lambda: NOW_MS)
-        records = CustodyRecords(SIGNER.keyid, "a life", journal)
+        records = CustodyRecords(SIGNER.keyid, "run-1", journal)
         shares = ShareKeyRotation(process.memory, KMS, secrets.token_bytes, lambda: NOW_MS)
         maintenance = CustodyMaintenance(SIGNER, vaults, keychain, shares, records)
-        operations = Operations(SIGNER, REGISTRY, said, provisioner, vaults, maintenance)
+        operations = Operations(SIGNER, REGISTRY, register, provisioner, vaults, maintenance)
         self.now_ms = NOW_MS
         self.slot = Slot(process.stage, operations, lambda: self.now_ms)
         self._process = process

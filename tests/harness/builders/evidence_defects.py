@@ -94,22 +94,24 @@ def defective_evidence(
     """Return evidence with all of these defects, the verifier's policy and its time (ms)."""
     chip = platform_of(generation, kind)
     fields: dict[str, Any] = {"report_data": BINDING.report_data()}
-    said: dict[str, bytes | None] = {}
+    extensions_by_number: dict[str, bytes | None] = {}
     terms: dict[str, Any] = dict(VLEK_TERMS) if kind is VLEK else {}
     own = authority(generation)
     revoked: bytes | None = own.revocation_list(AT)
     at_ms = AT_MS
     for one in defects:
         fields |= one.fields
-        said |= one.leaf
+        extensions_by_number |= one.leaf
         terms |= one.policy
         at_ms += one.days * DAY_MS
         revoked = one.crl(generation) if one.crl else revoked
     if kind is VLEK and not fields.get("key_info", 0) >> 2:
         fields["key_info"] = fields.get("key_info", 0) | 1 << 2
     report, chain = chip.sign(fields), chip.certificates
-    if said:
-        chain = EncodedChain(defective_leaf(generation, kind, said), chain.intermediate, chain.root)
+    if extensions_by_number:
+        chain = EncodedChain(
+            defective_leaf(generation, kind, extensions_by_number), chain.intermediate, chain.root
+        )
     for one in defects:
         report = one.raw(report) if one.raw else report
         chain = one.swap(chain, generation, kind) if one.swap else chain
@@ -117,7 +119,7 @@ def defective_evidence(
 
 
 def defective_leaf(
-    generation: Generation, kind: SigningKey, said: dict[str, bytes | None]
+    generation: Generation, kind: SigningKey, extensions_by_number: dict[str, bytes | None]
 ) -> bytes:
     """Return a leaf signed by the intermediate, with these values of AMD's extensions."""
     chip, middle = platform_of(generation, kind), authority_keys().intermediates[kind]
@@ -128,7 +130,7 @@ def defective_leaf(
     }
     extensions: list[tuple[x509.ExtensionType, bool]] = [
         (x509.UnrecognizedExtension(x509.ObjectIdentifier(ARC + number), value), False)
-        for number, value in reversed((held | said).items())
+        for number, value in reversed((held | extensions_by_number).items())
         if value is not None
     ]
     name = f"SEV-{'VLEK-' if kind is VLEK else ''}{generation.title()}"
@@ -141,27 +143,29 @@ def der(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(Encoding.DER)
 
 
-def put(at: int, content: bytes) -> Raw:
+def overwrite_bytes(at: int, content: bytes) -> Raw:
     return lambda raw: raw[:at] + content + raw[at + len(content) :]
 
 
-def turned(at: int) -> Raw:
-    return lambda raw: put(at, bytes((raw[at] ^ 1,)))(raw)
+def flip_bit(at: int) -> Raw:
+    return lambda raw: overwrite_bytes(at, bytes((raw[at] ^ 1,)))(raw)
 
 
 def high_s(raw: bytes) -> bytes:
-    return put(S, (ORDER - int.from_bytes(raw[S : S + 48], "little")).to_bytes(48, "little"))(raw)
+    return overwrite_bytes(
+        S, (ORDER - int.from_bytes(raw[S : S + 48], "little")).to_bytes(48, "little")
+    )(raw)
 
 
 def big_endian(raw: bytes) -> bytes:
-    return put(S, raw[S : S + 48][::-1])(put(R, raw[R : R + 48][::-1])(raw))
+    return overwrite_bytes(S, raw[S : S + 48][::-1])(overwrite_bytes(R, raw[R : R + 48][::-1])(raw))
 
 
-def strangers(raw: bytes) -> bytes:
+def sign_with_another_chip(raw: bytes) -> bytes:
     """Return a report with another chip's signature over the same bytes."""
     signature = ec.generate_private_key(ec.SECP384R1()).sign(raw[:R], ec.ECDSA(SHA384()))
     r, s = (value.to_bytes(72, "little") for value in decode_dss_signature(signature))
-    return put(R, r + s)(raw)
+    return overwrite_bytes(R, r + s)(raw)
 
 
 def next_chain(_: EncodedChain, generation: Generation, kind: SigningKey) -> EncodedChain:
@@ -233,10 +237,12 @@ IN_THE_REPORT = (
     Defect("a reserved bit of the keys", "key", 1, {"key_info": 1 << 5}),
     Defect("an unknown permission", "guest", 1, {"policy": 0x4030000}),
     Defect("no bit 17", "guest", 1, {"policy": 0x10000}),
-    Defect("a reserved byte", "reserved", 1, raw=put(0x4C, b"\x01")),
-    Defect("the last reserved byte that is signed", "reserved", 1, raw=put(0x29F, b"\x01")),
-    Defect("bytes behind r", "reserved", 1, raw=put(R + 48, b"\x01")),
-    Defect("bytes that nobody signed", "reserved", 1, raw=put(0x49F, b"\x01")),
+    Defect("a reserved byte", "reserved", 1, raw=overwrite_bytes(0x4C, b"\x01")),
+    Defect(
+        "the last reserved byte that is signed", "reserved", 1, raw=overwrite_bytes(0x29F, b"\x01")
+    ),
+    Defect("bytes behind r", "reserved", 1, raw=overwrite_bytes(R + 48, b"\x01")),
+    Defect("bytes that nobody signed", "reserved", 1, raw=overwrite_bytes(0x49F, b"\x01")),
     Defect("a report that is cut short", "reserved", 1, raw=lambda raw: raw[:-1]),
     Defect("a table behind the report", "reserved", 1, raw=lambda raw: raw + bytes(24)),
     Defect("no signing key", "key", 2, {"key_info": 7 << 2}),
@@ -267,14 +273,14 @@ IN_THE_CHAIN = (
     Defect("a revoked intermediate", "list", 3, crl=revoking(VCEK, VLEK)),
     Defect("a time before the certificates", "time", 3, days=-1),
     Defect("a time after the certificates", "time", 3, days=30 * 365),
-    Defect("another chip's signature", "signature", 4, raw=strangers),
-    Defect("a turned bit of r", "signature", 4, raw=turned(R)),
-    Defect("a turned bit of s", "signature", 4, raw=turned(S + 47)),
-    Defect("r of zero", "signature", 4, raw=put(R, bytes(48))),
-    Defect("s of the order", "signature", 4, raw=put(S, ORDER.to_bytes(48, "little"))),
-    Defect("no signature", "signature", 4, raw=put(R, bytes(96))),
+    Defect("another chip's signature", "signature", 4, raw=sign_with_another_chip),
+    Defect("a turned bit of r", "signature", 4, raw=flip_bit(R)),
+    Defect("a turned bit of s", "signature", 4, raw=flip_bit(S + 47)),
+    Defect("r of zero", "signature", 4, raw=overwrite_bytes(R, bytes(48))),
+    Defect("s of the order", "signature", 4, raw=overwrite_bytes(S, ORDER.to_bytes(48, "little"))),
+    Defect("no signature", "signature", 4, raw=overwrite_bytes(R, bytes(96))),
     Defect("a signature the other way round", "signature", 4, raw=big_endian),
-    Defect("what was signed changed", "signed", 4, raw=turned(0x00C0)),
+    Defect("a signed byte changed", "signed", 4, raw=flip_bit(0x00C0)),
 )
 IN_THE_LEAF = (
     Defect("another product", "product", 5, leaf={"2": b"\x16\x06Venice"}),

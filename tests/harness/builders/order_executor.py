@@ -75,12 +75,12 @@ class ImportKey:
 
 IMPORT_KEY = ImportKey(bytes(range(32)))
 OTHER_IMPORT_KEY = ImportKey(bytes(32))
-NOBODYS = bytes(range(1, 33))
+UNREGISTERED_SECRET = bytes(range(1, 33))
 ORDER = bytes.fromhex("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141")
 
 
 def no_records() -> CustodyRecords:
-    return CustodyRecords(SIGNER.keyid, "a life", KmsJournal(lambda: NOW_MS))
+    return CustodyRecords(SIGNER.keyid, "run-1", KmsJournal(lambda: NOW_MS))
 
 
 def no_shares(disk: DictStateStore, holders: Holders) -> ShareKeyRotation:
@@ -103,7 +103,7 @@ class OrderExecutor:
 
     def __post_init__(self) -> None:
         self.operator, self.registry = registered(AccountOpened(account="ops"), *self.entries)
-        self.register, source = VaultRegister(), Stream("desk")
+        self.register, source = VaultRegister(), Stream("executor")
         self.keys, holders = self.register.keys, self.holders or Holders(self.kms)
         self.keychain = Keychain(holders, self.registry, self.keys, source, lambda: 0)
         provisioner = KeyProvisioner(self.keys, self.keychain, IMPORT_KEY)
@@ -154,7 +154,7 @@ def address_for(chain: KeyChain, secret: bytes) -> str:
 
 
 def delivery(
-    secret: bytes = NOBODYS,
+    secret: bytes = UNREGISTERED_SECRET,
     *,
     recipient: str = IMPORT_KEY.public_key,
     context: bytes | None = None,

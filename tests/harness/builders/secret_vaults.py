@@ -57,9 +57,9 @@ def order(mode: CustodyMode, version: int = 1, **changes: Any) -> Envelope:
     return ADMIN.sign_envelope(VAULT_ORDER_TYPE, SecretOrder(**(terms | changes)).encode())
 
 
-def put(keeper: SecretSealing, request: Envelope, value: bytes = VALUE) -> SecretStored:
-    raw = SIGNER.sign_event(keeper.seal(request, value, SIGNER.keyid, NOW_MS))
-    keeper.secrets.load(raw, keeper.registry)
+def put(sealing: SecretSealing, request: Envelope, value: bytes = VALUE) -> SecretStored:
+    raw = SIGNER.sign_event(sealing.seal(request, value, SIGNER.keyid, NOW_MS))
+    sealing.secrets.load(raw, sealing.registry)
     assert value not in raw
     assert value.hex().encode() not in raw
     return SecretStored.decode(raw)
@@ -83,14 +83,14 @@ def secret_service(
     mode: CustodyMode = "envelope", *grants: Grant, intents: bool = True, **changes: Any
 ) -> Iterator[SecretService]:
     """Yield a read service of the vault ``main``; the agent has these grants."""
-    said = agent(intents_api_enabled=intents, **changes)
+    registered_agent = agent(intents_api_enabled=intents, **changes)
     access = AccessSet(agent=AGENT, grants=grants)
     made = VaultCreated(account=ACCOUNT, vault="main", mode=mode)
-    _, registry = registered(made, said, access)
+    _, registry = registered(made, registered_agent, access)
     with clouds() as some:
         holders = Holders(some.root, some.holders("2of3_multi_hsm").providers)
-        keeper = SecretSealing(registry, SecretRegister(), holders, Stream(mode))
-        yield SecretService(registry, KeyRegister(), keeper, HpkeKey(b"\x08" * 32))
+        sealing = SecretSealing(registry, SecretRegister(), holders, Stream(mode))
+        yield SecretService(registry, KeyRegister(), sealing, HpkeKey(b"\x08" * 32))
 
 
 def request(operation: str = "get", by: Ed25519Signer = ALICE, **changes: Any) -> bytes:

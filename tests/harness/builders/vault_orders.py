@@ -89,9 +89,9 @@ def rotate(sequence: int = 1, by: Ed25519Signer = ADMIN, **changes: Any) -> byte
     return by.sign_envelope(VAULT_ORDER_TYPE, order.encode()).encode()
 
 
-def stored(said: Outgoing) -> SecretStored:
-    assert said.topic is Topic.VAULT, why(said)
-    return SecretStored.decode(said.value)
+def stored_event(outgoing: Outgoing) -> SecretStored:
+    assert outgoing.topic is Topic.VAULT, why(outgoing)
+    return SecretStored.decode(outgoing.value)
 
 
 def opened(one: OrderExecutor, event: SecretStored) -> bytes:

@@ -84,9 +84,9 @@ class Forked(subprocess.Popen[bytes]):
         waiting.register(self._end, select.POLLIN)
         if self.returncode is None and waiting.poll(within_ms):
             with socket.socket(fileno=os.dup(self._end)) as end:
-                told = end.recv(CODE.size, socket.MSG_PEEK)
-            assert told, "the server of processes ended"
-            (self.returncode,) = CODE.unpack(told)
+                data = end.recv(CODE.size, socket.MSG_PEEK)
+            assert data, "the server of processes ended"
+            (self.returncode,) = CODE.unpack(data)
         return self.returncode
 
     def __del__(self) -> None:
@@ -125,9 +125,9 @@ class Server:
         with self._lock, theirs:
             raw = json.dumps(order).encode()
             socket.send_fds(self._link, [raw], [*files, theirs.fileno()])
-            told, received, _, _ = socket.recv_fds(self._link, PID.size, 1)
-        assert told, "the server of processes ended"
-        (pid,), (pidfd,) = PID.unpack(told), received
+            data, received, _, _ = socket.recv_fds(self._link, PID.size, 1)
+        assert data, "the server of processes ended"
+        (pid,), (pidfd,) = PID.unpack(data), received
         return Forked(order.words, pid, pidfd, ours)
 
 

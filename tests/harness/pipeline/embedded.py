@@ -120,8 +120,8 @@ class Pipeline:
         KMS calls and accesses to signing keys are left out.
         """
         audit = [e.value for e in self.committed if e.topic is Topic.AUDIT]
-        told = [action_of(raw) for raw in audit if b'"operation":"sign"' not in raw]
-        return [action for action in told if action != "kms.call"]
+        actions = [action_of(raw) for raw in audit if b'"operation":"sign"' not in raw]
+        return [action for action in actions if action != "kms.call"]
 
     def close(self) -> None:
         for log in (self.inbox, self.runner.inbox, self.runner.pipeline):

@@ -37,7 +37,7 @@ class LedgerProcess:
 
     def __init__(self, folder: Path, intents: int, file_bytes_max: int = 0) -> None:
         folder.mkdir(exist_ok=True)
-        self._told, telling = _CONTEXT.Pipe(duplex=False)
+        self._reports, telling = _CONTEXT.Pipe(duplex=False)
         self._process = _CONTEXT.Process(
             target=append_all, args=(folder, intents, file_bytes_max, telling)
         )
@@ -45,7 +45,7 @@ class LedgerProcess:
         telling.close()
 
     def wait_until_open(self) -> None:
-        first = self._told.recv()
+        first = self._reports.recv()
         assert first == 0, first
 
     def kill(self) -> int:
@@ -58,14 +58,14 @@ class LedgerProcess:
         return str(self._rest()[-1])
 
     def _rest(self) -> list[int | str]:
-        told: list[int | str] = []
+        reports: list[int | str] = []
         try:
             while True:
-                told.append(self._told.recv())
+                reports.append(self._reports.recv())
         except EOFError:
             self._process.join(60)
-            self._told.close()
-            return told
+            self._reports.close()
+            return reports
 
 
 def append_all(folder: Path, intents: int, file_bytes_max: int, telling: Connection) -> None:

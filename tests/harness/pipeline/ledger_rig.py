@@ -72,8 +72,8 @@ class Rig:
         """Return a running sink; restart one that ended for a late insert, as its error asks."""
         if sink.poll() is None:
             return sink
-        _, told = self.await_end(sink)
-        assert "late insert" in told, told
+        _, log = self.await_end(sink)
+        assert "late insert" in log, log
         return self.start()
 
     def end(self, sink: Forked, number: int = signal.SIGTERM) -> tuple[int, str]:
@@ -92,9 +92,9 @@ class Rig:
         self.await_ledger(sink)
         outage()
         self.write(50)
-        ended, told = self.await_end(sink)
-        assert ended == code, told
-        (sentence,) = (line for line in told.splitlines() if not line.startswith("{"))
+        ended, log = self.await_end(sink)
+        assert ended == code, log
+        (sentence,) = (line for line in log.splitlines() if not line.startswith("{"))
         return sentence
 
     def go_on(self) -> int:

@@ -26,7 +26,7 @@ PRODUCER, CONSUMER = re.findall(
     r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
 )
 SECONDS_MAX = 180
-CONSUMER_LIVES = 3  # one that is killed goes on where its group was
+CONSUMER_RUNS = 3  # a run after a kill resumes at the group's position
 CONSUMER_S_MAX = 60
 
 
@@ -191,13 +191,13 @@ def test_the_clients_in_the_readme_run_unchanged(made_up: MadeUp, show: dict[str
     newest = _newest_value(made_up)
     assert newest["value_wei"] == str(10**15)
     missing = signed | {newest["raw_transaction"]}
-    for _ in range(CONSUMER_LIVES):
+    for _ in range(CONSUMER_RUNS):
         missing -= set(_consumed(made_up, environment, missing))
     assert not missing, f"{len(missing)} signed transactions never reached the consumer"
 
 
 def _consumed(made_up: MadeUp, environment: dict[str, str], wanted: set[str]) -> Iterator[str]:
-    """Yield what the README's consumer prints in one life, until it has all that is ``wanted``."""
+    """Yield the lines that one run of the README's consumer prints, until it has all ``wanted``."""
     following = subprocess.Popen(
         [sys.executable, "-c", CONSUMER],
         stdout=subprocess.PIPE,

@@ -93,9 +93,14 @@ def connected_to(port: int) -> Iterator[socket.socket]:
 
 def test_aws_gets_the_vaults_names_for_its_policies(aws: AwsRig, aws_server: AwsStandIn) -> None:
     aws.kms().wrap(KEY, CONTEXT)
-    told = aws_server.contexts[-1]
-    assert (told["org"], told["vault"], told["layer"], told["v"]) == ("acme", "main", "kek", "1")
-    assert told[DIGEST_NAME] == hashlib.sha256(CONTEXT).hexdigest()
+    context = aws_server.contexts[-1]
+    assert (context["org"], context["vault"], context["layer"], context["v"]) == (
+        "acme",
+        "main",
+        "kek",
+        "1",
+    )
+    assert context[DIGEST_NAME] == hashlib.sha256(CONTEXT).hexdigest()
 
 
 def test_no_context_field_can_replace_the_contexts_digest() -> None:

@@ -287,7 +287,7 @@ class TestEveryCloud:
         self, cloud: CloudRig, fault: Fault | None, caplog: pytest.LogCaptureFixture
     ) -> None:
         kms, wrapped = opened_for(cloud, fault)
-        told = repr(kms)
+        output = repr(kms)
         with every_logger_at_debug(caplog.handler), caplog.at_level(logging.DEBUG):
             logging.getLogger("tests").debug("the log is read")
             with cloud.server.faults.on(fault) if fault else nullcontext():
@@ -295,10 +295,10 @@ class TestEveryCloud:
                     try:
                         attempt()
                     except CustodyError as error:
-                        told += rendered(error)
-        told += caplog.text + "".join(str(vars(record)) for record in caplog.records)
-        assert "the log is read" in told
-        assert shows(told, KEY) == []
+                        output += rendered(error)
+        output += caplog.text + "".join(str(vars(record)) for record in caplog.records)
+        assert "the log is read" in output
+        assert shows(output, KEY) == []
 
 
 def opened_for(cloud: CloudRig, fault: Fault | None) -> tuple[ProviderKms, bytes]:

@@ -50,7 +50,7 @@ def asking(answer: bytes) -> Iterator[Ask]:
 
 
 @pytest.mark.parametrize("answer", WHOLE.values(), ids=WHOLE)
-def test_a_whole_answer_is_given(answer: bytes) -> None:
+def test_a_complete_response_is_returned(answer: bytes) -> None:
     with asking(answer) as ask:
         assert ask().data == answer.partition(b"\r\n\r\n")[2].removeprefix(b"2\r\n")[:2]
 

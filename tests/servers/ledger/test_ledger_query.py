@@ -52,8 +52,9 @@ def clickhouse(engines: tuple[ClickHouse, ClickHouse]) -> ClickHouse:
     admin, reader = engines
     pipeline = Pipeline()
     pipeline.run(200)
-    told = audited("record.refused", "x/0/0", f"0x{'0d' * 32}", "no", actor="gates", at_ms=START_MS)
-    pipeline.append(Topic.AUDIT, "", told.value)
+    refused = f"0x{'0d' * 32}"
+    event = audited("record.refused", "x/0/0", refused, "no", actor="gates", at_ms=START_MS)
+    pipeline.append(Topic.AUDIT, "", event.value)
     filled(admin, pipeline.records)
     return reader
 

@@ -57,22 +57,22 @@ def run_ledger(command: str, config: Path, **environment: str) -> tuple[int, str
     return ended.code, ended.err
 
 
-def one_sentence(told: str) -> bool:
-    lines = [line for line in told.splitlines() if line.startswith("Error: ")]
-    return len(lines) == 1 and "Traceback" not in told
+def one_sentence(log: str) -> bool:
+    lines = [line for line in log.splitlines() if line.startswith("Error: ")]
+    return len(lines) == 1 and "Traceback" not in log
 
 
 def test_missing_tables(rig: Rig) -> None:
-    code, told = run_ledger("run", rig.config())
-    assert (code, one_sentence(told)) == (ExitCode.HALTED, True)
-    assert "sixgate ledger migrate" in told
+    code, log = run_ledger("run", rig.config())
+    assert (code, one_sentence(log)) == (ExitCode.HALTED, True)
+    assert "sixgate ledger migrate" in log
 
 
 def test_migrate_makes_them_as_its_own_user_alone(rig: Rig, database: ClickHouse) -> None:
     database.command(f"DROP DATABASE {database.database} SYNC")
-    code, told = run_ledger("migrate", rig.config())
-    assert (code, one_sentence(told)) == (ExitCode.REFUSED, True)
-    assert "privileges" in told
+    code, log = run_ledger("migrate", rig.config())
+    assert (code, one_sentence(log)) == (ExitCode.REFUSED, True)
+    assert "privileges" in log
     ddl = {"SIXGATE_CLICKHOUSE__USER": "ledger_ddl", PASSWORD: password("ledger_ddl")}
     assert run_ledger("migrate", rig.config(), **ddl) == (ExitCode.OK, "4 migrations applied.\n")
     again = "The ledger's tables are up to date.\n"
@@ -81,30 +81,30 @@ def test_migrate_makes_them_as_its_own_user_alone(rig: Rig, database: ClickHouse
 
 def test_a_missing_server(rig: Rig) -> None:
     port = free_port()
-    code, told = run_ledger("run", rig.config(port=port))
-    assert (code, one_sentence(told)) == (ExitCode.UNREACHABLE, True)
-    assert f"127.0.0.1:{port}" in told
+    code, log = run_ledger("run", rig.config(port=port))
+    assert (code, one_sentence(log)) == (ExitCode.UNREACHABLE, True)
+    assert f"127.0.0.1:{port}" in log
 
 
 @pytest.mark.usefixtures("database")
 def test_a_wrong_password_is_not_repeated(rig: Rig) -> None:
-    code, told = run_ledger("run", rig.config(), **{PASSWORD: "not this one"})
-    assert (code, one_sentence(told)) == (ExitCode.REFUSED, True)
-    assert "not this one" not in told
+    code, log = run_ledger("run", rig.config(), **{PASSWORD: "not this one"})
+    assert (code, one_sentence(log)) == (ExitCode.REFUSED, True)
+    assert "not this one" not in log
 
 
 @pytest.mark.usefixtures("database")
 def test_a_missing_broker(rig: Rig) -> None:
     servers = f"127.0.0.1:{free_port()}"
-    code, told = run_ledger("run", rig.config(), SIXGATE_KAFKA__SERVERS=servers)
-    assert (code, one_sentence(told)) == (ExitCode.UNREACHABLE, True)
+    code, log = run_ledger("run", rig.config(), SIXGATE_KAFKA__SERVERS=servers)
+    assert (code, one_sentence(log)) == (ExitCode.UNREACHABLE, True)
 
 
 @pytest.mark.usefixtures("database")
 def test_a_broker_without_topics(rig: Rig) -> None:
-    code, told = run_ledger("run", rig.config(), SIXGATE_KAFKA__PREFIX="without.topics.")
-    assert (code, one_sentence(told)) == (ExitCode.WEAKER, True)
-    assert "sixgate topics apply" in told
+    code, log = run_ledger("run", rig.config(), SIXGATE_KAFKA__PREFIX="without.topics.")
+    assert (code, one_sentence(log)) == (ExitCode.WEAKER, True)
+    assert "sixgate topics apply" in log
 
 
 @pytest.mark.usefixtures("database")
@@ -112,10 +112,10 @@ def test_a_key_that_others_can_read(rig: Rig) -> None:
     key = rig.folder / "ledger.pem"
     key.chmod(0o644)
     try:
-        code, told = run_ledger("run", rig.config())
+        code, log = run_ledger("run", rig.config())
     finally:
         key.chmod(0o600)
-    assert (code, one_sentence(told)) == (ExitCode.FOLDER, True)
+    assert (code, one_sentence(log)) == (ExitCode.FOLDER, True)
 
 
 class TestHeads:

@@ -248,11 +248,11 @@ def test_the_access_log_has_every_access_and_refusal(fresh: Fresh) -> None:
     grant = Grant(effect="allow", vault="prod", paths="db/**", rights=("read",))
     pipeline.append(Topic.REGISTRY, "", admin.write(founding()))
     pipeline.append(Topic.REGISTRY, "", admin.write(AccessSet(agent="trader", grants=(grant,))))
-    told = CustodyRecords("signer-1", "life", journal).records([], START_MS)
+    custody_records = CustodyRecords("signer-1", "life", journal).records([], START_MS)
     for event in (
         access_record(use, Allowed()),
         access_record(replace(use, request="two"), refusal),
-        *told,
+        *custody_records,
     ):
         pipeline.append(Topic.AUDIT, "", event.value)
         pipeline.append(Topic.AUDIT, "", event.value)

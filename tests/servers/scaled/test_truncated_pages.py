@@ -25,9 +25,9 @@ def state_told_by(answer: bytes) -> State:
 
 
 def code_told_by(answer: bytes) -> str:
-    with answering(answer) as port, pytest.raises(ApiError) as told:
+    with answering(answer) as port, pytest.raises(ApiError) as caught:
         fetch(Address(HOST, port), "0x00")
-    return told.value.code
+    return caught.value.code
 
 
 def test_a_truncated_metrics_page_is_not_used() -> None:

@@ -103,8 +103,8 @@ def test_an_answer_is_sealed_and_the_client_is_recorded(authority: Authority) ->
             box = base64.b64decode(str(found["box"]))
             assert VALUE not in box
             (name,) = here.service.seen.seen_at_ms
-            (told,) = SecretAnswer.decode(bytes(READER.open(box, answer_context(name)))).secrets
-            assert told.value == f"0x{VALUE.hex()}"
+            (secret,) = SecretAnswer.decode(bytes(READER.open(box, answer_context(name)))).secrets
+            assert secret.value == f"0x{VALUE.hex()}"
             assert [record["client_address"] for record in here.environment.records] == [HOST]
 
     run(main)

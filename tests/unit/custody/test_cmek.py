@@ -21,7 +21,7 @@ def test_the_fingerprint_is_plain_sha256_of_the_key() -> None:
     assert CustomerKey(key).fingerprint == fingerprint_of(key)
 
 
-def test_a_value_under_the_customers_key_opens_with_it_alone_and_there_alone() -> None:
+def test_a_value_opens_only_with_its_customer_key_and_context() -> None:
     sealed = OLD.seal(HERE, SECRET, Stream())
     assert OLD.open(HERE, sealed) == SECRET
     assert SECRET not in sealed

@@ -60,9 +60,9 @@ def test_exceptions_carry_no_text_cause_or_frame_of_the_sdk(
     assert shows(rendered(caught.value), SECRET) == []
 
 
-def test_a_call_that_never_ends_is_given_up_and_so_is_the_wait_for_its_place(calls: Calls) -> None:
+def test_a_hanging_call_and_a_call_waiting_for_a_slot_time_out(calls: Calls) -> None:
     released = threading.Event()
-    for _ in range(4):  # two hold the places, two wait for them
+    for _ in range(4):  # two occupy the slots, two wait for one
         with pytest.raises(KmsUnavailableError, match="cloud:key"):
             calls.run(released.wait)
     released.set()
@@ -84,13 +84,13 @@ def test_a_key_that_comes_too_late_is_wiped(calls: Calls) -> None:
 
 
 def answered_again(calls: Calls) -> int:
-    """Ask until a place is free."""
+    """Retry until a slot is free."""
     until_s = time.monotonic() + 10
     while True:
         try:
             return calls.run(lambda: 8)
         except KmsUnavailableError:
-            assert time.monotonic() < until_s, "a place was lost"
+            assert time.monotonic() < until_s, "a slot was lost"
 
 
 def test_connecting_never_takes_longer_than_the_whole_call() -> None:

@@ -102,13 +102,13 @@ def test_the_protection_of_a_key_is_checked_once_and_again_after_no_answer() -> 
     assert kms.asked == 2
 
 
-def told(out: Outgoing) -> AuditRecord:
+def audit_record(out: Outgoing) -> AuditRecord:
     return AuditRecord.decode(out.value)
 
 
 def test_every_call_is_on_record_once_however_it_ended_and_shows_no_key() -> None:
     journal = KmsJournal(lambda: NOW_MS)
-    records = CustodyRecords(SIGNER.keyid, "a life", journal)
+    records = CustodyRecords(SIGNER.keyid, "run-1", journal)
     kms = JournaledKms(root_kms(), journal)
     wrapped = kms.wrap(KEY, AAD)
     kms.unwrap(wrapped, AAD)
@@ -116,12 +116,14 @@ def test_every_call_is_on_record_once_however_it_ended_and_shows_no_key() -> Non
     with pytest.raises(CorruptError):
         kms.unwrap(wrapped[:-1], AAD)
     events = records.records([], NOW_MS)
-    details = [told(event).detail for event in events]
+    details = [audit_record(event).detail for event in events]
     assert [detail.split(" by ")[0] for detail in details] == ["wrap", "unwrap", "check", "unwrap"]
     assert "failed, CorruptError" in details[3]
     assert HERE.vault in details[0]
-    assert len({told(event).id for event in events}) == 4
-    assert {(told(e).actor, told(e).at_ms) for e in events} == {(SIGNER.keyid, NOW_MS)}
+    assert len({audit_record(event).id for event in events}) == 4
+    assert {(audit_record(e).actor, audit_record(e).at_ms) for e in events} == {
+        (SIGNER.keyid, NOW_MS)
+    }
     assert not any(KEY.hex() in detail or wrapped.hex() in detail for detail in details)
     assert records.records([], NOW_MS) == []
 
@@ -136,12 +138,12 @@ def test_an_adapter_that_raises_what_it_promised_not_to_is_on_record_as_well() -
 
 
 def test_a_provider_that_failed_while_others_sufficed_is_on_record() -> None:
-    records = CustodyRecords(SIGNER.keyid, "a life", KmsJournal(lambda: NOW_MS))
+    records = CustodyRecords(SIGNER.keyid, "run-1", KmsJournal(lambda: NOW_MS))
     place = VersionId("fund", "main", "prod/db", 2)
     (event,) = records.records([(place, ProviderFailure("aws", Cause.LIED))], NOW_MS)
-    assert told(event).action == "provider.failed"
-    assert "aws (lied)" in told(event).detail
-    assert "prod/db, version 2" in told(event).detail
+    assert audit_record(event).action == "provider.failed"
+    assert "aws (lied)" in audit_record(event).detail
+    assert "prod/db, version 2" in audit_record(event).detail
 
 
 def test_two_lives_never_name_two_calls_alike() -> None:
@@ -149,5 +151,7 @@ def test_two_lives_never_name_two_calls_alike() -> None:
     for life in ("one", "two"):
         journal = KmsJournal(lambda: NOW_MS)
         JournaledKms(root_kms(), journal).check()
-        names |= {told(e).id for e in CustodyRecords(SIGNER.keyid, life, journal).records([], 0)}
+        names |= {
+            audit_record(e).id for e in CustodyRecords(SIGNER.keyid, life, journal).records([], 0)
+        }
     assert len(names) == 2

@@ -92,7 +92,7 @@ def test_one_provider_with_a_wrong_share_is_survived_and_named(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_share_of_another_number_is_no_share_of_this_provider(name: str) -> None:
-    """A provider that learnt another's share gains nothing by giving it for its own."""
+    """A provider gains nothing by returning another provider's share as its own."""
     renumbered = LyingKms(
         cloud(name), lambda share: share[:1] + bytes((share[1] % 3 + 1,)) + share[2:]
     )

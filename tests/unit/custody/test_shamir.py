@@ -15,32 +15,32 @@ from signer.custody.xor_split import split as halve
 from tests.harness.builders.custody_material import SECRET, Stream, slowly_multiplied
 
 
-def of(secret: bytes, shares: int = 3, threshold: int = 2) -> tuple[Share, ...]:
+def shares_of(secret: bytes, shares: int = 3, threshold: int = 2) -> tuple[Share, ...]:
     return split(secret, shares, threshold, Stream())
 
 
 @pytest.mark.parametrize(("shares", "threshold"), [(3, 1), (2, 3), (0, 0), (1, 1), (256, 2)])
 def test_an_invalid_threshold_is_refused(shares: int, threshold: int) -> None:
     with pytest.raises(ValueError, match=r"1 of 3|threshold"):
-        of(SECRET, shares, threshold)
+        shares_of(SECRET, shares, threshold)
 
 
 @pytest.mark.parametrize("size_bytes", [0, SECRET_BYTES_MAX + 1])
 def test_a_secret_of_no_size_or_too_large_is_refused(size_bytes: int) -> None:
     with pytest.raises(ValueError, match="1 to 64 bytes"):
-        of(bytes(size_bytes))
+        shares_of(bytes(size_bytes))
 
 
 def test_the_most_shares_and_the_longest_secret_are_shared() -> None:
     secret = Stream()(SECRET_BYTES_MAX)
-    shares = of(secret, SHARES_MAX, SHARES_MAX)
+    shares = shares_of(secret, SHARES_MAX, SHARES_MAX)
     assert len({share.number for share in shares}) == SHARES_MAX
     assert combine(shares) == secret
     assert combine(shares[1:]) != secret
 
 
 def cannot_belong_together() -> dict[str, list[Share]]:
-    one, two, _ = of(SECRET)
+    one, two, _ = shares_of(SECRET)
     return {
         "none": [],
         "one twice": [one, one],
@@ -90,11 +90,11 @@ def test_the_field_is_a_field() -> None:
 
 
 def test_a_share_prints_nothing_of_its_value() -> None:
-    assert repr(of(SECRET)[0]) == "Share(number=1)"
+    assert repr(shares_of(SECRET)[0]) == "Share(number=1)"
 
 
 def test_a_share_is_decoded_only_as_the_one_it_is() -> None:
-    share = of(SECRET)[1]
+    share = shares_of(SECRET)[1]
     encoded = share.encode()
     assert decode_share(encoded, 2, 32) == share
     changed: list[bytes | bytearray] = [

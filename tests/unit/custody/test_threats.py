@@ -248,7 +248,7 @@ TOGETHER: list[tuple[CustodyMode, int]] = [
 def test_what_the_page_says_opens_together_with_the_clients_shares_does(
     mode: CustodyMode, count: int
 ) -> None:
-    """Also the proof that this thief is no fool: it finds the key where it can be found."""
+    """Positive control: this attacker finds the key where it can be found."""
     stored = VaultSecrets.of(mode)
     share = stored.sealings[MINE].client_share
     assert share is not None

@@ -130,8 +130,8 @@ def test_a_key_signs_with_one_provider_down_and_the_failure_is_recorded(
                 provider.kms = DOWN
         one.executor.keychain.close()
         one.executor.keychain.use(one.key(), AGENT, sent).sign(DIGEST)
-        told = one.executor.keychain.drain_failures()
-        assert {failure for _, failure in told} <= {ProviderFailure(down, Cause.UNAVAILABLE)}
+        failures = one.executor.keychain.drain_failures()
+        assert {failure for _, failure in failures} <= {ProviderFailure(down, Cause.UNAVAILABLE)}
         assert not one.executor.keychain.drain_failures()
 
 

@@ -140,7 +140,7 @@ def test_an_ambiguous_own_key_is_not_passed_over_for_the_networks() -> None:
         ("agents/alice/keys/a", None),
     ],
 )
-def test_a_path_that_a_chains_intents_look_at_is_for_its_keys(
+def test_a_default_chain_path_holds_only_keys_of_that_chain(
     path: str, chain: KeyChain | None
 ) -> None:
     assert chain_at(path) is chain

@@ -49,7 +49,7 @@ def refuses(register: KeyRegister, raw: bytes, registry: Registry, because: str)
 
 
 def answer(**changes: Any) -> bytes:
-    """Return a well-signed answer that says something else than it should."""
+    """Return a correctly signed answer with these fields changed."""
     return SIGNER.sign_event(key_answer(REQUEST, **changes))
 
 

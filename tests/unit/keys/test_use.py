@@ -68,7 +68,7 @@ def test_a_reason_names_the_party_at_fault(
 def test_holders_that_failed_are_not_asked_again_in_a_batch(
     error: CustodyError, asked: int
 ) -> None:
-    """Another's wrong share says nothing of the next one's, and costs no time."""
+    """A wrong client share is no failure of the holders: the next share is tried."""
     holders = Holders(error)
     use = KeyUse(holders.open)
     for _ in range(3):

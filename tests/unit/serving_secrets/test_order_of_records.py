@@ -51,7 +51,7 @@ def refusal(name: str) -> Outgoing:
 
 
 async def surroundings(appender: Slow, journal: KmsJournal) -> KafkaReadEnvironment:
-    records = CustodyRecords("custody-0", "a life", journal)
+    records = CustodyRecords("custody-0", "run-1", journal)
     unread: Any = None
     return KafkaReadEnvironment(
         unread, unread, cast("Any", appender), records, cast("Any", Counting()), lambda: NOW_MS

@@ -61,8 +61,8 @@ def test_a_granted_read_is_recorded_and_answered() -> None:
     with secret_service("envelope", ALL) as service:
         put(service.secret_sealing, order("envelope"))
         environment = MemoryReadEnvironment()
-        (told,) = asked(service, request(), environment)
-        assert told.value == f"0x{VALUE.hex()}"
+        (secret,) = asked(service, request(), environment)
+        assert secret.value == f"0x{VALUE.hex()}"
         (record,) = environment.records
         assert (record["type"], record["actor"], record["allowed"]) == (
             "secret.access",

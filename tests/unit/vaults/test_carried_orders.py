@@ -6,7 +6,7 @@ from schemas.vault_events import SecretDelivery
 from tests.harness.builders.cases import AGENT
 from tests.harness.builders.custody_client import FOR_CLIENT
 from tests.harness.builders.order_executor import why
-from tests.harness.builders.vault_orders import executor, put, stored
+from tests.harness.builders.vault_orders import executor, put, stored_event
 
 
 def named(envelope: Envelope, keyid: str) -> Envelope:
@@ -20,10 +20,10 @@ def test_no_record_has_a_name_that_a_carrier_wrote_beside_the_signature() -> Non
     with executor("2of2_client_custody") as one:
         delivery = SecretDelivery.decode(put(share_for=FOR_CLIENT))
         lied = delivery.model_copy(update={"request": named(delivery.request, AGENT)})
-        stored(one.send(lied.encode()))
-        told = [SecretAccess.decode(record.value) for record in one.records]
-        assert {use.operation for use in told} == {"put", "hand-over"}
-        assert {use.actor for use in told} == {"admin-0"}
+        stored_event(one.send(lied.encode()))
+        accesses = [SecretAccess.decode(record.value) for record in one.records]
+        assert {use.operation for use in accesses} == {"put", "hand-over"}
+        assert {use.actor for use in accesses} == {"admin-0"}
 
 
 def test_a_box_serves_no_other_order() -> None:

@@ -21,8 +21,8 @@ def test_an_order_that_is_sent_again_once_it_has_expired_is_refused(raw: bytes) 
         one.send(rotate())
         before = copy.deepcopy(one.register)
         record = Record(Topic.KEY_REQUESTS, partition_of(ACCOUNT, 4), 9, ACCOUNT, raw, NOW_MS)
-        (told,) = one.operations.execute_order(record, NOW_MS + LIFETIME_MS_MAX)
-        assert "expired" in why(told)
+        (refusal,) = one.operations.execute_order(record, NOW_MS + LIFETIME_MS_MAX)
+        assert "expired" in why(refusal)
         assert one.register == before
 
 
@@ -31,8 +31,8 @@ def test_an_order_lives_as_long_as_it_says_and_no_longer(lived_ms: int) -> None:
     with executor() as one:
         raw = put(expires_at_ms=NOW_MS + lived_ms)
         record = Record(Topic.KEY_REQUESTS, partition_of(ACCOUNT, 4), 9, ACCOUNT, raw, NOW_MS)
-        (told,) = one.operations.execute_order(record, NOW_MS + lived_ms)
-        assert "expired" in why(told)
+        (refusal,) = one.operations.execute_order(record, NOW_MS + lived_ms)
+        assert "expired" in why(refusal)
         assert one.operations.execute_order(record, NOW_MS + lived_ms - 1)[0].topic is Topic.VAULT
         forever = put(expires_at_ms=NOW_MS + LIFETIME_MS_MAX + 1, version=2)
         assert "24 hours" in why(one.send(forever))

@@ -46,7 +46,7 @@ from tests.harness.builders.vault_orders import (
     put,
     rotate,
     seen_by_vault,
-    stored,
+    stored_event,
 )
 
 WRITES = Grant(effect="allow", vault="main", paths="prod/**", rights=("write",))
@@ -57,7 +57,7 @@ def test_a_value_is_stored_and_opens_in_every_mode(mode: CustodyMode) -> None:
     with executor(mode) as one:
         share_for = FOR_CLIENT if PLANS[mode].needs_client else None
         raw = put(share_for=share_for)
-        event = stored(one.send(raw))
+        event = stored_event(one.send(raw))
         assert opened(one, event) == VALUE
         assert VALUE.hex().encode() not in event.encode()
         assert VALUE.hex().encode() not in raw
@@ -66,12 +66,12 @@ def test_a_value_is_stored_and_opens_in_every_mode(mode: CustodyMode) -> None:
 @pytest.mark.parametrize("kind", ["password", "api_key", "private_key", "ssh_key"])
 def test_an_order_without_a_value_generates_one(kind: str) -> None:
     with executor() as one:
-        events = [stored(one.send(generate(kind=kind, path=f"prod/{n}"))) for n in (1, 2)]
+        events = [stored_event(one.send(generate(kind=kind, path=f"prod/{n}"))) for n in (1, 2)]
         assert all(event.generated for event in events)
         assert opened(one, events[0]) != opened(one, events[1])
 
 
-def test_an_order_that_comes_again_gets_the_answer_that_it_had() -> None:
+def test_a_repeated_order_returns_its_first_answer() -> None:
     with executor() as one:
         for raw in (put(), rotate()):
             assert one.send(raw) == one.send(raw)
@@ -129,8 +129,8 @@ def test_a_rotation_waits_for_an_unavailable_root_and_reports_it() -> None:
         one.send(rotate())
         vaults, sound = one.operations.vaults, one.operations.vaults.holders
         vaults.holders = Holders(RaisingKms(KmsUnavailableError("no answer")))
-        (told,) = one.operations.maintenance.rewrap(NOW_MS)
-        assert AuditRecord.decode(told.value).action == "rewrap.failed"
+        (refused,) = one.operations.maintenance.rewrap(NOW_MS)
+        assert AuditRecord.decode(refused.value).action == "rewrap.failed"
         vaults.holders = sound
         assert one.operations.maintenance.rewrap(NOW_MS + RETRY_MS - 1) == []
         (published,) = one.operations.maintenance.rewrap(NOW_MS + RETRY_MS)
@@ -167,8 +167,8 @@ def test_a_version_that_does_not_open_keeps_no_other_and_no_other_vault_behind(b
         count = 1 if broken == "data key" else 3
         assert moved == {"prod/db"} | ({"prod/1", "prod/2"} if count == 1 else set())
         assert len(stuck) == count
-        assert len({told.id for told in stuck}) == count
-        assert all(told.action == "rewrap.failed" for told in stuck)
+        assert len({record.id for record in stuck}) == count
+        assert all(record.action == "rewrap.failed" for record in stuck)
         assert "prod/0, version 1, in main of treasury" in stuck[0].detail
         assert one.operations.maintenance.rewrap(NOW_MS + STUCK_MS - 1) == []
         if broken == "data key":
@@ -185,9 +185,9 @@ def test_every_order_about_a_secret_is_on_record() -> None:
         one.send(put())
         one.send(put(by=ALICE, agent=AGENT, version=2))
         (record,) = one.records
-        told = SecretAccess.decode(record.value)
-        assert (told.actor, told.operation, told.allowed) == (AGENT, "rotate", True)
-        assert (told.path, told.version, told.at_ms) == ("prod/db", 2, NOW_MS)
+        access = SecretAccess.decode(record.value)
+        assert (access.actor, access.operation, access.allowed) == (AGENT, "rotate", True)
+        assert (access.path, access.version, access.at_ms) == ("prod/db", 2, NOW_MS)
 
 
 @pytest.mark.parametrize(
@@ -206,17 +206,17 @@ def test_an_agent_stores_nothing_where_no_grant_lets_it_and_that_is_on_record(
 ) -> None:
     with executor("envelope", *grants) as one:
         published = one.send(put(by=ALICE, agent=AGENT))
-        told = SecretAccess.decode(published.value)
-        assert (told.allowed, told.reason, told.actor) == (False, reason, AGENT)
+        access = SecretAccess.decode(published.value)
+        assert (access.allowed, access.reason, access.actor) == (False, reason, AGENT)
         assert one.register.count == 0
 
 
-def test_a_refused_order_that_comes_again_once_it_is_allowed_hides_behind_no_old_record() -> None:
+def test_a_refused_order_repeated_once_allowed_gets_a_record_of_its_own() -> None:
     with executor() as one:
         raw = put(by=ALICE, agent=AGENT)
         refused = SecretAccess.decode(one.send(raw).value)
         one.registry.apply(one.operator.write(AccessSet(agent=AGENT, grants=(WRITES,))))
-        stored(one.send(raw))
+        stored_event(one.send(raw))
         (record,) = one.records
         allowed = SecretAccess.decode(record.value)
         assert (refused.allowed, allowed.allowed) == (False, True)
@@ -237,8 +237,8 @@ def test_the_api_reveals_nothing_to_an_agent_without_a_grant(raw: bytes) -> None
         one.send(put())
         ordered = checked_vault_order(raw, one.registry, one.register)
         assert ordered.order.account == ACCOUNT
-        told = SecretAccess.decode(one.send(raw).value)
-        assert (told.allowed, told.reason) == (False, AccessReason.NOT_GRANTED)
+        access = SecretAccess.decode(one.send(raw).value)
+        assert (access.allowed, access.reason) == (False, AccessReason.NOT_GRANTED)
 
 
 @pytest.mark.parametrize(
@@ -275,12 +275,12 @@ def test_a_vault_that_is_full_takes_nothing_more_and_opens_all_the_same(
     with executor("envelope", WRITES) as one:
         one.registry.apply(one.operator.write(VaultCreated(account=ACCOUNT, vault="side")))
         monkeypatch.setattr(f"signer.vaults.secret_register.VAULT_{bound}_MAX", most)
-        events = [stored(one.send(put(by=ALICE, agent=AGENT, version=n))) for n in (1, 2)]
+        events = [stored_event(one.send(put(by=ALICE, agent=AGENT, version=n))) for n in (1, 2)]
         raw = put(by=ALICE, agent=AGENT, version=3)
         assert "main of treasury is full, with 2 versions" in why(one.send(raw))
         with pytest.raises(ApiError, match="full, with 2 versions in 114 bytes"):
             checked_vault_order(raw, one.registry, one.register)
-        assert stored(one.send(put(vault="side")))
+        assert stored_event(one.send(put(vault="side")))
         monkeypatch.setattr(f"signer.vaults.secret_register.VAULT_{bound}_MAX", 0)
         again = fresh(one)
         again.load(registry_records(one), vault_records(one), seen_by(one))

@@ -68,8 +68,8 @@ def give(
 
 
 def trail(published: list[Outgoing]) -> list[str]:
-    told = [one.value for one in published if one.topic is Topic.AUDIT]
-    return [AuditRecord.decode(raw).action for raw in told if b'"type":"audit"' in raw]
+    audit_records = [one.value for one in published if one.topic is Topic.AUDIT]
+    return [AuditRecord.decode(raw).action for raw in audit_records if b'"type":"audit"' in raw]
 
 
 def recovered(published: list[Outgoing]) -> SecretRecovered:
@@ -109,7 +109,7 @@ def test_the_client_gets_a_share_that_signs_and_the_lost_one_signs_no_more() -> 
         assert (event.sequence, event.signer) == (1, SIGNER.keyid)
 
 
-def test_the_very_box_that_opened_the_key_before_opens_it_no_more() -> None:
+def test_the_former_share_no_longer_opens_the_key() -> None:
     """A key that is open for a box needs no holder for it: it is closed."""
     with stocked() as (one, lost):
         box = one.sent(lost)
@@ -129,7 +129,7 @@ def test_a_recovery_returns_the_key_to_no_caller() -> None:
         assert bytes(share_in(event)).hex().encode() not in event.encode()
 
 
-def test_that_it_was_asked_for_approved_of_and_done_is_on_record_with_its_reason() -> None:
+def test_request_approval_and_recovery_are_recorded_with_their_reason() -> None:
     with stocked() as (one, _):
         published = give(one.executor.operations, sealed())
         assert trail(published) == DONE
@@ -140,7 +140,7 @@ def test_that_it_was_asked_for_approved_of_and_done_is_on_record_with_its_reason
         assert (handed.operation, handed.actor, handed.path) == ("hand-over", "admin-0", KEY_PATH)
 
 
-def test_an_order_that_comes_again_gets_the_answer_that_it_had_and_no_other_share() -> None:
+def test_a_repeated_order_returns_its_first_answer_and_no_other_share() -> None:
     with stocked() as (one, _):
         first = give(one.executor.operations, sealed())
         again = give(one.executor.operations, sealed())
@@ -164,9 +164,9 @@ def test_an_order_that_was_held_back_until_a_later_one_was_carried_out_is_refuse
             operations.load(
                 registry_records(one.executor), vault_records(one.executor), seen_by(one.executor)
             )
-        told = give(operations, held_back)
-        assert trail(told) == ["recovery.asked", "recovery.approved", "recovery.refused"]
-        assert "later order" in AuditRecord.decode(told[-1].value).detail
+        refused = give(operations, held_back)
+        assert trail(refused) == ["recovery.asked", "recovery.approved", "recovery.refused"]
+        assert "later order" in AuditRecord.decode(refused[-1].value).detail
         assert signs(one, share_in(recovered(published)))
         operations.keychain.close()
 
@@ -209,7 +209,7 @@ def test_no_other_mode_has_a_recovery(mode: CustodyMode) -> None:
         assert "cannot be recovered" in AuditRecord.decode(published[-1].value).detail
 
 
-def test_an_old_order_that_was_carried_out_is_refused_when_it_comes_again_too_late() -> None:
+def test_an_executed_order_repeated_after_its_expiry_is_refused() -> None:
     with stocked() as (one, _):
         event = recovered(give(one.executor.operations, sealed()))
         published = give(one.executor.operations, sealed(), NOW_MS + 600_000)
@@ -284,7 +284,7 @@ FORGED: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("name", FORGED)
 def test_a_recovery_event_unlike_the_admins_order_is_refused(name: str) -> None:
-    """Even where the signer itself says it."""
+    """Even if the signer itself signed the event."""
     changes, because = FORGED[name]
     with stocked() as (one, _):
         later = copy.deepcopy(one.executor.register)

@@ -17,7 +17,7 @@ from tests.harness.builders.custody_material import root_kms
 from tests.harness.builders.custody_providers import MODES, NAMES
 from tests.harness.builders.order_executor import terms, why
 from tests.harness.builders.secret_vaults import VALUE
-from tests.harness.builders.vault_orders import executor, opened, put, rotate, stored
+from tests.harness.builders.vault_orders import executor, opened, put, rotate, stored_event
 
 
 def elsewhere(name: str, cloud: str) -> LocalKms:
@@ -37,7 +37,7 @@ def test_secrets_under_separate_keys_do_not_open_with_those_of_signing_keys(
     with executor(mode) as one:
         one.operations.vaults.secret_holders = holders_called("own")
         share_for = FOR_CLIENT if PLANS[mode].needs_client else None
-        event = stored(one.send(put(share_for=share_for)))
+        event = stored_event(one.send(put(share_for=share_for)))
         assert opened(one, event) == VALUE
         one.operations.vaults.secret_holders = None
         with pytest.raises(CustodyError):
@@ -47,7 +47,7 @@ def test_secrets_under_separate_keys_do_not_open_with_those_of_signing_keys(
 def test_a_vaults_new_key_and_new_root_are_those_of_its_kind() -> None:
     with executor() as one:
         own = one.operations.vaults.secret_holders = holders_called("own")
-        event = stored(one.send(put()))
+        event = stored_event(one.send(put()))
         for sequence, change in enumerate(("kek", "root"), 1):
             one.send(rotate(sequence, change=change))
             while one.operations.maintenance.rewrap(NOW_MS):

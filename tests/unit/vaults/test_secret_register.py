@@ -59,7 +59,7 @@ def stored(
         | (order or {})
     )
     request = by.sign_envelope(VAULT_ORDER_TYPE, SecretOrder(**asked).encode())
-    told = {name: asked[name] for name in terms}
+    fields = {name: asked[name] for name in terms}
     made: dict[str, Any] = {
         "id": vault_answer_id(request.body()),
         "request": request,
@@ -71,7 +71,7 @@ def stored(
         "stored_at_ms": NOW_MS,
         "signer": SIGNER.keyid,
     }
-    return signer.sign_event(SecretStored(**(told | made | changes)))
+    return signer.sign_event(SecretStored(**(fields | made | changes)))
 
 
 def refuses(register: SecretRegister, raw: bytes, because: str) -> None:
@@ -164,7 +164,7 @@ def test_an_order_or_event_with_an_unauthorised_signature_is_refused(by: Ed25519
     refuses(holding(), stored(signer=by), "signed by any key")
 
 
-def test_an_agents_order_is_the_signers_to_have_judged() -> None:
+def test_the_register_accepts_an_agents_order_without_checking_grants() -> None:
     assert holding(stored(by=ALICE, order={"agent": "alice"})).history(PLACE)
 
 

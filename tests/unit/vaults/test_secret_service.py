@@ -48,7 +48,7 @@ def judged(service: SecretService, raw: bytes) -> tuple[VerifiedRequest, ReadDec
     return asked, service.authorize(asked, NOW_MS)
 
 
-def told(service: SecretService, raw: bytes) -> tuple[SecretVersion, ...]:
+def read_secrets(service: SecretService, raw: bytes) -> tuple[SecretVersion, ...]:
     asked, found = judged(service, raw)
     assert isinstance(found.access, Allowed), found.access
     served = service.serve(asked, found)
@@ -76,9 +76,9 @@ def test_a_granted_agent_reads_in_every_mode(mode: CustodyMode) -> None:
     with secret_service(mode, ALL) as service:
         stored = put(service.secret_sealing, order(mode))
         share = share_for(service, received(stored)) if stored.client_share else None
-        (secret,) = told(service, request(client_share=share))
+        (secret,) = read_secrets(service, request(client_share=share))
         assert secret.value == f"0x{VALUE.hex()}"
-        (listed,) = told(service, request("list"))
+        (listed,) = read_secrets(service, request("list"))
         assert (listed.path, listed.version, listed.value) == ("prod/db", 1, None)
 
 
@@ -86,13 +86,14 @@ def test_versions_are_listed_in_order_and_read_by_number() -> None:
     with secret_service("envelope", ALL) as service:
         for number in (1, 2):
             put(service.secret_sealing, order("envelope", number), VALUE + bytes((number,)))
-        assert [each.version for each in told(service, request("history"))] == [1, 2]
+        assert [each.version for each in read_secrets(service, request("history"))] == [1, 2]
         assert all(
-            each.value is None for each in told(service, request("history", nonce="0x" + "02" * 16))
+            each.value is None
+            for each in read_secrets(service, request("history", nonce="0x" + "02" * 16))
         )
         for number, version in ((2, None), (1, 1), (2, 2)):
             raw = request(version=version, nonce=f"0x{number:032x}", operation="export")
-            (one,) = told(service, raw)
+            (one,) = read_secrets(service, raw)
             assert one.value == f"0x{VALUE.hex()}{number:02x}"
         assert judged(service, request(version=3))[1].missing
 
@@ -102,7 +103,7 @@ def test_a_long_history_returns_its_newest_versions(monkeypatch: pytest.MonkeyPa
     with secret_service("envelope", ALL) as service:
         for number in (1, 2, 3):
             put(service.secret_sealing, order("envelope", number))
-        assert [each.version for each in told(service, request("history"))] == [2, 3]
+        assert [each.version for each in read_secrets(service, request("history"))] == [2, 3]
 
 
 @pytest.mark.parametrize("operation", READ_OPERATIONS)
@@ -114,7 +115,7 @@ def test_nothing_is_granted_by_default_and_a_missing_path_looks_the_same(
         assert reason(service, request(operation)) == "not_granted"
         assert reason(service, request(operation, path="prod/none")) == "not_granted"
         assert reason(service, request(operation, vault="none")) == "not_granted"
-        assert told(service, request("list")) == ()
+        assert read_secrets(service, request("list")) == ()
 
 
 @pytest.mark.parametrize("operation", READ_OPERATIONS)
@@ -133,7 +134,7 @@ def test_an_agent_that_submits_intents_reads_no_private_key_on_any_way(
     with secret_service("envelope", ALL) as service:
         put(service.secret_sealing, order("envelope", kind=kind))
         assert reason(service, request(operation)) == "key_read_blocked"
-        assert [each.value for each in told(service, request("list"))] == [None]
+        assert [each.value for each in read_secrets(service, request("list"))] == [None]
 
 
 @pytest.mark.parametrize("kind", ["private_key", "ssh_key"])
@@ -145,7 +146,7 @@ def test_a_generated_key_is_never_read_and_a_stored_one_only_without_intents(
         put(service.secret_sealing, order("envelope", kind=kind, box=None))
         assert reason(service, request(operation)) == "key_generated"
         put(service.secret_sealing, order("envelope", kind=kind, path="prod/mine"))
-        assert told(service, request(operation, path="prod/mine"))
+        assert read_secrets(service, request(operation, path="prod/mine"))
 
 
 @pytest.mark.parametrize("operation", READ_OPERATIONS)
@@ -154,7 +155,7 @@ def test_a_signing_key_is_never_served(operation: str, intents: bool) -> None:  
     with secret_service("envelope", ALL, intents=intents) as service:
         found = reason(service, request(operation, vault="__agent-keys", path="keys/base-signer"))
         assert found == ("key_read_blocked" if intents else "key_generated")
-        assert told(service, request("list", vault="__agent-keys")) == ()
+        assert read_secrets(service, request("list", vault="__agent-keys")) == ()
 
 
 @pytest.mark.parametrize("operation", READ_OPERATIONS)
@@ -208,7 +209,7 @@ def test_a_request_that_is_sent_again_gets_no_second_answer() -> None:
     with secret_service("envelope", ALL) as service:
         put(service.secret_sealing, order("envelope"))
         raw = request()
-        assert told(service, raw)
+        assert read_secrets(service, raw)
         with pytest.raises(ReadRequestError, match="already answered"):
             service.verify(raw, NOW_MS + FRESH_MS)
         for later_ms in (3 * FRESH_MS, 6 * FRESH_MS):

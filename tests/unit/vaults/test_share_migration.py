@@ -172,7 +172,7 @@ def test_every_share_of_a_provider_comes_under_its_new_root_and_no_other_is_touc
         all_open(one.operations, moved_only())
 
 
-def test_the_shares_that_were_moved_are_real_ones() -> None:
+def test_moved_shares_open_the_secret() -> None:
     """With another provider gone they open the secret, where the former root is gone too."""
     with executor() as one:
         give(one.operations, move(), one)
@@ -368,7 +368,7 @@ def test_a_vault_with_a_key_of_its_own_has_no_shares_to_move(mode: CustodyMode) 
         assert "holds no share" in why(give(one.operations, move()))
 
 
-def test_an_order_serves_once_and_the_same_one_gets_the_answer_that_it_had() -> None:
+def test_an_order_counts_once_and_a_repeated_one_returns_its_first_answer() -> None:
     with executor() as one:
         assert give(one.operations, move(), one) == give(one.operations, move())
         assert "1 new roots" in why(give(one.operations, move(requested_at_ms=NOW_MS + 1)))

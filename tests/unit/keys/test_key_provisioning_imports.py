@@ -21,9 +21,9 @@ from signer.keys.register import KeyRegister
 from signer.registry import RegistryRecordError
 from tests.harness.builders.cases import ACCOUNT, KEY_PATH, MALLORY, ORG, SECRET, sealed_request
 from tests.harness.builders.order_executor import (
-    NOBODYS,
     ORDER,
     OTHER_IMPORT_KEY,
+    UNREGISTERED_SECRET,
     OrderExecutor,
     address_for,
     delivery,
@@ -36,42 +36,42 @@ from tests.harness.builders.order_executor import (
 def test_a_key_is_imported_and_opens_to_the_key_it_was(
     executor: OrderExecutor, chain: KeyChain
 ) -> None:
-    address = address_for(chain, NOBODYS)
+    address = address_for(chain, UNREGISTERED_SECRET)
     executor.claim(address)
     answer = KeyProvisioned.decode(executor.send(delivery(chain=chain)).value)
     assert answer.address == address
     key = executor.keys.by_path[ACCOUNT, KEY_PATH]
     assert (key.imported, key.chain) == (True, chain)
-    expected = curves.public_key(CURVES[chain], bytearray(NOBODYS))
+    expected = curves.public_key(CURVES[chain], bytearray(UNREGISTERED_SECRET))
     assert executor.keychain.use(key).public_key() == expected
     if CURVES[chain] is Curve.SECP256K1 and key.signs:
         digest = keccak256(b"imported")
-        assert executor.keychain.use(key).sign(digest) == PrivateKey(NOBODYS).sign_recoverable(
-            digest, hasher=None
-        )
+        assert executor.keychain.use(key).sign(digest) == PrivateKey(
+            UNREGISTERED_SECRET
+        ).sign_recoverable(digest, hasher=None)
 
 
 def test_neither_the_request_nor_the_answer_carries_an_imported_key(
     executor: OrderExecutor,
 ) -> None:
-    executor.claim(address_for(KeyChain.ETHEREUM, NOBODYS))
+    executor.claim(address_for(KeyChain.ETHEREUM, UNREGISTERED_SECRET))
     raw = delivery()
     published = executor.send(raw)
     box = KeyDelivery.decode(raw).box.encode()
-    for needle in (NOBODYS, NOBODYS.hex().encode()):
+    for needle in (UNREGISTERED_SECRET, UNREGISTERED_SECRET.hex().encode()):
         assert needle not in raw + published.value
     assert box not in published.value  # the answer has its digest alone
 
 
 def test_an_import_again_gets_the_same_answer(executor: OrderExecutor) -> None:
-    executor.claim(address_for(KeyChain.ETHEREUM, NOBODYS))
+    executor.claim(address_for(KeyChain.ETHEREUM, UNREGISTERED_SECRET))
     raw = delivery()
     assert executor.send(raw) == executor.send(raw)
 
 
 def test_an_import_of_an_unclaimed_address_is_refused(executor: OrderExecutor) -> None:
     assert "did not claim" in why(executor.send(delivery()))
-    executor.claim(address_for(KeyChain.ETHEREUM, NOBODYS), "ops")
+    executor.claim(address_for(KeyChain.ETHEREUM, UNREGISTERED_SECRET), "ops")
     assert "did not claim" in why(executor.send(delivery()))
 
 
@@ -82,7 +82,7 @@ def test_an_import_of_an_unclaimed_address_is_refused(executor: OrderExecutor) -
         ({"recipient": OTHER_IMPORT_KEY.public_key}, "for another signer"),
         ({"context": b"another order"}, "does not open"),
         ({"import_key": "0x" + "11" * 32}, "for another signer"),
-        ({"secret": NOBODYS[:31] + b"\x00", "claimed": SECRET}, "not have the address"),
+        ({"secret": UNREGISTERED_SECRET[:31] + b"\x00", "claimed": SECRET}, "not have the address"),
         ({"secret": bytes(32), "claimed": SECRET}, "secp256k1 key"),
         ({"secret": ORDER, "claimed": SECRET}, "secp256k1 key"),
         ({"secret": ORDER, "claimed": SECRET, "chain": KeyChain.TRON}, "secp256k1 key"),
@@ -93,10 +93,13 @@ def test_an_import_of_an_unclaimed_address_is_refused(executor: OrderExecutor) -
         ({"secret": b"", "claimed": SECRET, "chain": KeyChain.SOLANA}, "ed25519 key"),
     ],
 )
-def test_a_box_that_is_not_the_imports_own_is_refused(
+def test_a_box_sealed_for_another_order_is_refused(
     executor: OrderExecutor, changes: dict[str, Any], because: str
 ) -> None:
-    secret, chain = changes.pop("secret", NOBODYS), changes.get("chain", KeyChain.ETHEREUM)
+    secret, chain = (
+        changes.pop("secret", UNREGISTERED_SECRET),
+        changes.get("chain", KeyChain.ETHEREUM),
+    )
     address = address_for(chain, changes.pop("claimed", secret))
     executor.claim(address)
     assert because in why(executor.send(delivery(secret, address=address, **changes)))
@@ -122,7 +125,7 @@ def test_a_box_that_was_sealed_for_another_order_does_not_open(
         "path": KEY_PATH,
         "chain": KeyChain.ETHEREUM,
     }
-    names["address"] = address_for(KeyChain.ETHEREUM, NOBODYS)
+    names["address"] = address_for(KeyChain.ETHEREUM, UNREGISTERED_SECRET)
     executor.claim(names["address"])
     assert "does not open" in why(executor.send(delivery(context=import_context(**names | other))))
     assert executor.send(delivery(context=import_context(**names))).topic is Topic.VAULT
@@ -131,7 +134,7 @@ def test_a_box_that_was_sealed_for_another_order_does_not_open(
 def test_an_import_without_its_box_and_a_box_without_an_import_are_refused(
     executor: OrderExecutor,
 ) -> None:
-    executor.claim(address_for(KeyChain.ETHEREUM, NOBODYS))
+    executor.claim(address_for(KeyChain.ETHEREUM, UNREGISTERED_SECRET))
     import_delivery = KeyDelivery.decode(delivery())
     assert "without its box" in why(executor.send(import_delivery.request.encode()))
     plain = sealed_request(KeyRequest(**terms()))
@@ -149,7 +152,7 @@ def test_a_delivery_that_no_admin_signed_is_refused(executor: OrderExecutor) -> 
 
 
 def test_an_address_that_the_signer_has_is_not_imported_again(executor: OrderExecutor) -> None:
-    address = address_for(KeyChain.ETHEREUM, NOBODYS)
+    address = address_for(KeyChain.ETHEREUM, UNREGISTERED_SECRET)
     executor.claim(address)
     executor.send(delivery())
     assert "already belongs to a key" in why(executor.send(delivery(path="keys/other")))
@@ -157,7 +160,7 @@ def test_an_address_that_the_signer_has_is_not_imported_again(executor: OrderExe
 
 def test_an_address_is_claimed_permanently_by_one_account() -> None:
     executor = OrderExecutor()
-    address = address_for(KeyChain.ETHEREUM, NOBODYS)
+    address = address_for(KeyChain.ETHEREUM, UNREGISTERED_SECRET)
     executor.claim(address)
     executor.claim(address)
     with pytest.raises(RegistryRecordError, match="account treasury"):
@@ -166,4 +169,4 @@ def test_an_address_is_claimed_permanently_by_one_account() -> None:
 
 def test_an_account_that_is_not_open_claims_nothing() -> None:
     with pytest.raises(RegistryRecordError, match="account nowhere"):
-        OrderExecutor().claim(address_for(KeyChain.TRON, NOBODYS), "nowhere")
+        OrderExecutor().claim(address_for(KeyChain.TRON, UNREGISTERED_SECRET), "nowhere")
