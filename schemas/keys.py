@@ -37,7 +37,7 @@ class KeyCreationOrder(KeyOrder):
 
 
 class KeyRequest(KeyCreationOrder):
-    """An operator's order to generate a key for one account at one path.
+    """An admin's order to generate a key for one account at one path.
 
     Without ``vault`` the path determines the vault. ``share_for`` is the public key to which the
     client share is sealed; it is present exactly if the vault's mode has a client share.

@@ -4,7 +4,7 @@ A broker could delay or replay an order until executing it does harm, so every o
 """
 
 AHEAD_MS_MAX = 300_000
-"""Largest lead of an operator's clock over the signer's; an order beyond it is refused."""
+"""Largest lead of an admin's clock over the signer's; an order beyond it is refused."""
 LIFETIME_MS_MAX = 24 * 60 * 60 * 1000
 
 

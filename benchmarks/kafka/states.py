@@ -56,12 +56,12 @@ def _one_account(state_mac: StateMac, name: str) -> Iterator[StateWrite]:
         expires_at_ms=now_ms + DAY_MS, decided_at_ms=now_ms, forget_at_ms=now_ms + DAY_MS,
     )  # fmt: skip
     place = StateKey(name, "live", owner_key("idle", name))
-    sealed = state_mac.protect(place, live.encode())
-    yield StateWrite(place, sealed, pending=False, forget_at_ms=live.forget_at_ms)
+    protected = state_mac.protect(place, live.encode())
+    yield StateWrite(place, protected, pending=False, forget_at_ms=live.forget_at_ms)
     head = Account(
         account=name, sequence=1, spent=spent.add(now_ms, 10**12, DAY_MS),
         nonces={nonce_key(fixtures.RECIPIENT, 8453): 0}, live_count=1,
-        live_digest=state_mac.set_digest(state_mac.element(sealed)),
+        live_digest=state_mac.set_digest(state_mac.element(protected)),
     )  # fmt: skip
     place = StateKey(name, "head", "")
     yield StateWrite(place, state_mac.protect(place, head.encode()))

@@ -82,7 +82,7 @@ def one_hop(
 
 
 def signing_move(slot: Slot, table: StateTable) -> Move:
-    """Decide, seal the state and sign like the signer; send the signed transactions."""
+    """Decide, protect the state and sign like the signer; send the signed transactions."""
 
     def move(records: Sequence[Record]) -> list[Moved]:
         partition_by_key = {r.key: r.partition for r in records}

@@ -148,7 +148,7 @@ class Folder:
             )
 
     def admin(self) -> "Ed25519Signer":
-        """Open the operator's key."""
+        """Open the admin's key."""
         from sixgate.data_folder.key_files import load_key_file
 
         return load_key_file(self.key(ADMIN), ADMIN)

@@ -37,7 +37,7 @@ _NO_CUSTODY = (
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Timeouts: for an operator's record, for the ledger to catch up, and without any outcome."""
+    """Timeouts: for an admin's record, for the ledger to catch up, and without any outcome."""
 
     operator_s: float = 30.0
     ledger_s: float = 30.0

@@ -16,7 +16,7 @@ class Progress:
 
     def update(self, partitions: Iterable[PartitionLag], now_s: float) -> None:
         """Record the current position and end of all partitions."""
-        now = {one.place: one for one in partitions}
+        now = {one.label: one for one in partitions}
         for partition in self._positions.keys() - now.keys():
             self._forget(partition)
         for partition, position, end in now.values():

@@ -57,7 +57,7 @@ class Names:
         """Return a topic's partition as aiokafka names it."""
         return TopicPartition(self.of(topic), partition)
 
-    def place(self, at: TopicPartition) -> PartitionId:
+    def partition_of(self, at: TopicPartition) -> PartitionId:
         """Return the topic and partition."""
         return self.topic(at.topic), at.partition
 

@@ -81,10 +81,10 @@ class Projections:
 
     async def _follow_outcomes(self) -> None:
         """Follow outcomes, from the oldest charge that still counts."""
-        places: list[PartitionId] = [
+        partitions: list[PartitionId] = [
             (Topic.OUTCOMES, partition) for partition in self._partitions()
         ]
-        start = await positions_since(self._broker, places, self._now_ms() - SPENT_MS)
+        start = await positions_since(self._broker, partitions, self._now_ms() - SPENT_MS)
         async with Reader(self._broker, start) as reader:
             while True:
                 for record in await reader.read(FOLLOW_COUNT_MAX):
@@ -95,8 +95,8 @@ class Projections:
         """Yield position and end of the partitions of registry and vault."""
         return chain(self._registry_reader.lag(), self._vault_reader.lag())
 
-    def _reader(self, places: Sequence[PartitionId]) -> Reader:
-        return Reader(self._broker, dict.fromkeys(places, 0), QUIET_WAIT_MS)
+    def _reader(self, partitions: Sequence[PartitionId]) -> Reader:
+        return Reader(self._broker, dict.fromkeys(partitions, 0), QUIET_WAIT_MS)
 
     async def _read_registry(self) -> None:
         async for records in self._registry_reader.read_to_end():

@@ -33,7 +33,7 @@ QUIET_WAIT_MS = 500  # for topics with few records
 class PartitionLag(NamedTuple):
     """The position of a reader in a partition, and where the partition ends."""
 
-    place: str
+    label: str
     position: int
     end: int
 
@@ -53,7 +53,7 @@ class Reader:
         """
         self._positions = dict(positions)
         self._names = broker.names
-        self._places = {self._names.at(*where): where for where in positions}
+        self._assigned = {self._names.at(*where): where for where in positions}
         self._done: dict[TopicPartition, int] = {}
         self._consumer: AIOKafkaConsumer = broker.consumer(fetch_max_wait_ms=fetch_wait_ms)
         # A broker answers the requests of one connection in order. On the fetching connection an
@@ -109,7 +109,7 @@ class Reader:
     async def mark_done(self) -> None:
         """Count all records read so far as done; ``read`` does so too, but may be called late."""
         with translated("reading", self._names):
-            self._done = {at: await self._consumer.position(at) for at in self._places}
+            self._done = {at: await self._consumer.position(at) for at in self._assigned}
 
     def lag(self) -> Iterator[PartitionLag]:
         """Yield position and end of every partition, as of the last ``mark_done``.
@@ -134,7 +134,7 @@ class Reader:
                 return await self._ends()
 
     async def _ends(self) -> dict[TopicPartition, int]:
-        ends: dict[TopicPartition, int] = await self._offsets.end_offsets(self._places)
+        ends: dict[TopicPartition, int] = await self._offsets.end_offsets(self._assigned)
         return ends
 
     async def _behind(self, ends: Mapping[TopicPartition, int]) -> bool:
@@ -148,10 +148,10 @@ class Reader:
             if where[1] not in known.get(where[0], set()):
                 cluster = self._consumer._client.cluster  # noqa: SLF001 - there is no public way
                 raise invisible_topic(where[0], self._names, cluster.unauthorized_topics)
-        self._consumer.assign(list(self._places))
+        self._consumer.assign(list(self._assigned))
         with translated("looking for the beginning", self._names):
-            firsts = await self._offsets.beginning_offsets(self._places)
-        for at, where in self._places.items():
+            firsts = await self._offsets.beginning_offsets(self._assigned)
+        for at, where in self._assigned.items():
             refuse_gap(at, self._positions[where], firsts[at])
             self._consumer.seek(at, self._positions[where])
 
@@ -195,10 +195,10 @@ def _gap(error: BaseException) -> KafkaGapError:
 
 
 async def positions_since(
-    broker: Broker, places: Iterable[PartitionId], at_ms: int
+    broker: Broker, partitions: Iterable[PartitionId], at_ms: int
 ) -> dict[PartitionId, int]:
     """Return the offset of each partition's first record appended at or after a time."""
-    wanted = {broker.names.at(*where): at_ms for where in places}
+    wanted = {broker.names.at(*where): at_ms for where in partitions}
     consumer = broker.consumer()
     with translated("looking for offsets by time", broker.names):
         await consumer.start()
@@ -207,12 +207,14 @@ async def positions_since(
             ends = await consumer.end_offsets(list(wanted))
         finally:
             await consumer.stop()
-    return {broker.names.place(at): found[at].offset if found[at] else ends[at] for at in wanted}
+    return {
+        broker.names.partition_of(at): found[at].offset if found[at] else ends[at] for at in wanted
+    }
 
 
-async def ends_of(broker: Broker, places: Iterable[PartitionId]) -> dict[PartitionId, int]:
+async def ends_of(broker: Broker, partitions: Iterable[PartitionId]) -> dict[PartitionId, int]:
     """Return the end of every partition: the offset after its last committed record."""
-    wanted = {broker.names.at(*where): where for where in places}
+    wanted = {broker.names.at(*where): where for where in partitions}
     consumer = broker.consumer()
     with translated("looking for the end", broker.names):
         await consumer.start()
@@ -223,13 +225,13 @@ async def ends_of(broker: Broker, places: Iterable[PartitionId]) -> dict[Partiti
     return {wanted[at]: end for at, end in ends.items()}
 
 
-async def group_lag(broker: Broker, group: str, places: Iterable[PartitionId]) -> int:
+async def group_lag(broker: Broker, group: str, partitions: Iterable[PartitionId]) -> int:
     """Return the lag of a consumer group: the offsets that it has not committed yet."""
     consumer = broker.consumer(group_id=group)
     with translated(f"asking how far {broker.names.of(group)} has read", broker.names):
         await consumer.start()
         try:
-            wanted = [broker.names.at(*where) for where in places]
+            wanted = [broker.names.at(*where) for where in partitions]
             consumer.assign(wanted)  # manually, so that the group does not gain a member
             ends = await consumer.end_offsets(wanted)
             firsts = await consumer.beginning_offsets(wanted)
@@ -240,11 +242,13 @@ async def group_lag(broker: Broker, group: str, places: Iterable[PartitionId]) -
 
 
 async def replay(
-    broker: Broker, places: Iterable[PartitionId], until: Mapping[PartitionId, int] | None = None
+    broker: Broker,
+    partitions: Iterable[PartitionId],
+    until: Mapping[PartitionId, int] | None = None,
 ) -> AsyncIterator[Record]:
     """Yield the records of partitions from the first one to their end, or up to ``until``."""
     stops = until or {}
-    async with Reader(broker, dict.fromkeys(places, 0)) as reader:
+    async with Reader(broker, dict.fromkeys(partitions, 0)) as reader:
         async for records in reader.read_to_end():
             for record in records:
                 at = (record.topic, record.partition)

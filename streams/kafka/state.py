@@ -1,4 +1,4 @@
-"""The signer's sealed state: the record format of the compacted topic, and a table in memory.
+"""The signer's authenticated state: records of the compacted topic, and a table in memory.
 
 1. A start reads the slot's partitions to their end into the table (``load``). The slot's former
    signer is fenced before, so nothing is added behind that end.
@@ -70,7 +70,7 @@ class StateTable:
             self._heads[write.key] = write.value
 
     def get(self, key: StateKey) -> bytes | None:
-        """Return the sealed record at a key."""
+        """Return the record at a key, with its MAC."""
         self._decode(key.account)
         if key.kind != "live":
             return self._heads.get(key)
@@ -124,7 +124,7 @@ def key_of(key: StateKey) -> bytes:
 
 
 def value_of(write: StateWrite) -> bytes | None:
-    """Return a write's hints and sealed record; None is a tombstone, which removes the key."""
+    """Return a write's hints, MAC and body; None is a tombstone, which removes the key."""
     if write.value is None:
         return None
     forget_at_ms = -1 if write.forget_at_ms is None else write.forget_at_ms

@@ -42,7 +42,7 @@ class KafkaSource:
         self._fetch_offsets: dict[TopicPartition, int] = {}
         self._firsts: dict[TopicPartition, int] = {}
         self._consumed: dict[TopicPartition, int] = {}
-        self._places = self._loop.run(self._open(tuple(topics)))
+        self._assigned = self._loop.run(self._open(tuple(topics)))
 
     def read(self, positions: Mapping[PartitionId, int], limit: int) -> list[Record]:
         """Return at most ``limit`` records, the next ones of each partition.
@@ -83,12 +83,12 @@ class KafkaSource:
             with translated("opening the log", self._names):
                 await self._consumer.start()
                 await load_metadata(self._consumer, topics, self._names)
-            places = [at for topic in topics for at in self._partitions(topic)]
-            self._consumer.assign(places)
+            partitions = [at for topic in topics for at in self._partitions(topic)]
+            self._consumer.assign(partitions)
         except BaseException:
             await self._consumer.stop()
             raise
-        return places
+        return partitions
 
     def _partitions(self, topic: Topic) -> list[TopicPartition]:
         found = self._consumer.partitions_for_topic(self._names.of(topic))
@@ -100,7 +100,7 @@ class KafkaSource:
     async def _read(self, positions: Mapping[PartitionId, int], limit: int) -> list[Record]:
         with translated("reading", self._names):
             self._seek(positions)
-            self._consumed = {at: await self._consumer.position(at) for at in self._places}
+            self._consumed = {at: await self._consumer.position(at) for at in self._assigned}
             records = await self._poll(limit, POLL_MS)
             until = time.monotonic() + LINGER_MS / 1000
             while records and len(records) < limit and _size(records) < READ_BYTES_MAX:
@@ -112,8 +112,8 @@ class KafkaSource:
 
     def _seek(self, positions: Mapping[PartitionId, int]) -> None:
         """Seek the partitions whose position is not directly after the last record read."""
-        for at in self._places:
-            position = positions.get(self._names.place(at), 0)
+        for at in self._assigned:
+            position = positions.get(self._names.partition_of(at), 0)
             if self._fetch_offsets.get(at) != position:
                 self._consumer.seek(at, position)
                 self._fetch_offsets[at] = position
@@ -133,11 +133,13 @@ class KafkaSource:
 
     async def _refuse_gaps(self) -> None:
         for at, first in (await self._first_offsets()).items():
-            refuse_gap(self._names.place(at), self._fetch_offsets[at], first)
+            refuse_gap(self._names.partition_of(at), self._fetch_offsets[at], first)
 
     async def _first_offsets(self) -> dict[TopicPartition, int]:
         with translated("looking for the log's beginning", self._names):
-            found: dict[TopicPartition, int] = await self._consumer.beginning_offsets(self._places)
+            found: dict[TopicPartition, int] = await self._consumer.beginning_offsets(
+                self._assigned
+            )
         return found
 
     async def _end(self, at: TopicPartition) -> int:

@@ -38,28 +38,28 @@ def advance(
     offset. Raises ``LedgerGapError`` for loss, and for offsets that do not increase.
     """
     advanced = dict(positions)
-    for place, group in groups.items():
-        expected, first = positions.get(place, 0), group[0].offset
+    for at, group in groups.items():
+        expected, first = positions.get(at, 0), group[0].offset
         if first > expected:
-            refuse_gap(place, expected, earliest(*place))
+            refuse_gap(at, expected, earliest(*at))
         offsets = [expected - 1, *(record.offset for record in group)]
         if any(later <= former for former, later in pairwise(offsets)):
             raise LedgerGapError(
-                f"The log returned an offset of {place[0]}/{place[1]} below {expected} again: it "
+                f"The log returned an offset of {at[0]}/{at[1]} below {expected} again: it "
                 "is not the log that this ledger was made from."
             )
-        advanced[place] = group[-1].offset + 1
+        advanced[at] = group[-1].offset + 1
     return advanced
 
 
-def refuse_gap(place: PartitionId, expected: int, earliest: int) -> None:
+def refuse_gap(at: PartitionId, expected: int, earliest: int) -> None:
     """Raise ``LedgerGapError`` if the log starts after the next offset to read.
 
     The error names the topic as the ledger's rows do, without a Kafka cluster's prefix.
     """
     if earliest > expected:
         raise LedgerGapError(
-            f"The log of {place[0]}/{place[1]} begins at offset {earliest} but the ledger has read "
+            f"The log of {at[0]}/{at[1]} begins at offset {earliest} but the ledger has read "
             f"only up to {expected}: records are lost; restore the log or start a new ledger."
         )
 
@@ -76,7 +76,7 @@ def merged(groups: Mapping[PartitionId, list[Record]]) -> list[Record]:
         for record in group:
             at_ms = max(at_ms, record.at_ms)
             keyed.append((at_ms, stage, partition, record.offset, record))
-    keyed.sort()  # no two have the same place and offset, so records are never compared
+    keyed.sort()  # no two share a place, so records are never compared
     return [item[4] for item in keyed]
 
 

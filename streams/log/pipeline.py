@@ -1,4 +1,4 @@
-"""``pipeline.db``: the pipeline's log and the signer's sealed state in one SQLite file.
+"""``pipeline.db``: the pipeline's log and the signer's authenticated state in one SQLite file.
 
 ``commit`` stores the records and the state of one batch in one transaction:
 
@@ -79,7 +79,7 @@ class PipelineLog(SqliteLog):
         return self._rows(_SIGNED_AFTER, (position, count_max))
 
     def get(self, key: StateKey) -> bytes | None:
-        """Return the sealed record at a key."""
+        """Return the record at a key, with its MAC."""
         with translated(self.path):
             query = "SELECT value FROM state WHERE place = ?"
             row = self._db.execute(query, (_place(key),)).fetchone()

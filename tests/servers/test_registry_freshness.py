@@ -17,7 +17,7 @@ from tests.harness.pipeline.embedded import ACCOUNT, open_pipeline
 
 HEADS: dict[str, tuple[dict[str, Any], str]] = {
     "it is fresh and reached": ({}, ""),
-    "it names a record more": ({"sequence": 10**6}, "record 1000000"),
+    "it names a record more": ({"sequence": 10**6}, "1000001 records"),
     "it names another record": ({"digest": "0x" + "11" * 32}, "another"),
     "it is an hour old": ({"at_ms": 1}, r"\d s old"),
     "its hour has not come": ({"at_ms": 2**45, "valid_until_ms": 2**46}, r"\d s ahead"),

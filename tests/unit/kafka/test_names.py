@@ -43,7 +43,7 @@ def test_a_topic_is_the_same_behind_every_prefix(prefix: str, topic: Topic, part
     at = names.at(topic, partition)
     assert at.topic == prefix + topic.value
     assert names.topic(at.topic) is topic
-    assert names.place(at) == (topic, partition)
+    assert names.partition_of(at) == (topic, partition)
     assert names.label(at) == f"{topic}/{partition}"
 
 
