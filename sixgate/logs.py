@@ -4,6 +4,7 @@ An event of ours has a stable name as its message ("slot.taken_over") and facts 
 docs/operations.md lists all of them. A library's line is the event ``library.message``.
 """
 
+import json
 import logging
 import sys
 from collections import Counter
@@ -32,14 +33,29 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
         }
         message = record.getMessage()
-        if record.name.partition(".")[0] == OWN_LOGGER:
+        if _is_own(record):
             line["event"] = message
         else:
             line |= {"event": "library.message", "message": message}
         if record.exc_info and record.exc_info[1] is not None:
             line["error"] = type(record.exc_info[1]).__name__
-        fields = {name: value for name, value in vars(record).items() if name not in _STANDARD}
-        return orjson.dumps(line | fields, default=str).decode()
+        line |= _fields(record)
+        try:
+            return orjson.dumps(line, default=str).decode()
+        except TypeError:  # a path that is not UTF-8, a number above 64 bits
+            return json.dumps(line, default=str)
+
+
+def _is_own(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] == OWN_LOGGER
+
+
+def _fields(record: logging.LogRecord) -> dict[str, object]:
+    """Return the ``extra`` fields. Those of a library may contain requests and their headers."""
+    if not _is_own(record):
+        count = vars(record).get("suppressed")
+        return {"suppressed": count} if count else {}
+    return {name: value for name, value in vars(record).items() if name not in _STANDARD}
 
 
 class RepeatLimit(logging.Filter):
@@ -56,7 +72,7 @@ class RepeatLimit(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether a record passes."""
-        if record.name.partition(".")[0] == OWN_LOGGER:
+        if _is_own(record):
             return True
         kind = (record.name, str(record.msg))  # the format string: without values there are few
         if record.created - self._last_s.get(kind, 0) < REPEAT_S:
@@ -71,12 +87,12 @@ class RepeatLimit(logging.Filter):
 def configure_logging(level: str) -> None:
     """Log all loggers to standard error as JSON lines.
 
-    At level ``info``, libraries log from ``warning`` on: their ``info`` does not concern operators.
+    Libraries log from ``warning`` on: below it they log requests with their credentials and keys.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     handler.addFilter(RepeatLimit())
-    libraries = "warning" if level == "info" else level
+    libraries = "error" if level == "error" else "warning"
     logging.basicConfig(level=libraries.upper(), handlers=[handler], force=True)
     logging.getLogger(OWN_LOGGER).setLevel(level.upper())
 

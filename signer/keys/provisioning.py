@@ -2,7 +2,7 @@
 
 The answer is unsigned, and in effect once the caller has signed, loaded and committed it.
 *If the process ends before that commit, the new key existed in memory only; the order is executed
-again.*
+again, unless it expired meanwhile.*
 """
 
 from dataclasses import dataclass

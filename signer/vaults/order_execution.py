@@ -1,7 +1,7 @@
 """Execution of vault orders: new versions of secrets, rotations, recoveries, share migrations.
 
 The events are unsigned, and in effect once the caller has signed, loaded and committed them.
-*If the process ends before that commit, the order is read and executed again.*
+*If the process ends before that commit, the order is read and executed again, unless it expired.*
 """
 
 from collections.abc import Iterator

@@ -2,7 +2,7 @@
 
 1. ``change_key`` answers an order with the new wrapped KEK.
    *If the process ends before the caller commits it, the order is executed again, with another
-   KEK.*
+   KEK, unless it expired.*
 2. ``rewrap_outdated`` yields one event for each version that is still under a former KEK.
    *If the process ends here, the fold of the committed events shows which versions are left;
    rewrapping resumes there. Versions under old and new KEKs open side by side.*

@@ -1,7 +1,8 @@
 """Share migration: rewraps the shares of one provider under that provider's new root key.
 
 1. ``begin`` answers an order, once the new root key is proven to wrap and unwrap.
-   *If the process ends before the caller commits it, the order is executed again.*
+   *If the process ends before the caller commits it, the order is executed again, unless it
+   expired.*
 2. ``move_some_shares`` rewraps a few shares per call, one event each.
    *If the process ends here, the fold of the committed events shows which shares are left; the
    migration resumes there.*

@@ -25,9 +25,11 @@ from sixgate.cli.terminal import notices, safe, screen
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.creation import Founding, create
 from sixgate.data_folder.folder import ADMIN, Folder, FolderBusyError
+from sixgate.errors import SettingsError
 
 OWNERSHIP_TIMEOUT_S = 30.0
 RETRY_S = 0.05
+LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_LEVEL_VARIABLE = "SIXGATE_MONITOR__LOG_LEVEL"  # as for the processes on Kafka
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -86,7 +88,7 @@ def up(*, data: Data = DATA_DEFAULT) -> None:
     from sixgate.logs import configure_logging
     from sixgate.socket.serving import serving
 
-    configure_logging(os.environ.get(LOG_LEVEL_VARIABLE, "warning"))
+    configure_logging(_log_level())
     preload_error_table()
 
     with _stop_signal() as stop, folder.up_lock(), ExitStack() as owning:
@@ -97,6 +99,13 @@ def up(*, data: Data = DATA_DEFAULT) -> None:
                 )
                 node.wait(stop)
     notices().print("Stopped cleanly.", highlight=False)
+
+
+def _log_level() -> str:
+    level = os.environ.get(LOG_LEVEL_VARIABLE, "warning")
+    if level not in LOG_LEVELS:
+        raise SettingsError(f"{LOG_LEVEL_VARIABLE} must be one of {', '.join(LOG_LEVELS)}")
+    return level
 
 
 def _take_ownership(folder: Folder, stop: threading.Event, owning: ExitStack) -> bool:

@@ -3,7 +3,7 @@
 1. Let the pipeline read what waits, so that the check sees the newest registry and keys.
 2. Check the record: a refused record is never appended.
 3. Append it to the inbox. *If the process ends after it, the next start of the pipeline executes
-   it.*
+   it, unless it expired.*
 4. Let the pipeline execute it, and return the signer's answer.
 
 The lock keeps other batches out between the steps. Repeating an order is idempotent.

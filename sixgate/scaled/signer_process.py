@@ -3,8 +3,9 @@
 1. Lock memory, then open the signer's keys.
 2. Check topics and rights, and follow registry heads.
 3. Run every slot (``streams.runners.kafka_signer``). Taking a slot over fences the process that
-   held it before. *Whenever the process ends, the next process that takes the slot over finishes
-   exactly the pinned outcomes. Until then no process signs for the slot's accounts.*
+   held it before. *If the process ends before that, the former process goes on signing. If it ends
+   later, the next process that takes the slot over finishes exactly the pinned outcomes; until then
+   no process signs for the slot's accounts.*
 
 The first slot that fails ends all slots of the process.
 """

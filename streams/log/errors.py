@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class LogError(Exception):
-    """The embedded log cannot be used; no partial write remains."""
+    """The embedded log cannot be used. A failed write is stored as a whole or not at all."""
 
 
 class LogDamagedError(LogError):
@@ -15,7 +15,7 @@ class LogDamagedError(LogError):
 
 
 class LogWriteError(LogError):
-    """The disk is full or the file is not writable."""
+    """The disk is full or failed, or the file is not writable: the write's outcome is unknown."""
 
 
 _UNWRITABLE = {
@@ -30,7 +30,7 @@ _UNWRITABLE = {
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Translate SQLite's errors about ``path``; the transaction is rolled back by then."""
+    """Translate SQLite's errors about ``path``; by then this process rolled it back."""
     try:
         yield
     except sqlite3.Error as error:

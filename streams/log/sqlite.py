@@ -193,8 +193,9 @@ class Transaction:
 
     def __exit__(self, kind: object, _value: object, _trace: object) -> None:
         if kind is None:
-            # 3. Returns after the sync, so the commit survives a power failure. If the sync or a
-            # write fails, SQLite rolls back automatically.
+            # 3. Returns after the sync, so the commit survives a power failure. A failed sync rolls
+            # back in this process only: the frame may be in the WAL, so after a restart the records
+            # may be there. The outcome is unknown, and the error ends the process.
             self._db.execute("COMMIT")
         elif self._db.in_transaction:
             self._db.execute("ROLLBACK")

@@ -37,7 +37,7 @@ def add_agent(app: GatesApp, topic: str, name: str, work: Work, end_process: End
     async def agent(stream: StreamT[Any]) -> None:
         try:
             async for delivered in batches(cast(Any, stream).channel.queue):
-                # 1. If the process ends here, nothing was acknowledged.
+                # 1. If the process ends here, nothing of this batch was acknowledged.
                 events = app.accept(delivered)
                 # 2. If the process ends here, some records may be sent; they are sent again after
                 # redelivery.

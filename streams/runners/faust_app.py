@@ -17,7 +17,7 @@ from streams.kafka.names import Names
 from streams.kafka.reader import PartitionLag
 
 _LOG = logging.getLogger("sixgate.gates")
-COMMIT_S = 0.25  # a crash repeats at most what was acknowledged in this time
+COMMIT_S = 0.25  # a crash repeats what was acknowledged in this time, and all that was not
 SESSION_S = 10.0
 BUFFER_COUNT_MAX = 1_024
 
@@ -101,9 +101,9 @@ class GatesApp(faust.App):
 
     def _rebalanced(self, event: str, act: Callable[[], None]) -> Callable[..., Awaitable[None]]:
         async def rebalanced(*given: Any, **_: Any) -> None:
+            act()
             partitions = sorted(self.names.label(at) for at in given[-1])
             _LOG.info(event, extra={"partitions": partitions})
-            act()
 
         return rebalanced
 

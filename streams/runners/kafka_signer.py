@@ -198,7 +198,8 @@ class KafkaSigner:
             read = ReadRecords(registry, requests, decided)
             with log_slow(_LOG, "slot.batch_slow", slot=self._at.number, records=len(decided)):
                 pinned = await self._in_thread(batches.pin, read, self._head)
-            # 7. Until this returns, nothing of the batch is durable and nothing of it is signed.
+            # 7. Until this returns, it is unknown whether the batch is durable; nothing of it is
+            #    signed.
             await self._commit(producer, pinned.commit)
             self._admitted_ms = pinned.admitted_ms
             # 8. The outcomes leave with the next step's commit.

@@ -6,8 +6,9 @@ An order, step by step:
    neither early nor expired.
 2. If it was answered before, return the same answer: orders are idempotent.
 3. Carry it out, sign the answer, and add the answer to the register.
-   *If the process ends here, nothing is durable. The order is read again and carried out a second
-   time; the key material of the first attempt is in no committed answer, so it is worth nothing.*
+   *If the process ends here, nothing is durable. The order is read again and, unless it expired
+   meanwhile, carried out a second time. No committed answer has a key that the first attempt
+   generated, so such a key is worth nothing.*
 4. The caller commits the answer with the position after the order.
    *If the process ends after that commit, the register is rebuilt from the answers.*
 """

@@ -3,6 +3,7 @@
 import ast
 import json
 import logging
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,6 +70,21 @@ def test_an_event_is_one_json_object_with_its_facts() -> None:
 def test_a_librarys_line_keeps_its_sentence() -> None:
     shown = json.loads(JsonLines().format(line("aiokafka.client", 100, 7)))
     assert (shown["event"], shown["message"]) == ("library.message", "no answer 7")
+
+
+def test_a_librarys_fields_are_not_logged_and_cannot_replace_ours() -> None:
+    record = line("google.late", 100, 7)
+    record.event, record.headers = "process.stopped", {"Authorization": "Bearer hunter2"}
+    shown = json.loads(JsonLines().format(record))
+    assert (shown["event"], shown["logger"]) == ("library.message", "google.late")
+    assert "hunter2" not in str(shown)
+
+
+@pytest.mark.parametrize("value", [os.fsdecode(b"/srv/\xff"), 2**70, {1: 2}])
+def test_an_odd_value_is_still_one_json_object(value: object) -> None:
+    record = logging.LogRecord("sixgate.slot", logging.INFO, "", 0, "slot.loaded", (), None)
+    record.detail = value
+    assert json.loads(JsonLines().format(record))["event"] == "slot.loaded"
 
 
 def test_the_kafka_client_repeats_itself_once_a_second_and_the_rest_is_counted() -> None:

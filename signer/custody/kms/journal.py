@@ -71,15 +71,19 @@ class JournaledRoot:
         return self._recorded("unwrap", context, lambda: self._root.unwrap(wrapped, context))
 
     def _recorded(self, name: CallName, context: bytes, call: Callable[[], T]) -> T:
-        began_s, failed = monotonic(), ""
-        try:
-            return call()
-        except Exception as error:
-            failed = type(error).__name__
-            raise
-        finally:
+        began_s = monotonic()
+
+        def record(failed: str) -> None:
             elapsed_ms = round((monotonic() - began_s) * 1000)
             self._journal.record(name, self.key_id, context, failed, elapsed_ms)
+
+        try:
+            result = call()
+        except Exception as error:
+            record(type(error).__name__)
+            raise
+        record("")
+        return result
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.key_id}>"
