@@ -8,7 +8,7 @@ from streams.simulators.batch import Answer, failed
 from streams.simulators.breaker import Breaker, BreakerLimits, State
 from streams.simulators.gas import TRANSACTION_GAS
 from streams.simulators.report import Simulator
-from streams.simulators.simulation import Call, SimulationError
+from streams.simulators.simulation import Call, SimulationFailure
 
 _LOG = logging.getLogger("sixgate.simulator")
 _NO_SIMULATOR = "no_simulator"
@@ -63,7 +63,7 @@ class GuardedSimulator:
     def _note(self, ended: Iterable[tuple[Call, Answer]]) -> None:
         """Record the results of calls, but not of calls for chains without a simulator."""
         for call, answer in ended:
-            error = answer if isinstance(answer, SimulationError) else None
+            error = answer if isinstance(answer, SimulationFailure) else None
             if error and error.code == _NO_SIMULATOR:
                 continue
             if error:
@@ -82,7 +82,7 @@ class GuardedSimulator:
             gas_limit=TRANSACTION_GAS,
         )
         (answer,) = self._simulator.run([probe], deadline_ms)
-        error = answer if isinstance(answer, SimulationError) else None
+        error = answer if isinstance(answer, SimulationFailure) else None
         is_down = error is not None and error.code != _NO_SIMULATOR
         self._why = error.detail if error else ""
         self._breaker = self._breaker.probed(self._clock_ms(), failed=is_down)

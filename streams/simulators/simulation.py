@@ -117,9 +117,6 @@ class SimulationFailure(_Value):
     detail: str
 
 
-SimulationError = SimulationFailure
-
-
 class Task(_Value):
     """A call and its time limit, as a pool sends it to a worker."""
 
