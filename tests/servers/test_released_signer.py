@@ -130,4 +130,6 @@ def test_a_signer_with_releases_and_kms_credentials_does_not_start(
         here.ports = dict.fromkeys(PROVIDERS, 1)
         scaled.more["signer"] = section(here) + here.kms("aws")
         assert scaled.run_to_end("signer") == ExitCode.USAGE
-        assert "[kms.aws]" in scaled.log("signer")
+        log = scaled.log("signer")
+        assert "must not have KMS credentials" in log
+        assert "[kms.aws]" in log

@@ -285,7 +285,8 @@ def test_two_hanging_clouds_end_the_read_at_their_timeout(
 def test_two_lying_clouds_open_nothing(clouds: ThreeClouds, sealing: Sealing) -> None:
     holders = clouds.holders()
     lying = dict.fromkeys(NAMES[:2], Fault.OTHER_PLAINTEXT)
-    with clouds.on(lying), pytest.raises(SharesMismatchError):
+    mismatch = r"keys/hot, version 2\b.* do not belong together"
+    with clouds.on(lying), pytest.raises(SharesMismatchError, match=mismatch):
         read(holders, sealing)
 
 

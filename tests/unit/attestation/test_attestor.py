@@ -130,7 +130,7 @@ def test_evidence_for_the_id_of_an_invented_boot_makes_no_record_of_it() -> None
     text = base64.b64encode(file.encode()).decode()
     named = {"id": invented.boot_id(), "facts": invented, "evidence": text}
     forged = boot.model_copy(update=named | {"evidence_digest": evidence_digest(file.encode())})
-    with pytest.raises(BootVerificationError, match="sign"):
+    with pytest.raises(BootVerificationError, match="did not sign"):
         check_boot(forged, EXPECTED, ACCEPTING, wall_ms())
     by_thief = SignerBoot.decode(IDENTITY.sign_event(forged))
     with pytest.raises(AttestationError) as caught:

@@ -1,6 +1,7 @@
 """Every error ends as one sentence and a documented code, never a traceback or a secret."""
 
 import ast
+import errno
 import os
 import sys
 from pathlib import Path
@@ -44,6 +45,18 @@ from streams.simulators.genesis import GenesisError
 PACKAGE = Path(sixgate.__file__).parent
 CLI = PACKAGE / "cli"
 DOCS = PACKAGE.parent / "docs" / "cli.md"
+ADVICE = {
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "check the path",
+    errno.EISDIR: "choose a file in it",
+    errno.EACCES: "user with permission",
+    errno.EPERM: "user with permission",
+    errno.EROFS: "another path",
+    errno.EEXIST: "another file",
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EMFILE: "ulimit -n",
+}
 
 
 @pytest.mark.parametrize(
@@ -98,13 +111,13 @@ def test_verification_and_form_errors_keep_their_facts() -> None:
     assert (wrong.code, wrong.sentence) == (ExitCode.USAGE, "to: is missing")
 
 
-@pytest.mark.parametrize("number", failures.ADVICE)
+@pytest.mark.parametrize("number", sorted(ADVICE.keys() | failures.ADVICE))
 def test_a_system_error_names_path_cause_and_next_step(number: int) -> None:
     failure = failure_of(OSError(number, os.strerror(number), "/x/y"))
     assert failure.code is ExitCode.FOLDER
     assert "/x/y" in failure.sentence
     assert os.strerror(number) in failure.sentence
-    assert failures.ADVICE[number] in failure.sentence
+    assert ADVICE[number] in failure.sentence
 
 
 def test_a_system_error_without_a_number_names_its_type() -> None:

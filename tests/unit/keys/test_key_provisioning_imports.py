@@ -141,7 +141,7 @@ def test_an_import_without_its_box_and_a_box_without_an_import_are_refused(
     boxed = KeyDelivery(id=delivery_id(plain.body()), request=plain, box="0x00")
     assert "not an import" in why(executor.send(boxed.encode()))
     renamed = import_delivery.model_copy(update={"id": "0x" + "00" * 32})
-    assert "digest" in why(executor.send(renamed.encode()))
+    assert "not have the digest in the import" in why(executor.send(renamed.encode()))
 
 
 def test_a_delivery_that_no_admin_signed_is_refused(executor: OrderExecutor) -> None:

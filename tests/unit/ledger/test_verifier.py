@@ -1,5 +1,6 @@
 """The stand-alone verifier, with rows of the writer and rows changed by attackers."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,11 +23,31 @@ from tests.harness.builders.ledger import (
     rows_of,
 )
 
+# The distinguishing words of each description; the tests below compare with the constants.
+FAULTS = {
+    "HASH": "hash does not match its content",
+    "LINK": "link is not .*previous row",
+    "OFFSET": "offset does not increase",
+    "EVENT_ID": "event id does not match",
+    "BODY": "body is not a valid event",
+    "HEAD_WITHOUT_ROW": "row is missing.* head",
+    "HEAD_WITH_OTHER_HASH": "hash differs.* head",
+    "CONTRADICTING_HEADS": "two .*heads.* different",
+    "missing": "row is missing.* 31$",
+}
+
 
 def fault_of(rows: Sequence[Row], **options: Any) -> VerificationError:
     with pytest.raises(VerificationError) as caught:
         verify(rows, **options)
     return caught.value
+
+
+def test_every_fault_is_described_in_its_own_words() -> None:
+    constants = {name: text for name, text in vars(faults).items() if name.isupper()}
+    texts = constants | {"missing": faults.missing(31)}
+    for name, text in texts.items():
+        assert [fault for fault, words in FAULTS.items() if re.search(words, text)] == [name]
 
 
 def test_rows_of_the_writer_verify() -> None:

@@ -13,7 +13,7 @@ from schemas.heads import LedgerHead
 from signer.signatures import Ed25519Signer
 from streams.ledger import verifier
 from streams.ledger.heads import HeadKey
-from streams.ledger.verifier import Row, VerificationError, faults, read_heads, read_rows
+from streams.ledger.verifier import Row, VerificationError, read_heads, read_rows
 from streams.ledger.verifier.__main__ import main
 from tests.harness.builders.ledger import (
     HEAD_KEY,
@@ -76,7 +76,7 @@ def test_a_head_signed_by_another_key_is_refused() -> None:
 
 
 def test_two_heads_that_contradict_each_other_are_a_fault() -> None:
-    with pytest.raises(VerificationError, match=r"Row 3: .*heads"):
+    with pytest.raises(VerificationError, match=r"Row 3: two .*heads"):
         read_heads(io.BytesIO(head(3) + head(3, value=bytes(32))))
 
 
@@ -105,7 +105,9 @@ def test_the_command_line_names_the_first_bad_row(
 ) -> None:
     (tmp_path / "ledger.csv").write_bytes(as_csv(changed(30, at_ms=1)))
     assert main([str(tmp_path / "ledger.csv")]) == 1
-    assert capsys.readouterr().err == f"FAULT. Row 30: {faults.HASH}.\n"
+    shown = capsys.readouterr().err
+    assert shown.startswith("FAULT. Row 30: ")
+    assert "hash does not match its content" in shown
 
 
 def test_forged_outcomes_have_their_own_exit_code(

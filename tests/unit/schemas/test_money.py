@@ -57,5 +57,5 @@ def test_gwei_convert_exactly_and_back(gwei: str, wei: int) -> None:
 
 
 def test_gwei_below_one_wei_are_rejected() -> None:
-    with pytest.raises(ValueError, match=" wei"):
+    with pytest.raises(ValueError, match="finer than a wei"):
         gwei_to_wei("0.0000000001")

@@ -107,7 +107,7 @@ def test_the_digest_in_a_clearance_is_not_trusted() -> None:
     assert process.disk.outcomes == []
     [audit] = process.disk.audits
     assert audit.action == "record.refused"
-    assert "digest" in audit.detail
+    assert "not the digest of the intent" in audit.detail
 
 
 def test_an_audit_record_names_no_unauthenticated_intent() -> None:

@@ -87,7 +87,7 @@ def test_an_identity_opens_through_a_release_for_its_service_only() -> None:
 
 def test_a_context_of_a_lower_layer_is_refused() -> None:
     for layer in (Layer.DEK, Layer.SECRET):
-        with pytest.raises(ValueError, match="type"):
+        with pytest.raises(ValueError, match="unknown type"):
             decode_context(HERE.aad(layer))
 
 

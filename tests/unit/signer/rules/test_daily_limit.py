@@ -61,4 +61,5 @@ def test_the_rejection_names_the_spent_sum_and_the_limit() -> None:
     under = policy(tx_daily_limit_eth="5")
     decision = decide(intent(value_wei=3 * ETH), under, spent(5 * ETH // 2, 1), facts())
     assert isinstance(decision, Rejected)
-    assert re.findall(r"[\d.]+", decision.detail) == ["2.5", "24", "3", "5"]
+    facts_in_order = re.findall(r"[\d.]+|over the limit", decision.detail)
+    assert facts_in_order == ["2.5", "24", "3", "over the limit", "5"]
