@@ -111,11 +111,23 @@ REFUSED: dict[str, Callable[[], Approval]] = {
 }
 
 
+REASONS = {
+    "signed by nobody known": "not signed by an admin",
+    "no admin at all": "not signed by an admin",
+    "another kind of order": "not signed by an admin",
+    "malformed": "malformed",
+    "expired": "has expired",
+    "from the future": "from the future",
+    "for too long": "more than 24 hours",
+}
+
+
 @pytest.mark.parametrize("why", REFUSED)
 def test_an_order_that_proves_nothing_recovers_nothing_and_asks_no_provider(why: str) -> None:
+    reason = REASONS.get(why, "another secret or version")
     silent = {name: RaisingKms(KmsUnavailableError("asked")) for name in ("gcp", "aws")}
     sealed = sealed_in(MODE).sealed
-    with clouds(**silent) as some, pytest.raises(RecoveryRefusedError):
+    with clouds(**silent) as some, pytest.raises(RecoveryRefusedError, match=reason):
         recover(some.holders(MODE), HERE, sealed, REFUSED[why](), Stream())
     assert [each.calls for each in silent.values()] == [0, 0]
 

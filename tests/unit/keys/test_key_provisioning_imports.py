@@ -163,10 +163,10 @@ def test_an_address_is_claimed_permanently_by_one_account() -> None:
     address = address_for(KeyChain.ETHEREUM, UNREGISTERED_SECRET)
     executor.claim(address)
     executor.claim(address)
-    with pytest.raises(RegistryRecordError, match="account treasury"):
+    with pytest.raises(RegistryRecordError, match="claimed by account treasury"):
         executor.claim(address, "ops")
 
 
 def test_an_account_that_is_not_open_claims_nothing() -> None:
-    with pytest.raises(RegistryRecordError, match="account nowhere"):
+    with pytest.raises(RegistryRecordError, match="account nowhere was never opened"):
         OrderExecutor().claim(address_for(KeyChain.TRON, UNREGISTERED_SECRET), "nowhere")

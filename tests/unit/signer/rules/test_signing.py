@@ -124,10 +124,10 @@ def test_a_pending_nonce_far_above_the_next_one_is_rejected(
 
 
 def test_the_rejection_of_a_nonce_names_the_next_one() -> None:
-    for nonce in (7, 9):
+    for nonce, side in ((7, "below"), (9, "above")):
         decision = decide(intent(nonce=nonce), policy(), used(7), facts())
         assert isinstance(decision, Rejected)
-        assert " 8:" in decision.detail
+        assert f"nonce {nonce} is {side} the next one, 8:" in decision.detail
 
 
 @pytest.mark.parametrize(
