@@ -30,7 +30,7 @@ from tests.harness.pipeline.halting import (
     CUT,
     HALTS_SOON,
     JUMPED,
-    UNSAID,
+    NO_NEW_HEAD,
     at_work,
     await_halt,
     check_ends,
@@ -271,11 +271,11 @@ def test_without_a_registrar_signers_halt_and_the_backlog_is_signed_once_it_is_b
         return all(process.poll() is not None for process in working)
 
     until(ended, WAIT_S_MAX)
-    await_halt(scaled, UNSAID, "gates", "signer")
+    await_halt(scaled, NO_NEW_HEAD, "gates", "signer")
     assert not traces(scaled, waiting)
     scaled.start("signer")
     send_heads(scaled, *forged_heads(scaled))
-    await_halt(scaled, UNSAID, "signer")
+    await_halt(scaled, NO_NEW_HEAD, "signer")
     assert not traces(scaled, waiting)
     for name in ("registrar", "gates", "signer"):
         scaled.set_clock(name, LATER_S)

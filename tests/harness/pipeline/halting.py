@@ -18,10 +18,10 @@ from tests.harness.judge.promises import check
 from tests.harness.pipeline.embedded import ACCOUNT, STRANGER, Producer
 from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka
 
-AHEAD = " ahead .*consumed"
-CUT = "registr.* record [0-9]+, .*only [0-9]+ .*consumed"
+AHEAD = " ahead.*consumed"
+CUT = "registrar signed [0-9]+ records, .*only [0-9]+ .*consumed"
 JUMPED = "jumped by [0-9-]+ ms"
-UNSAID = "[0-9]+ s old .*sixgate registrar.*consumed"
+NO_NEW_HEAD = "[0-9]+ s old.*sixgate registrar.*consumed"
 HEAD_WAIT_S_MAX = 3
 HALTS_SOON = {
     name: f"[{name}]\nhead_wait_s_max = {HEAD_WAIT_S_MAX}\n" for name in ("gates", "signer")
