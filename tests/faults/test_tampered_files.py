@@ -154,7 +154,10 @@ def test_an_accounts_state_rolled_back_before_the_ledger_caught_up_halts(
         ("DELETE FROM state WHERE kind = 'slot'", "event in the vault is invalid"),
         (DELETE_LIVE, "treasury .*match .*account record"),
         (SWAP_LIVE, "live record of treasury was changed"),
-        ("UPDATE state SET account = 'other' WHERE kind = 'live'", "treasury .*match .*account record"),
+        (
+            "UPDATE state SET account = 'other' WHERE kind = 'live'",
+            "treasury .*match .*account record",
+        ),
         (DOUBLE_LIVE, r"live record of treasury .*\bkey\b"),
         ("UPDATE state SET value = zeroblob(40)", "slot 0 was changed"),
         ("UPDATE state SET value = x''", "slot 0 was changed"),
