@@ -16,7 +16,9 @@ from signer.custody.kms.journal import JournaledCall
 from streams.slow_calls import SLOW_MS
 
 OWN_LOGGER = "sixgate"
+LEVELS = ("debug", "info", "warning", "error")
 REPEAT_S = 1.0
+REMEMBERED_COUNT_MAX = 1_000
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "taskName"}
 _KMS = logging.getLogger("sixgate.kms")
 
@@ -75,6 +77,9 @@ class RepeatLimit(logging.Filter):
         if _is_own(record):
             return True
         kind = (record.name, str(record.msg))  # the format string: without values there are few
+        if len(self._last_s) >= REMEMBERED_COUNT_MAX:  # a library that formats its messages itself
+            self._last_s.clear()
+            self._suppressed.clear()
         if record.created - self._last_s.get(kind, 0) < REPEAT_S:
             self._suppressed[kind] += 1
             return False

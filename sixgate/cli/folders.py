@@ -29,7 +29,6 @@ from sixgate.errors import SettingsError
 
 OWNERSHIP_TIMEOUT_S = 30.0
 RETRY_S = 0.05
-LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_LEVEL_VARIABLE = "SIXGATE_MONITOR__LOG_LEVEL"  # as for the processes on Kafka
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -102,9 +101,11 @@ def up(*, data: Data = DATA_DEFAULT) -> None:
 
 
 def _log_level() -> str:
+    from sixgate.logs import LEVELS
+
     level = os.environ.get(LOG_LEVEL_VARIABLE, "warning")
-    if level not in LOG_LEVELS:
-        raise SettingsError(f"{LOG_LEVEL_VARIABLE} must be one of {', '.join(LOG_LEVELS)}")
+    if level not in LEVELS:
+        raise SettingsError(f"{LOG_LEVEL_VARIABLE} must be one of {', '.join(LEVELS)}")
     return level
 
 

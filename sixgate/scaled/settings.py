@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings
 
 from schemas.fields import Name
 from sixgate.errors import SettingsError
+from sixgate.logs import LEVELS
 from sixgate.settings.attestation import AttestationSettings
 from sixgate.settings.custody import CustodyAddress, CustodySettings
 from sixgate.settings.kms import KmsSettings
@@ -28,7 +29,7 @@ class MonitorSettings(Section):
 
     host: str = "127.0.0.1"
     port: PORT = 0
-    log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
+    log_level: Annotated[str, Field(pattern=f"^({'|'.join(LEVELS)})$")] = "info"
 
 
 def _spans(text: str) -> list[range]:

@@ -15,7 +15,7 @@ from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import failure_of
 from sixgate.cli.long_running import log_end
 from sixgate.errors import SettingsError
-from sixgate.logs import JsonLines, RepeatLimit, log_kms_call
+from sixgate.logs import REMEMBERED_COUNT_MAX, JsonLines, RepeatLimit, log_kms_call
 from sixgate.releasing.policy_file import LastGood
 from sixgate.scaled.settings import Settings, settings_digest
 from streams.kafka.errors import KafkaFencedError, KafkaUnreachableError
@@ -93,6 +93,14 @@ def test_the_kafka_client_repeats_itself_once_a_second_and_the_rest_is_counted()
     passed = [one for one in lines if limit.filter(one)]
     assert [one.getMessage() for one in passed] == ["no answer 0", "no answer 10"]
     assert vars(passed[1])["suppressed"] == 9
+
+
+def test_the_limit_remembers_a_bounded_number_of_messages() -> None:
+    limit = RepeatLimit()
+    for number in range(3 * REMEMBERED_COUNT_MAX):
+        record = logging.LogRecord("asyncio", logging.ERROR, "", 0, f"task {number}", (), None)
+        assert limit.filter(record)
+    assert len(limit._last_s) <= REMEMBERED_COUNT_MAX  # noqa: SLF001 - its memory
 
 
 def test_our_own_events_are_never_suppressed() -> None:
