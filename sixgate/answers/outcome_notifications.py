@@ -4,8 +4,8 @@ import queue
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
 
 import orjson
 
@@ -19,12 +19,23 @@ ENDS = {Topic.OUTCOMES: "intent", Topic.UNATTRIBUTED: "input_digest", Topic.AUDI
 Notice: TypeAlias = tuple[str, Json]
 
 
-@dataclass(slots=True)
+class Notices(Protocol):
+    """Where the notices of one commit are put; must not block."""
+
+    def put(self, notices: list[Notice], /) -> None:
+        """Add the notices of one commit."""
+        ...
+
+
+NoticeQueue: TypeAlias = "queue.SimpleQueue[list[Notice]]"
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
-    """One client's wait: the digests it waits for, and the notices so far, one list per commit."""
+    """One client's wait: the digests it waits for, and where their notices are put."""
 
     names: frozenset[str]
-    notices: "queue.SimpleQueue[list[Notice]]" = field(default_factory=queue.SimpleQueue)
+    notices: Notices
 
 
 class OutcomeNotifications:
@@ -35,13 +46,13 @@ class OutcomeNotifications:
         self._watches: list[Watch] = []
 
     @contextmanager
-    def watching(self, names: Iterable[str]) -> Iterator[Watch]:
+    def watching(self, names: Iterable[str], notices: Notices) -> Iterator[None]:
         """Watch for the ends of intents and inputs, named by digest, from now on."""
-        watch = Watch(frozenset(names))
+        watch = Watch(frozenset(names), notices)
         with self._lock:
             self._watches.append(watch)
         try:
-            yield watch
+            yield
         finally:
             with self._lock:
                 self._watches.remove(watch)

@@ -64,7 +64,8 @@ class Api(Protocol):
 
         ``{org, sequence, head, partitions, accounts: [name], agents: {name: AgentSet},
         policies: {id: {policy, digest}}, chains: [ChainSet], settings: {name: value},
-        services: [ServiceSet], keys: [{account, path, vault, version, chain, state, imported,
+        services: [ServiceSet], scoped_admins: [ScopedAdminSet],
+        keys: [{account, path, vault, version, chain, state, imported,
         address, public_key}], vaults: [{account, vault, mode, providers,
         customer_keys: [fingerprint]}], access: {agent: [Grant]},
         share_keys: {account: X25519 key}, signer_keys: {name: [public key]}}``

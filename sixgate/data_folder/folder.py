@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # readers open no key and need no cryptography
 SLOT = "0"
 SIGNER, SIMULATOR, LEDGER, ADMIN = "signer-0", "simulator-0", "ledger-0", "admin-0"
 REGISTRAR = "registrar-0"
+GATEWAY, DESK = "gateway-0", "desk-0"
 
 
 class FolderError(Exception):
@@ -60,6 +61,11 @@ class Folder:
     def pipeline(self) -> Path:
         """All other topics, and the signer's state."""
         return self.path / "pipeline.db"
+
+    @property
+    def gateway(self) -> Path:
+        """What the HTTP API remembers: people, descriptions, hashes of API keys."""
+        return self.path / "gateway.db"
 
     @property
     def published(self) -> Path:

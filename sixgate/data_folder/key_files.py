@@ -51,6 +51,20 @@ def ensure_public_key(path: Path, keyid: str) -> str:
 
 def load_key_file(path: Path, keyid: str) -> Ed25519Signer:
     """Load a key file; raise ``KeyFileError`` if it is missing, not private or not Ed25519."""
+    return Ed25519Signer(keyid, _private_key(path).private_bytes_raw())
+
+
+def ensure_private_key(path: Path) -> Ed25519PrivateKey:
+    """Return the key of a key file, for a library that signs; create the file if it is missing.
+
+    Raises ``KeyFileError``.
+    """
+    if not path.exists():
+        create_key_file(path, secrets.token_bytes(SEED_BYTES))
+    return _private_key(path)
+
+
+def _private_key(path: Path) -> Ed25519PrivateKey:
     try:
         with wiping(read_private(path, PEM_BYTES_MAX)) as pem:
             key = load_pem_private_key(pem, password=None)
@@ -60,4 +74,4 @@ def load_key_file(path: Path, keyid: str) -> Ed25519Signer:
         raise KeyFileError(f"{path} is not a key file: restore it from a backup") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise KeyFileError(f"{path} is not an Ed25519 key: restore it from a backup")
-    return Ed25519Signer(keyid, key.private_bytes_raw())
+    return key

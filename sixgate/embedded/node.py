@@ -11,7 +11,7 @@ from schemas.fields import Count, TimeMs
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from sixgate.answers import snapshot
-from sixgate.answers.outcome_notifications import OutcomeNotifications, Watch
+from sixgate.answers.outcome_notifications import NoticeQueue, OutcomeNotifications
 from sixgate.answers.pending_records import Pending, names_of
 from sixgate.answers.signed_feed import SignedFeed
 from sixgate.answers.vault_events import vault_event
@@ -28,11 +28,11 @@ class Node:
     """Implements the ``Api``; every method may be called from any thread."""
 
     def __init__(self, folder: Folder) -> None:
-        self._notices = OutcomeNotifications()
+        self.notices = OutcomeNotifications()
         self._feed = SignedFeed()
         self.pipeline = Pipeline(folder, self._committed)
-        self._stage = self.pipeline.parts.runner.stage
-        self._vaults = self.pipeline.parts.runner.slot.operations.vault
+        self.stage = self.pipeline.parts.runner.stage
+        self.vaults = self.pipeline.parts.runner.slot.operations.vault
         self._secrets = secret_reads.secret_service(self.pipeline)
         self._read_environment = secret_reads.PipelineReadEnvironment(self.pipeline)
         self._ledger = self.pipeline.parts.ledger_service
@@ -46,7 +46,7 @@ class Node:
     def status(self) -> Json:
         """See ``Api.status``."""
         return {
-            "org": self._stage.registry.org,
+            "org": self.stage.registry.org,
             "pid": os.getpid(),
             "started_at_ms": self._started_at_ms,
             "ledger_rows": self._ledger.answers.table.tip().rows,
@@ -56,7 +56,7 @@ class Node:
     def registry(self) -> Json:
         """See ``Api.registry``."""
         with self.pipeline.lock:
-            return snapshot.registry_snapshot(self._stage.registry, self._vaults)
+            return snapshot.registry_snapshot(self.stage.registry, self.vaults)
 
     def register(self, envelope: str) -> Json:
         """See ``Api.register``."""
@@ -73,12 +73,12 @@ class Node:
     def vault(self, account: str, vault: str) -> Json:
         """See ``Api.vault``."""
         with self.pipeline.lock:
-            return snapshot.vault_content(self._vaults, (account, vault))
+            return snapshot.vault_content(self.vaults, (account, vault))
 
     def client_shares(self, account: str, vault: str, path: str) -> list[Json]:
         """See ``Api.client_shares``."""
         with self.pipeline.lock:
-            return snapshot.client_shares(self._vaults, (account, vault), path)
+            return snapshot.client_shares(self.vaults, (account, vault), path)
 
     def vault_events(self) -> Iterator[Json]:
         """See ``Api.vault_events``."""
@@ -91,20 +91,21 @@ class Node:
         """See ``Api.reading_key``."""
         return custody_reading.reading_key(self._secrets)
 
-    def read_secret(self, request: str) -> Json:
-        """See ``Api.read_secret``."""
+    def read_secret(self, request: str, client_address: str = secret_reads.LOCAL) -> Json:
+        """See ``Api.read_secret``; the record of the use names ``client_address``."""
         raw = bytes_of(request)
-        return custody_reading.read(self._read_environment, self._secrets, raw, secret_reads.LOCAL)
+        return custody_reading.read(self._read_environment, self._secrets, raw, client_address)
 
     def submit(self, records: Sequence[Json], *, wait: bool) -> Iterator[Json]:
         """See ``Api.submit``."""
         pairs = [submitted_pair(record) for record in records]
         names = [names_of(value, key) for key, value in pairs] if wait else []
-        with self._notices.watching(name for pair in names for name in pair) as watch:
+        watched: NoticeQueue = queue.SimpleQueue()
+        with self.notices.watching((name for pair in names for name in pair), watched):
             self.pipeline.append([Outgoing(Topic.SUBMITTED, *pair) for pair in pairs])
             self.pipeline.wake()
             yield {"accepted": len(records)}
-            yield from self._ends(Pending(names), watch)
+            yield from self._ends(Pending(names), watched)
 
     def intents(self, *, limit: Count, account: str | None, agent: str | None) -> list[Json]:
         """See ``Api.intents``."""
@@ -119,7 +120,7 @@ class Node:
     def budgets(self) -> list[Json]:
         """See ``Api.budgets``."""
         with self.pipeline.lock:
-            return snapshot.budgets(self._stage.registry, self._stage.memory.account, wall_ms())
+            return snapshot.budgets(self.stage.registry, self.stage.memory.account, wall_ms())
 
     def signed(self, *, after: Position, follow: bool) -> Iterator[Json]:
         """See ``Api.signed``. A position counts signed transactions in commit order."""
@@ -158,25 +159,31 @@ class Node:
         self.settle()
         yield from self._ledger.answers.export(Path(path), form, since_ms, until_ms)
 
+    def ledger_rows(self, query: str, parameters: Json) -> list[tuple[object, ...]]:
+        """Run a query of this program on the ledger, after it has caught up."""
+        self.settle()
+        return list(self._ledger.answers.intents.clickhouse.rows(query, parameters))
+
     def settle(self) -> None:
         """Let the ledger catch up with everything that is committed."""
         self.pipeline.settle()
 
     def _committed(self, events: Sequence[Outgoing]) -> None:
-        self._notices.publish(events)
+        self.notices.publish(events)
         self._feed.committed(events)
 
-    def _ends(self, pending: Pending, watch: Watch) -> Iterator[Json]:
+    def _ends(self, pending: Pending, watched: NoticeQueue) -> Iterator[Json]:
         while pending:
             try:
-                notices = watch.notices.get(timeout=WATCH_S)
+                notices = watched.get(timeout=WATCH_S)
             except queue.Empty:
                 self.pipeline.check_running()
                 continue
             for name, event in notices:
-                yield from pending.take(name, event, self._first_end)
+                yield from pending.take(name, event, self.first_end)
 
-    def _first_end(self, intent: str) -> Json | None:
+    def first_end(self, intent: str) -> Json | None:
+        """Return the recorded end of an intent, or None."""
         self.settle()
         return self._ledger.answers.outcomes.outcome(intent)
 

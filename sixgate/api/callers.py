@@ -1,0 +1,99 @@
+"""Authentication: who sends a request, and what that caller may do.
+
+1. Read the bearer token and verify it.
+2. Check that the API key it was exchanged for still exists, and that its owner is still active.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from sixgate.api.problems import Problem, forbidden, not_found
+from sixgate.api.services import Services, services_of
+from sixgate.gateway.api_keys import OwnerKind
+from sixgate.gateway.tokens import Token, TokenError
+
+ServicesOf = Annotated[Services, Depends(services_of)]
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="sixgate"'}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An authenticated agent or person, its token, and the address that the request came from."""
+
+    kind: OwnerKind
+    id: str
+    token: Token
+    client_ip: str
+
+    @property
+    def actor(self) -> str:
+        """The caller's name in audit events: ``agent:<id>`` or ``user:<id>``."""
+        return f"{'agent' if self.kind == 'agent' else 'user'}:{self.id}"
+
+
+def unauthorized(why: str) -> Problem:
+    """Return the 401 for a missing or invalid token."""
+    return Problem(401, "unauthorized", f"Authentication failed: {why}.", headers=_CHALLENGE)
+
+
+def client_ip(request: Request) -> str:
+    """Return the caller's address as the server determined it."""
+    return str(
+        request.scope.get("sixgate.client_ip")
+        or (request.client.host if request.client else "local socket")
+    )
+
+
+async def authenticated(request: Request, services: ServicesOf) -> Caller:
+    """Return the caller; raise a 401 problem unless the token is valid."""
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not text:
+        raise unauthorized("send the header Authorization: Bearer TOKEN")
+    try:
+        # 1.
+        token = services.tokens.verify(text.strip(), services.now_ms())
+    except TokenError as error:
+        raise unauthorized(str(error)) from None
+    # 2.
+    if problem := services.credential_problem(token):
+        raise unauthorized(problem)
+    return Caller(token.owner_kind, token.owner, token, client_ip(request))
+
+
+AnyCaller = Annotated[Caller, Depends(authenticated)]
+
+
+async def person(caller: AnyCaller) -> Caller:
+    """Return the caller; raise a 403 problem for an agent."""
+    if caller.kind != "person":
+        raise forbidden("people_only", "Agents may not do this: use a person's API key (1ck_…).")
+    return caller
+
+
+async def agent_itself(agent_id: str, caller: AnyCaller) -> Caller:
+    """Return the caller; raise a problem unless it is the agent in the path.
+
+    Another agent gets a 404: it learns nothing about agents beside itself. A person gets a 403:
+    people administer agents and do not act as one.
+    """
+    if caller.kind == "person":
+        raise forbidden(
+            "agents_only", f"Only agent {agent_id[:64]!a} may do this, with its API key."
+        )
+    if caller.id != agent_id:
+        raise not_found("agent", agent_id)
+    return caller
+
+
+async def agent_or_person(agent_id: str, caller: AnyCaller) -> Caller:
+    """Return the caller; raise a 404 problem for another agent than the one in the path."""
+    if caller.kind == "agent" and caller.id != agent_id:
+        raise not_found("agent", agent_id)
+    return caller
+
+
+PersonCaller = Annotated[Caller, Depends(person)]
+AgentItself = Annotated[Caller, Depends(agent_itself)]
+AgentOrPerson = Annotated[Caller, Depends(agent_or_person)]

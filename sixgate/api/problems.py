@@ -1,0 +1,164 @@
+"""Errors of the HTTP API as problem details (RFC 9457)."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from sixgate.api_error import ApiError
+
+MEDIA_TYPE = "application/problem+json"
+# The internal errors that a caller can cause or wait out. Any other code is 503: the node may halt.
+_STATUS_OF_CODE = {
+    "registry_refused": 409,
+    "key_refused": 409,
+    "vault_refused": 409,
+    "read_refused": 400,
+    "request_malformed": 400,
+    "nonce_malformed": 400,
+    "head_malformed": 400,
+    "position_unknown": 400,
+    "sql_refused": 400,
+    "access_refused": 403,
+    "intent_unknown": 404,
+    "secret_unknown": 404,
+    "not_attested": 404,
+    "ledger_empty": 404,
+    "attestation_busy": 429,
+    "internal": 500,
+}
+
+
+class Problem(Exception):  # noqa: N818 - the RFC's term
+    """The answer to a request that cannot be served.
+
+    ``detail`` is one sentence with the reason and the numbers: clients show nothing else. ``code``
+    is stable. ``fields`` names each wrong field of the request. ``type`` is ``about:blank``, or one
+    of the two bare words that the documented API defines. ``extra`` are further members.
+    """
+
+    def __init__(  # noqa: PLR0913 - the members of the format
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        fields: Mapping[str, str] | None = None,
+        type_: str = "about:blank",
+        headers: Mapping[str, str] | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.fields = dict(fields or {})
+        self.type = type_
+        self.headers = dict(headers or {})
+        self.extra = dict(extra or {})
+
+    def body(self) -> dict[str, Any]:
+        """Return the members of the JSON body."""
+        members = {
+            "type": self.type,
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+        }
+        return self.extra | members | ({"fields": self.fields} if self.fields else {})
+
+    def response(self) -> JSONResponse:
+        """Return the HTTP response."""
+        return JSONResponse(
+            self.body(), status_code=self.status, headers=self.headers, media_type=MEDIA_TYPE
+        )
+
+
+def invalid(fields: Mapping[str, str]) -> Problem:
+    """Return the 400 that names each wrong field and why."""
+    sentence = "; ".join(f"{name}: {why}" for name, why in fields.items())
+    return Problem(400, "validation", f"The request is invalid: {sentence}.", fields=fields)
+
+
+def not_found(what: str, name: str) -> Problem:
+    """Return the 404 for a resource that does not exist or that the caller may not see."""
+    return Problem(404, "not_found", f"There is no {what} {name[:256]!a}.")
+
+
+def forbidden(code: str, detail: str) -> Problem:
+    """Return a 403."""
+    return Problem(403, code, detail)
+
+
+def install_handlers(app: FastAPI) -> None:
+    """Answer every error of an application with a problem; never with a traceback."""
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(ApiError, _on_api_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(Exception, _on_defect)
+
+
+async def _on_problem(_request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, Problem):
+        raise TypeError
+    return error.response()
+
+
+async def _on_api_error(_request: Request, error: Exception) -> JSONResponse:
+    code = error.code if isinstance(error, ApiError) else "internal"
+    status = _STATUS_OF_CODE.get(code, 503)
+    headers = {"Retry-After": "1"} if status in {429, 503} else {}
+    sentence = str(error).rstrip(".")
+    return Problem(
+        status, code, f"{sentence[:1].upper()}{sentence[1:]}.", headers=headers
+    ).response()
+
+
+async def _on_validation_error(_request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, RequestValidationError):
+        raise TypeError
+    fields = {_place(found["loc"]): _sentence(found) for found in error.errors()}
+    return invalid(fields).response()
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    parts = [str(part) for part in location[1:]] or ["body"]
+    return ".".join(
+        part if part.isascii() and part.isprintable() else ascii(part) for part in parts
+    )
+
+
+def _sentence(found: Mapping[str, Any]) -> str:
+    """Return the reason without the input: it may be a secret."""
+    match found["type"]:
+        case "missing":
+            return "is missing"
+        case "extra_forbidden":
+            return "is not supported"
+        case "json_invalid":
+            return "is not JSON"
+    message = str(found["msg"]).removeprefix("Value error, ")
+    return message.replace("Input should", "must")
+
+
+async def _on_http_exception(_request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        raise TypeError
+    status = error.status_code
+    details = {
+        404: ("route_unknown", "There is no such route."),
+        405: ("method_not_allowed", "The route does not allow this method."),
+    }
+    code, detail = details.get(status, ("http_error", f"{HTTPStatus(status).phrase}."))
+    return Problem(status, code, detail, headers=error.headers).response()
+
+
+async def _on_defect(_request: Request, error: Exception) -> JSONResponse:
+    sentence = f"A defect in Sixgate ({type(error).__name__}): please report it."
+    return Problem(500, "internal", sentence).response()

@@ -1,0 +1,148 @@
+"""``/v1/auth``: API keys are exchanged for short-lived access tokens."""
+
+from fastapi import APIRouter, Response
+
+from sixgate.api.callers import AnyCaller, PersonCaller, ServicesOf, unauthorized
+from sixgate.api.models import auth as models
+from sixgate.api.models.base import time_ms, timestamp
+from sixgate.api.problems import not_found
+from sixgate.api.services import Services
+from sixgate.gateway.api_keys import ApiKey, OwnerKind
+from sixgate.gateway.tokens import TTL_S_MAX
+
+router = APIRouter(prefix="/v1/auth", tags=["auth"])
+PERSON_TTL_S = TTL_S_MAX
+
+
+@router.post("/agent-token")
+def exchange_agent_key(
+    request: models.AgentTokenRequest, services: ServicesOf
+) -> models.AgentTokenReply:
+    """Exchange an agent's API key for an access token."""
+    key = _verified(services, request.api_key.get_secret_value(), "agent")
+    if request.agent_id is not None and request.agent_id != key.owner:
+        raise unauthorized("the API key belongs to another agent")
+    if problem := services.agent_problem(key.owner):
+        raise unauthorized(problem)
+    meta = services.agents.get(key.owner)
+    ttl_s = meta.token_ttl_s if meta and meta.token_ttl_s else TTL_S_MAX
+    return models.AgentTokenReply(
+        **_issued(services, key, ttl_s),
+        agent_id=key.owner,
+        vault_ids=list(meta.vault_ids) if meta else [],
+        entitlements=_entitlements(services, key.owner),
+    )
+
+
+@router.post("/api-key-token")
+def exchange_person_key(
+    request: models.PersonTokenRequest, services: ServicesOf
+) -> models.TokenReply:
+    """Exchange a person's API key for an access token."""
+    key = _verified(services, request.api_key.get_secret_value(), "person")
+    found = services.people.get(key.owner)
+    if found is None or not found.active:
+        raise unauthorized("the person was deactivated")
+    return models.TokenReply(**_issued(services, key, PERSON_TTL_S))
+
+
+@router.post("/refresh")
+def refresh(caller: AnyCaller, services: ServicesOf) -> models.TokenReply:
+    """Exchange a valid access token for a new one."""
+    key = services.api_keys.of(caller.token.api_key)
+    meta = services.agents.get(caller.id) if caller.kind == "agent" else None
+    ttl_s = meta.token_ttl_s if meta and meta.token_ttl_s else TTL_S_MAX
+    return models.TokenReply(**_issued(services, key, ttl_s))
+
+
+@router.delete("/token", status_code=204)
+def revoke(caller: AnyCaller, services: ServicesOf) -> Response:
+    """Revoke the access token of this request."""
+    services.tokens.revoke(caller.token)
+    return Response(status_code=204)
+
+
+@router.get("/me")
+def profile(caller: PersonCaller, services: ServicesOf) -> models.Profile:
+    """Return the calling person."""
+    person = services.people.get(caller.id)
+    if person is None:
+        raise not_found("person", caller.id)
+    return models.Profile(
+        id=person.id,
+        email=person.email,
+        display_name=person.name,
+        org_id=services.org,
+        role=person.role,
+        billing_tier=services.backend.read.registered.settings.tier,
+    )
+
+
+@router.post("/api-keys", status_code=201)
+def create_api_key(
+    request: models.ApiKeyRequest, caller: PersonCaller, services: ServicesOf
+) -> models.NewApiKey:
+    """Create another API key of the calling person."""
+    issued = services.api_keys.issue(
+        "person",
+        caller.id,
+        name=request.name,
+        scopes=request.scopes,
+        now_ms=services.now_ms(),
+        expires_at_ms=time_ms(request.expires_at),
+    )
+    return models.NewApiKey(key=_entry(issued.key), api_key=issued.text)
+
+
+@router.get("/api-keys")
+def list_api_keys(caller: PersonCaller, services: ServicesOf) -> models.ApiKeyList:
+    """List the calling person's API keys, newest first."""
+    keys = services.api_keys.owned_by("person", caller.id)
+    return models.ApiKeyList(keys=[_entry(key) for key in keys])
+
+
+@router.delete("/api-keys/{key_id}", status_code=204)
+def delete_api_key(key_id: str, caller: PersonCaller, services: ServicesOf) -> Response:
+    """Delete one of the calling person's API keys; its tokens end with it."""
+    if key_id not in {key.id for key in services.api_keys.owned_by("person", caller.id)}:
+        raise not_found("API key", key_id)
+    services.api_keys.delete(key_id)
+    return Response(status_code=204)
+
+
+def _verified(services: Services, text: str, owner_kind: OwnerKind) -> ApiKey:
+    key = services.api_keys.verified(text, services.now_ms())
+    if key is None or key.owner_kind != owner_kind:
+        raise unauthorized("the API key is wrong, expired or deleted")
+    return key
+
+
+def _issued(services: Services, key: ApiKey, ttl_s: int) -> dict[str, object]:
+    now_ms = services.now_ms()
+    text, expires_in = services.tokens.issue(
+        key.owner_kind, key.owner, key.id, now_ms=now_ms, ttl_s=ttl_s
+    )
+    return {"access_token": text, "expires_in": expires_in}
+
+
+def _entitlements(services: Services, agent_id: str) -> dict[str, bool]:
+    agent = services.backend.read.registered.agents[agent_id]
+    absent = ("cards", "memory", "shroud", "discoverable", "treasury_signer", "has_delegations")
+    return {
+        "intents_api": agent.intents_api_enabled,
+        "execution_intents": False,
+        "execution_require_tee": False,
+        "intents_require_tee": False,
+    } | dict.fromkeys(absent, False)
+
+
+def _entry(key: ApiKey) -> models.ApiKeyEntry:
+    return models.ApiKeyEntry(
+        id=key.id,
+        name=key.name,
+        prefix=key.prefix,
+        scopes=list(key.scopes),
+        created_at=timestamp(key.created_at_ms),
+        expires_at=None if key.expires_at_ms is None else timestamp(key.expires_at_ms),
+        last_used_at=None if key.last_used_at_ms is None else timestamp(key.last_used_at_ms),
+    )

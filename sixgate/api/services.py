@@ -1,0 +1,67 @@
+"""What the routes of the HTTP API work with; one composition root builds it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import cast
+
+from fastapi import Request
+
+from schemas.fields import Name
+from signer.signatures import Ed25519Signer
+from sixgate.backends.ports import Backend
+from sixgate.desk.desk import Desk
+from sixgate.gateway.agents import Agents
+from sixgate.gateway.api_keys import ApiKeys
+from sixgate.gateway.database import Database
+from sixgate.gateway.people import People
+from sixgate.gateway.tokens import Token, Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The services of one gateway.
+
+    ``account`` is the account of the agents that people create through the API. ``gateway_key``
+    signs the intents of token-authenticated agents. Clocks and randomness are inputs.
+    """
+
+    backend: Backend
+    desk: Desk
+    database: Database
+    people: People
+    agents: Agents
+    api_keys: ApiKeys
+    tokens: Tokens
+    org: Name
+    account: Name
+    gateway_key: Ed25519Signer = field(repr=False)
+    now_ms: Callable[[], int]
+    random_hex: Callable[[int], str]
+    new_id: Callable[[], str]
+
+    def credential_problem(self, token: Token) -> str | None:
+        """Return why a token no longer counts: its API key or its owner ended; otherwise None."""
+        try:
+            key = self.api_keys.of(token.api_key)
+        except KeyError:
+            return "the API key of this token was deleted"
+        if key.expires_at_ms is not None and key.expires_at_ms <= self.now_ms():
+            return "the API key of this token has expired"
+        if token.owner_kind == "person":
+            found = self.people.get(token.owner)
+            return None if found and found.active else "the person was deactivated"
+        return self.agent_problem(token.owner)
+
+    def agent_problem(self, agent_id: str) -> str | None:
+        """Return why an agent may not use the API at all; otherwise None."""
+        agent = self.backend.read.registered.agents.get(agent_id)
+        if agent is None or not agent.active:
+            return "the agent was deactivated"
+        if agent.expires_at_ms is not None and agent.expires_at_ms <= self.now_ms():
+            return "the agent has expired"
+        return None
+
+
+def services_of(request: Request) -> Services:
+    """Return the services of the application that serves a request."""
+    return cast(Services, request.app.state.services)

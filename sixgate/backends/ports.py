@@ -1,0 +1,149 @@
+"""Ports of the HTTP API: the six things it needs of a pipeline, wherever that runs."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from schemas.fields import Count, TimeMs
+from schemas.record import Outgoing
+from signer.registered import Registered
+from signer.vaults.register import VaultRegister
+from sixgate.api import Json
+
+
+class Submit(Protocol):
+    """Appends signed intents and records of API calls."""
+
+    def append(self, events: Sequence[Outgoing]) -> None:
+        """Append events, all or nothing, durable on return.
+
+        Raises ``ApiError``: ``halted``, or ``connection_lost`` if the result is unknown.
+        """
+        ...
+
+
+class Expected(Protocol):
+    """The awaited end of one submitted intent."""
+
+    async def result(self, wait_s: float) -> Json | None:
+        """Return ``{intent, result, repeated}``, or None if there is no end within ``wait_s``."""
+        ...
+
+
+class Wait(Protocol):
+    """Waits for the ends of intents."""
+
+    def expect(self, account: str, envelope: bytes) -> AbstractContextManager[Expected]:
+        """Watch for the end of an intent from now on; enter it before the intent is appended."""
+        ...
+
+
+class Read(Protocol):
+    """Reads what the pipeline's log says. Reads may lag behind it by a moment."""
+
+    @property
+    def registered(self) -> Registered:
+        """The registry; entries are immutable, so single look-ups need no lock."""
+        ...
+
+    @property
+    def vaults(self) -> VaultRegister:
+        """Keys, vaults and the secrets in them, without values."""
+        ...
+
+    def unchanged(self) -> AbstractContextManager[None]:
+        """Keep registry and vaults unchanged during a block of several look-ups."""
+        ...
+
+    def spent_wei(self, account: str, at_ms: TimeMs) -> int:
+        """Return the charges of an account in the current window."""
+        ...
+
+    def trail(self, intent: str) -> list[Json]:
+        """Return every event of an intent, in order; raise ``intent_unknown``."""
+        ...
+
+    def rows(self, query: str, parameters: Json) -> list[tuple[object, ...]]:
+        """Run a query of this program on the ledger, after it has caught up."""
+        ...
+
+
+class Administer(Protocol):
+    """Appends admin-signed records and waits until they are in force.
+
+    ``register`` raises ``registry_refused``, ``order_key`` ``key_refused``, ``order_vault``
+    ``vault_refused``; records are base64 of envelopes, as in ``sixgate.api.Api``.
+    """
+
+    def registry(self) -> Json:
+        """See ``Api.registry``."""
+        ...
+
+    def register(self, envelope: str) -> Json:
+        """See ``Api.register``."""
+        ...
+
+    def order_key(self, record: str) -> Json:
+        """See ``Api.order_key``."""
+        ...
+
+    def order_vault(self, record: str) -> Json:
+        """See ``Api.order_vault``."""
+        ...
+
+    def vault(self, account: str, vault: str) -> Json:
+        """See ``Api.vault``."""
+        ...
+
+
+class Secrets(Protocol):
+    """Reads secrets for agents and people; every use is recorded before the answer."""
+
+    def reading_key(self) -> Json:
+        """See ``Api.reading_key``."""
+        ...
+
+    def read_secret(self, request: str, client_address: str) -> Json:
+        """Answer a signed request; see ``Api.read_secret``."""
+        ...
+
+
+class Evidence(Protocol):
+    """Attestation, signed heads, verification and export of the ledger."""
+
+    def attestation(self, nonce: str) -> Json:
+        """See ``Api.attestation``."""
+        ...
+
+    def head(self) -> Json:
+        """See ``Api.head``."""
+        ...
+
+    def verify(self, *, head: Json | None) -> Iterator[Json]:
+        """See ``Api.verify``."""
+        ...
+
+    def export(self, path: str, *, form: str, since_ms: TimeMs, until_ms: TimeMs) -> Iterator[Json]:
+        """See ``Api.export``."""
+        ...
+
+    def sql(self, query: str) -> Json:
+        """See ``Api.sql``."""
+        ...
+
+    def intents(self, *, limit: Count, account: str | None, agent: str | None) -> list[Json]:
+        """See ``Api.intents``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """The six ports."""
+
+    submit: Submit
+    wait: Wait
+    read: Read
+    administer: Administer
+    secrets: Secrets
+    evidence: Evidence

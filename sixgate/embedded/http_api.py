@@ -1,0 +1,48 @@
+"""Composition of the HTTP API over a data folder's node."""
+
+import secrets
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from sixgate.api.services import Services
+from sixgate.backends.embedded import embedded_backend
+from sixgate.clocks import wall_ms
+from sixgate.data_folder.folder import DESK, GATEWAY, Folder, FolderError
+from sixgate.data_folder.key_files import ensure_private_key, load_key_file
+from sixgate.desk.desk import LocalDesk
+from sixgate.embedded.node import Node
+from sixgate.gateway.agents import Agents
+from sixgate.gateway.api_keys import ApiKeys
+from sixgate.gateway.database import Database
+from sixgate.gateway.people import People
+from sixgate.gateway.tokens import Tokens
+
+
+@contextmanager
+def gateway_services(folder: Folder, node: Node) -> Iterator[Services]:
+    """Lend the services of a folder's gateway; raise ``FolderError`` if it was never set up."""
+    registered = node.stage.registry
+    scope = registered.scoped_admins.get(DESK)
+    if scope is None or not scope.active:
+        raise FolderError(
+            f"{folder.path} has no people who may use the HTTP API: run sixgate people add NAME"
+        )
+    backend = embedded_backend(node)
+    token_key = ensure_private_key(folder.key("tokens"))
+    with closing(Database(folder.gateway)) as database:
+        yield Services(
+            backend=backend,
+            desk=LocalDesk(backend.administer, load_key_file(folder.key(DESK), DESK), wall_ms),
+            database=database,
+            people=People(database),
+            agents=Agents(database),
+            api_keys=ApiKeys(database, secrets.token_hex),
+            tokens=Tokens(database, token_key, registered.org, secrets.token_hex),
+            org=registered.org,
+            account=scope.accounts[0],
+            gateway_key=load_key_file(folder.key(GATEWAY), GATEWAY),
+            now_ms=wall_ms,
+            random_hex=secrets.token_hex,
+            new_id=lambda: str(uuid.uuid4()),
+        )

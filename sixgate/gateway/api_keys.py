@@ -1,0 +1,144 @@
+"""API keys of agents (``ocv_…``) and people (``1ck_…``), stored as argon2id hashes.
+
+A key is ``<prefix><public part>_<secret>``. The public part finds the row; argon2id verifies the
+whole key. The rows are ``{id, owner, name, prefix, scopes, created_at_ms, expires_at_ms,
+last_used_at_ms}``.
+"""
+
+import json
+import re
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+
+from sixgate.gateway.database import Database
+
+OwnerKind = Literal["agent", "person"]
+PREFIX: dict[OwnerKind, str] = {"agent": "ocv_", "person": "1ck_"}
+PUBLIC_BYTES, SECRET_BYTES = 6, 24
+_KEY = re.compile(r"(?P<prefix>ocv_|1ck_)(?P<public>[0-9a-f]{12})_[0-9a-f]{48}", re.ASCII)
+_CREATE = """
+CREATE TABLE IF NOT EXISTS api_keys (
+  id TEXT PRIMARY KEY, public TEXT NOT NULL UNIQUE, hash TEXT NOT NULL,
+  owner_kind TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL, scopes TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL, expires_at_ms INTEGER, last_used_at_ms INTEGER) STRICT;
+CREATE INDEX IF NOT EXISTS api_keys_owner ON api_keys (owner_kind, owner);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A stored key without its secret."""
+
+    id: str
+    owner_kind: OwnerKind
+    owner: str
+    name: str
+    prefix: str
+    scopes: tuple[str, ...]
+    created_at_ms: int
+    expires_at_ms: int | None
+    last_used_at_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedKey:
+    """A new key; ``text`` is shown once."""
+
+    key: ApiKey
+    text: str = field(repr=False)
+
+
+class ApiKeys:
+    """The API keys of one gateway."""
+
+    def __init__(
+        self,
+        database: Database,
+        random_hex: Callable[[int], str],
+        hasher: PasswordHasher | None = None,
+    ) -> None:
+        self._database = database
+        self._random_hex = random_hex
+        self._hasher = hasher or PasswordHasher()  # argon2id with the parameters of RFC 9106
+        database.create(_CREATE)
+        # Verified for an unknown key, so that it takes as long as a known one.
+        self._decoy = self._hasher.hash(random_hex(SECRET_BYTES))
+
+    def issue(
+        self,
+        owner_kind: OwnerKind,
+        owner: str,
+        *,
+        name: str = "",
+        scopes: Sequence[str] = (),
+        now_ms: int,
+        expires_at_ms: int | None = None,
+    ) -> IssuedKey:
+        """Make a key, store its hash and return it with its text."""
+        public = self._random_hex(PUBLIC_BYTES)
+        text = f"{PREFIX[owner_kind]}{public}_{self._random_hex(SECRET_BYTES)}"
+        key_id = self._random_hex(16)
+        row = (key_id, public, self._hasher.hash(text), owner_kind, owner, name)
+        row_end = (json.dumps(list(scopes)), now_ms, expires_at_ms, None)
+        places = ", ".join("?" * 10)
+        self._database.write(f"INSERT INTO api_keys VALUES ({places})", row + row_end)  # noqa: S608 - places only
+        return IssuedKey(self.of(key_id), text)
+
+    def verified(self, text: str, now_ms: int) -> ApiKey | None:
+        """Return the key with this text if it is valid now, and note the use; otherwise None."""
+        found = _KEY.fullmatch(text)
+        public = found["public"] if found else ""
+        row = self._database.row("SELECT * FROM api_keys WHERE public = ?", (public,))
+        try:
+            self._hasher.verify(row["hash"] if row else self._decoy, text)
+        except (VerifyMismatchError, InvalidHashError):
+            return None
+        if row is None or not (row["expires_at_ms"] is None or now_ms < row["expires_at_ms"]):
+            return None
+        used = "UPDATE api_keys SET last_used_at_ms = ? WHERE id = ?"
+        self._database.write(used, (now_ms, row["id"]))
+        return _api_key(row)
+
+    def of(self, key_id: str) -> ApiKey:
+        """Return a key by id; raise ``KeyError``."""
+        row = self._database.row("SELECT * FROM api_keys WHERE id = ?", (key_id,))
+        if row is None:
+            raise KeyError(key_id)
+        return _api_key(row)
+
+    def owned_by(self, owner_kind: OwnerKind, owner: str) -> list[ApiKey]:
+        """Return an owner's keys, newest first."""
+        query = (
+            "SELECT * FROM api_keys WHERE owner_kind = ? AND owner = ? "
+            "ORDER BY created_at_ms DESC, id"
+        )
+        return [_api_key(row) for row in self._database.rows(query, (owner_kind, owner))]
+
+    def delete(self, key_id: str) -> bool:
+        """Delete a key; return whether it existed."""
+        return self._database.write("DELETE FROM api_keys WHERE id = ?", (key_id,)) == 1
+
+    def delete_of(self, owner_kind: OwnerKind, owner: str) -> None:
+        """Delete all keys of an owner."""
+        self._database.write(
+            "DELETE FROM api_keys WHERE owner_kind = ? AND owner = ?", (owner_kind, owner)
+        )
+
+
+def _api_key(row: sqlite3.Row) -> ApiKey:
+    return ApiKey(
+        id=row["id"],
+        owner_kind=row["owner_kind"],
+        owner=row["owner"],
+        name=row["name"],
+        prefix=f"{PREFIX[row['owner_kind']]}{row['public']}",
+        scopes=tuple(json.loads(row["scopes"])),
+        created_at_ms=row["created_at_ms"],
+        expires_at_ms=row["expires_at_ms"],
+        last_used_at_ms=row["last_used_at_ms"],
+    )

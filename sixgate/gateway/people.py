@@ -1,0 +1,70 @@
+"""People who administer an organisation through the HTTP API.
+
+Each person is also a registered agent without Intents API, so that reads of secrets are decided and
+recorded like an agent's.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Literal
+
+from sixgate.gateway.database import Database
+
+Role = Literal["admin", "member"]
+_CREATE = """
+CREATE TABLE IF NOT EXISTS people (
+  id TEXT PRIMARY KEY, name TEXT NOT NULL, email TEXT, role TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL, active INTEGER NOT NULL) STRICT;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One person."""
+
+    id: str
+    name: str
+    email: str | None
+    role: Role
+    created_at_ms: int
+    active: bool
+
+
+class People:
+    """The people of one organisation."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        database.create(_CREATE)
+
+    def add(self, person: Person) -> None:
+        """Store a new person."""
+        values = (person.id, person.name, person.email, person.role)
+        row = (*values, person.created_at_ms, int(person.active))
+        self._database.write("INSERT INTO people VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def get(self, person_id: str) -> Person | None:
+        """Return a person by id, or None."""
+        row = self._database.row("SELECT * FROM people WHERE id = ?", (person_id,))
+        return _person(row) if row else None
+
+    def all(self) -> list[Person]:
+        """Return all people, newest first."""
+        rows = self._database.rows("SELECT * FROM people ORDER BY created_at_ms DESC, id")
+        return [_person(row) for row in rows]
+
+    def deactivate(self, person_id: str) -> bool:
+        """Deactivate a person; return whether the person existed."""
+        statement = "UPDATE people SET active = 0 WHERE id = ?"
+        return self._database.write(statement, (person_id,)) == 1
+
+
+def _person(row: sqlite3.Row) -> Person:
+    return Person(
+        id=row["id"],
+        name=row["name"],
+        email=row["email"],
+        role=row["role"],
+        created_at_ms=row["created_at_ms"],
+        active=bool(row["active"]),
+    )
