@@ -10,6 +10,7 @@ WORKDIR /source
 COPY requirements/runtime.txt requirements/build.txt requirements/
 RUN pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements/build.txt
 COPY pyproject.toml README.md LICENSE ./
+COPY client client
 COPY schemas schemas
 COPY signer signer
 COPY streams streams

@@ -67,18 +67,18 @@ contracts-check: ## Recompile the Solidity and compare with the committed byteco
 
 lock: ## Update the lock files (needs uv).
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-header --no-annotate pyproject.toml -o requirements/runtime.txt
+	  --no-emit-package sixgate-client --no-header --no-annotate pyproject.toml -o requirements/runtime.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-header --no-annotate --extra dev pyproject.toml -o requirements/dev.txt
+	  --no-emit-package sixgate-client --no-header --no-annotate --extra dev pyproject.toml -o requirements/dev.txt
 	echo 'setuptools>=80' | uv pip compile -q --generate-hashes --no-emit-index-url \
 	  --no-header --no-annotate - -o requirements/build.txt
 
 $(VENV)/bin/python:
 	@python=$$(infra/find_python.sh) && "$$python" -m venv $(VENV)
 
-# pip checks every hash. Sixgate itself is an editable install without build isolation.
-$(VENV)/%.done: requirements/%.txt requirements/build.txt pyproject.toml | $(VENV)/bin/python
+# pip checks every hash. Sixgate and its client are editable installs without build isolation.
+$(VENV)/%.done: requirements/%.txt requirements/build.txt pyproject.toml client/pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q --require-hashes --only-binary :all: -r requirements/$*.txt
 	$(BIN)/python -m pip install -q --require-hashes --only-binary :all: -r requirements/build.txt
-	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e . -e client
 	@touch $@

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("schemas", "signer", "streams", "sixgate", "infra", "tests", "benchmarks")
+PACKAGES = ("schemas", "signer", "streams", "sixgate", "client", "infra", "tests", "benchmarks")
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
 FORBIDDEN_NAMES = re.compile(r"util|helper|manager|common")

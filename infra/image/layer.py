@@ -17,10 +17,11 @@ from infra.image.archive import pack
 from infra.image.bytecode import compile_tree
 from infra.image.errors import ImageError
 
-# The sources of the wheel; the Dockerfile copies the same into its build stage.
+# The sources of the wheels; the Dockerfile copies the same into its build stage.
 SOURCES = (
     "LICENSE",
     "README.md",
+    "client",
     "infra",
     "pyproject.toml",
     "schemas",
@@ -64,12 +65,18 @@ def fetch(root: Path, wheels: Path) -> None:
 
 
 def build_wheel(project: Project, wheels: Path) -> Path:
-    """Build this project's wheel from a clean copy of its sources."""
+    """Build this project's wheel and its client's from a clean copy; return the former."""
     with TemporaryDirectory() as place:
         clean = Path(place) / "source"
         _copy(project.root, clean)
         options = ("--no-deps", "--no-build-isolation", "--no-index", "-w", str(wheels))
-        _pip("wheel", *options, str(clean), SOURCE_DATE_EPOCH=str(project.epoch_s))
+        _pip(
+            "wheel",
+            *options,
+            str(clean),
+            str(clean / "client"),
+            SOURCE_DATE_EPOCH=str(project.epoch_s),
+        )
     (wheel,) = wheels.glob("sixgate-*.whl")
     return wheel
 
@@ -83,10 +90,12 @@ def build_layer(project: Project, wheels: Path, tar: Path) -> None:
     with TemporaryDirectory() as place:
         prefix = Path(place) / "usr" / "local"
         offline = ("--no-index", "--find-links", str(wheels))
-        if len(list(wheels.iterdir())) > 1:
+        if set(wheels.iterdir()) - set(wheels.glob("sixgate*.whl")):
             _install(prefix, *offline, *LOCKED, "-r", str(project.root / RUNTIME))
         # By name, because pip would record a path.
-        _install(prefix, *offline, "--no-deps", f"sixgate=={wheel.name.split('-')[1]}")
+        version = wheel.name.split("-")[1]
+        ours = (f"sixgate=={version}", f"sixgate-client=={version}")
+        _install(prefix, *offline, "--no-deps", *ours)
         _keep_one_script(prefix)
         compile_tree(_packages(prefix))
         pack(Path(place), tar, project.epoch_s)

@@ -1,0 +1,39 @@
+"""What both clients share about connections: addresses, identities, replies."""
+
+import secrets
+import time
+
+import httpx
+
+from sixgate_client.session import Reply, Session
+
+TIMEOUT_S = 30.0
+_ON_A_SOCKET = "http://sixgate"
+
+
+def address_of(base_url: str | None, unix_socket: str | None) -> str:
+    """Return the base URL; over a Unix socket any name does. Raises ``ValueError``."""
+    if base_url is None and unix_socket is None:
+        raise ValueError("base_url or unix_socket is required")
+    address = base_url or _ON_A_SOCKET
+    if address.rstrip("/").endswith("/v1"):
+        raise ValueError("base_url must not end in /v1: every path begins with it")
+    return address
+
+
+def session_of(api_key: str | None, token: str | None) -> Session:
+    """Return the session of a key, of a token, or of neither."""
+    if api_key is not None and token is not None:
+        raise ValueError("api_key and token contradict each other: give only one of the two")
+    return Session(
+        clock=time.monotonic,
+        uniform=secrets.SystemRandom().uniform,
+        new_key=lambda: secrets.token_hex(16),
+        api_key=api_key,
+        token=token,
+    )
+
+
+def reply_of(response: httpx.Response) -> Reply:
+    """Return what the protocol reads of a reply."""
+    return Reply(response.status_code, dict(response.headers.items()), response.content)
