@@ -2,6 +2,7 @@
 
 import ipaddress
 import ssl
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -32,8 +33,11 @@ class Authority:
         self.file = folder / "ca.pem"
         self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, principal: str) -> Path:
-        """Write a new key (PKCS8), its certificate and the authority's to a file and return it."""
+    def issue(self, principal: str, dns_names: Sequence[str] = ()) -> Path:
+        """Write a new key (PKCS8), its certificate and the authority's to a file and return it.
+
+        The certificate is valid for loopback; with ``dns_names`` for those names instead.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         # The order that the broker's ssl.principal.mapping.rules expects: OU before CN.
         name = x509.Name(
@@ -42,14 +46,17 @@ class Authority:
                 x509.NameAttribute(NameOID.COMMON_NAME, principal),
             ]
         )
-        address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))])
+        named = [x509.DNSName(name) for name in dns_names]
+        subjects = x509.SubjectAlternativeName(
+            named or [x509.IPAddress(ipaddress.ip_address(HOST))]
+        )
         uses = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
         certificate = (
             _builder(name, self._name, key.public_key())
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
-            .add_extension(address, critical=False)
+            .add_extension(subjects, critical=False)
             .sign(self._key, hashes.SHA256())
         )
         file = self._folder / f"{principal}.pem"

@@ -6,6 +6,7 @@
 - ``judge``: recomputes every promise from topics and ledger alone, with independent libraries.
 - ``builders``: valid objects of every kind; a test changes one field.
 - ``kms``: stand-ins of three clouds' KMSs (``make peers`` runs them).
+- ``webhooks``: receivers of webhooks, friendly and hostile, and what delivers to them.
 - ``sizes``: numbers of repetitions, small in ``make test`` and large in ``make soak``.
 
 Fixtures: ``folder`` and ``trader`` (embedded), ``scaled`` and ``scaled_with_ledger`` (an

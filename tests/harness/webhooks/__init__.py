@@ -1,0 +1,1 @@
+"""Receivers of webhooks, friendly and hostile, and what delivers to them."""
