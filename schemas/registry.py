@@ -1,4 +1,4 @@
-"""Registry records: agents, policies, chains, settings and services, admin-signed and chained."""
+"""Registry records: agents, policies, services, scoped admins and others, signed and chained."""
 
 from typing import Annotated, Literal
 
@@ -94,12 +94,17 @@ class PolicySet(Canonical):
 
 
 class AgentSet(Canonical):
-    """An agent, new or changed; its account cannot change. ``active`` false revokes the agent."""
+    """An agent, new or changed; its account cannot change. ``active`` false revokes the agent.
+
+    It has either a ``public_key`` of its own or a ``gateway``: the name of the service that
+    authenticates the agent by a token and signs for it. The registry refuses both and neither.
+    """
 
     type: Literal["agent.set"] = "agent.set"
     agent: Name
     account: Name
-    public_key: Ed25519PublicKey
+    public_key: Ed25519PublicKey | None = None
+    gateway: Name | None = None
     policy_id: Name
     active: bool
     intents_api_enabled: bool
@@ -173,6 +178,25 @@ class ServiceSet(Canonical):
     active: bool
 
 
+class ScopedAdminSet(Canonical):
+    """An admin with a limited scope, new or changed; ``active`` false revokes it.
+
+    It administers the agents of ``gateway`` in ``accounts``, orders their keys and the secrets of
+    these accounts, and sets policies at most as loose as ``ceiling``. ``chains`` lets it set and
+    remove chains, ``settings`` change these settings. Only a full admin may set this entry.
+    """
+
+    type: Literal["scoped-admin.set"] = "scoped-admin.set"
+    name: Name
+    public_key: Ed25519PublicKey
+    active: bool
+    accounts: tuple[Name, ...] = Field(min_length=1, max_length=256)
+    gateway: Name
+    ceiling: Policy = Policy()
+    chains: bool = False
+    settings: tuple[SettingName, ...] = Field(default=(), max_length=64)
+
+
 Entry = Annotated[
     OrgCreated
     | AccountOpened
@@ -185,13 +209,17 @@ Entry = Annotated[
     | ChainSet
     | ChainRemoved
     | SettingSet
-    | ServiceSet,
+    | ServiceSet
+    | ScopedAdminSet,
     Field(discriminator="type"),
 ]
 
 
 class RegistryRecord(Canonical):
-    """One entry in the organisation's chain of records; an admin signs its envelope."""
+    """One entry in the organisation's chain of records; an admin signs its envelope.
+
+    A scoped admin signs only entries within its scope.
+    """
 
     v: Literal[1] = 1
     type: Literal["registry.record"] = "registry.record"

@@ -31,7 +31,7 @@ class CaseBuilder:
     boot: str | None = None
 
     def authenticate(self, clearance: Clearance) -> Authentic:
-        """Verify the agent's signature over the intent's bytes; trust nothing else.
+        """Verify the signature of the agent or its gateway over the intent; trust nothing else.
 
         Raises ``MalformedError``, also for a clearance whose digest is not that of its intent,
         ``UnknownAgentError`` and ``InvalidSignatureError``.
@@ -39,7 +39,7 @@ class CaseBuilder:
         body = clearance.envelope.body()
         intent = decode_intent(body)
         agent = self.registry.agent_of(intent)
-        open_envelope(clearance.envelope, INTENT_TYPE, agent.public_key)
+        open_envelope(clearance.envelope, INTENT_TYPE, self.registry.key_of_agent(agent))
         digest = intent_digest(body)
         if clearance.intent != digest:
             raise MalformedError("intent", "not the digest of the intent in the envelope")

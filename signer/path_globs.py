@@ -15,6 +15,21 @@ def matches(glob: str, path: str) -> bool:
     return _matches(glob.split("/"), path.split("/"), ANY_PARTS, _part_matches)
 
 
+def may_overlap(one: str, other: str) -> bool:
+    """Return whether some path may match both globs; never False if one does.
+
+    Compares part by part up to the first ``**``, and takes every wildcard as a match.
+    """
+    parts, others = one.split("/"), other.split("/")
+    for part, other_part in zip(parts, others, strict=False):
+        if ANY_PARTS in (part, other_part):
+            return True
+        if part != other_part and ANY_CHARACTERS not in part + other_part:
+            return False
+    rest = parts[len(others) :] + others[len(parts) :]
+    return all(part == ANY_PARTS for part in rest)
+
+
 def _part_matches(glob: str, part: str) -> bool:
     return _matches(glob, part, ANY_CHARACTERS, str.__eq__)
 

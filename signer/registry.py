@@ -11,6 +11,7 @@ from schemas.dsse import REGISTRY_TYPE, Envelope
 from schemas.registry import GENESIS_PREVIOUS, OrgCreated, RegistryRecord, record_digest
 from signer.registered import Registered
 from signer.registry_entries import RegistryEntryError, apply_entry
+from signer.registry_scope import scope_problem
 from signer.signatures import InvalidSignatureError, open_envelope_of_any
 
 
@@ -43,7 +44,7 @@ class Registry(Registered):
 
         1. The envelope and the record are canonical.
         2. An admin key signed it. The first record names its own admin keys; step 3 compares its
-           digest with the trust root.
+           digest with the trust root. If a scoped admin signed it, its entry is in scope.
         3. It continues the chain of records.
         4. Its entry is possible after the earlier ones.
         """
@@ -60,15 +61,19 @@ class Registry(Registered):
         return record
 
     def _check_signed(self, envelope: Envelope, record: RegistryRecord) -> None:
-        keys = self.admin_keys
-        if self.record_count == 0:
-            keys = record.entry.admin_keys if isinstance(record.entry, OrgCreated) else ()
         try:
-            open_envelope_of_any(envelope, REGISTRY_TYPE, keys)
+            if self.record_count == 0:
+                keys = record.entry.admin_keys if isinstance(record.entry, OrgCreated) else ()
+                open_envelope_of_any(envelope, REGISTRY_TYPE, keys)
+                return
+            author = self.author_of(envelope, REGISTRY_TYPE)
         except InvalidSignatureError:
             raise RegistryRecordError(
                 "no admin key of the organisation signed the record"
             ) from None
+        problem = author.scope and scope_problem(self, author.scope, record.entry)
+        if problem:
+            raise RegistryRecordError(f"scoped admin {author.name} may not register it: {problem}")
 
     def _check_chained(self, record: RegistryRecord, name: str) -> None:
         if self.record_count == 0 and name != self.trust_root:

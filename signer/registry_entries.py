@@ -14,11 +14,13 @@ from schemas.registry import (
     CustomerKeySet,
     OrgCreated,
     PolicySet,
+    ScopedAdminSet,
     ServiceSet,
     SettingSet,
     VaultCreated,
 )
 from signer.registered import Registered, RegisteredPolicy
+from signer.registry_signers import agent_problem, scoped_admin_problem, service_problem
 from signer.settings import checked_setting
 from signer.vaults.vault import VaultRecordError, initial_vaults, vault_from_record
 
@@ -47,6 +49,8 @@ def apply_entry(registered: Registered, entry: object, sequence: int) -> None:
             _set_setting(registered, entry)
         case ServiceSet():
             _set_service(registered, entry, sequence)
+        case ScopedAdminSet():
+            _set_scoped_admin(registered, entry)
         case _:
             raise RegistryEntryError("the type of the record's entry is unknown")
 
@@ -122,6 +126,8 @@ def _set_agent(registered: Registered, entry: AgentSet) -> None:
     before = registered.agents.get(entry.agent)
     if before and before.account != entry.account:
         raise RegistryEntryError(f"agent {entry.agent} cannot leave account {before.account}")
+    if problem := agent_problem(registered, entry):
+        raise RegistryEntryError(problem)
     registered.agents[entry.agent] = entry
 
 
@@ -129,6 +135,15 @@ def _set_access(registered: Registered, entry: AccessSet) -> None:
     if entry.agent not in registered.agents:
         raise RegistryEntryError(f"agent {entry.agent} is not registered")
     registered.access[entry.agent] = entry.grants
+
+
+def _set_scoped_admin(registered: Registered, entry: ScopedAdminSet) -> None:
+    for account in entry.accounts:
+        _check_open(registered, account)
+    if problem := scoped_admin_problem(registered, entry):
+        raise RegistryEntryError(problem)
+    registered.scoped_admins[entry.name] = entry
+    registered.scoped_keys |= {entry.public_key}
 
 
 def _check_open(registered: Registered, account: str) -> None:
@@ -156,6 +171,8 @@ def _set_setting(registered: Registered, entry: SettingSet) -> None:
 
 
 def _set_service(registered: Registered, entry: ServiceSet, sequence: int) -> None:
+    if problem := service_problem(registered, entry):
+        raise RegistryEntryError(problem)
     before = registered.service_key(entry.role, entry.name)
     registered.services[(entry.role, entry.name)] = entry
     if entry.role != "signer":

@@ -63,9 +63,14 @@ def signed_by_active_key(event: SignerEvent, registry: Registry) -> bool:
     return True
 
 
-def open_admin_order(request: Envelope, registry: Registry) -> bytes:
-    """Return the body of a vault order that an admin signed; raise ``KeyOrderError``."""
+def open_admin_order(request: Envelope, registry: Registry, *, scoped: bool = False) -> bytes:
+    """Return the body of an answered vault order that an admin signed; raise ``KeyOrderError``.
+
+    With ``scoped``, any key that a scoped admin ever had counts: the order was in scope when the
+    signer answered it, and the signer's signature proves that.
+    """
+    keys = (*registry.admin_keys, *(registry.scoped_keys if scoped else ()))
     try:
-        return open_envelope_of_any(request, VAULT_ORDER_TYPE, registry.admin_keys)
+        return open_envelope_of_any(request, VAULT_ORDER_TYPE, keys)
     except InvalidSignatureError:
         raise KeyOrderError("no admin key of the organisation signed the order") from None

@@ -12,7 +12,7 @@ from schemas.keys import (
     answer_id,
 )
 from signer.addresses.derivation import canonical_address, derive
-from signer.keys.orders import KeyOrderError, read_order
+from signer.keys.orders import KeyOrderError, read_answered_order
 from signer.registry import Registry
 from signer.signer_events import require_answer_signature
 from signer.vaults.vault import default_vaults
@@ -25,7 +25,7 @@ def verify_answer(answer: AnyAnswer, registry: Registry) -> AnyOrder:
 
     Raises ``KeyOrderError``, also if a key's address does not derive from its public key.
     """
-    order = read_order(answer.request, registry)
+    order = read_answered_order(answer.request, registry)
     require_answer_signature(answer, order, registry)
     if answer.id != answer_id(answer.request.body()):
         raise KeyOrderError("the answer's id does not match its order")

@@ -1,4 +1,4 @@
-"""Key orders: read from ``keys.requests``, and verified to be an admin's."""
+"""Key orders: read from ``keys.requests``, and verified to be an admin's and in its scope."""
 
 from dataclasses import dataclass, field
 
@@ -17,6 +17,7 @@ from schemas.keys import (
 )
 from schemas.order import Order
 from schemas.redaction import redacted_digest
+from signer.order_scope import key_order_problem
 from signer.order_validity import too_early, validity_problem
 from signer.registry import Registry
 from signer.signatures import InvalidSignatureError, open_envelope_of_any
@@ -57,15 +58,40 @@ def open_order(raw: bytes, registry: Registry) -> VerifiedKeyOrder:
 
 
 def read_order(envelope: Envelope, registry: Registry) -> AnyOrder:
-    """Return an order that an admin of the organisation signed for an open account.
-
-    Raises ``KeyOrderError``.
-    """
+    """Return an order for an open account that an admin may give now; raise ``KeyOrderError``."""
     try:
-        body = open_envelope_of_any(envelope, KEY_REQUEST_TYPE, registry.admin_keys)
-        order = decode_order(body)
+        author = registry.author_of(envelope, KEY_REQUEST_TYPE)
     except InvalidSignatureError:
-        raise KeyOrderError("the order is not signed by an admin of the organisation") from None
+        raise _not_an_admins() from None
+    order = _decoded(envelope.body(), registry)
+    problem = author.scope and key_order_problem(registry, author.scope, order)
+    if problem:
+        raise KeyOrderError(f"scoped admin {author.name} may not give the order: {problem}")
+    return order
+
+
+def read_answered_order(envelope: Envelope, registry: Registry) -> AnyOrder:
+    """Return an answered order that an admin signed; raise ``KeyOrderError``.
+
+    Any key that a scoped admin ever had counts: the order was in scope when the signer answered it,
+    and the signer's signature, which the caller verifies, proves that.
+    """
+    keys = (*registry.admin_keys, *registry.scoped_keys)
+    try:
+        body = open_envelope_of_any(envelope, KEY_REQUEST_TYPE, keys)
+    except InvalidSignatureError:
+        raise _not_an_admins() from None
+    return _decoded(body, registry)
+
+
+def _not_an_admins() -> KeyOrderError:
+    return KeyOrderError("the order is not signed by an admin of the organisation")
+
+
+def _decoded(body: bytes, registry: Registry) -> AnyOrder:
+    """Return a key order for an open account; raise ``KeyOrderError``."""
+    try:
+        order = decode_order(body)
     except MalformedError as error:
         raise KeyOrderError(f"the request is malformed ({error})") from None
     if order.org != registry.org or order.account not in registry.accounts:

@@ -18,6 +18,7 @@ from schemas.vault_events import (
 )
 from signer.access import Access, Accessor, Allowed, Target, decide
 from signer.keys.orders import KeyOrderError, refuse_unknown_registry
+from signer.order_scope import vault_order_problem
 from signer.order_validity import validity_problem
 from signer.registry import Registry
 from signer.signatures import InvalidSignatureError, open_envelope
@@ -65,8 +66,8 @@ def decode_vault_record(raw: bytes) -> Envelope | SecretDelivery | None:
 def open_vault_order(record: Envelope | SecretDelivery, registry: Registry) -> VerifiedVaultOrder:
     """Verify an order that an admin signed, or the agent that it names; raise ``KeyOrderError``.
 
-    Its vault exists and can hold what it orders. ``authorize_order`` decides whether an agent may
-    give it.
+    A scoped admin gives only orders in its scope. The order's vault exists and can hold what it
+    orders. ``authorize_order`` decides whether an agent may give it.
     """
     delivery = record if isinstance(record, SecretDelivery) else None
     envelope = record if isinstance(record, Envelope) else record.request
@@ -92,7 +93,10 @@ def read_vault_order(request: Envelope) -> VaultOrder:
 
 
 def authorize_order(ordered: VerifiedVaultOrder, registry: Registry, at_ms: int) -> Access:
-    """Decide whether the signer of an order may give it: admins always, agents by their grants."""
+    """Decide whether the signer of an order may give it: admins always, agents by their grants.
+
+    ``open_vault_order`` has checked the scope of a scoped admin.
+    """
     order = ordered.order
     if not isinstance(order, SecretOrder) or order.agent is None:
         return Allowed()
@@ -120,12 +124,20 @@ def _verified(envelope: Envelope, registry: Registry) -> tuple[VaultOrder, str]:
 
 def _signed_by(envelope: Envelope, order: VaultOrder, registry: Registry) -> str:
     if not isinstance(order, SecretOrder) or order.agent is None:
-        return registry.admin_of(envelope, VAULT_ORDER_TYPE)
+        return _admin(envelope, order, registry)
     agent = registry.agents.get(order.agent)
     if agent is None:
         raise InvalidSignatureError("the agent is not registered")
-    open_envelope(envelope, VAULT_ORDER_TYPE, agent.public_key)
+    open_envelope(envelope, VAULT_ORDER_TYPE, registry.key_of_agent(agent))
     return agent.agent
+
+
+def _admin(envelope: Envelope, order: VaultOrder, registry: Registry) -> str:
+    author = registry.author_of(envelope, VAULT_ORDER_TYPE)
+    problem = author.scope and vault_order_problem(author.scope, order)
+    if problem:
+        raise KeyOrderError(f"scoped admin {author.name} may not give the order: {problem}")
+    return author.name
 
 
 def _box(order: VaultOrder, body: bytes, delivery: SecretDelivery | None) -> bytes:

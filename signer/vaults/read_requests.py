@@ -1,4 +1,4 @@
-"""Verification of read requests: canonical, fresh, signed by the agent it names, not replayed."""
+"""Verification of read requests: canonical, fresh, signed for the agent it names, not replayed."""
 
 from dataclasses import dataclass, field
 
@@ -63,7 +63,7 @@ def verify_request(
         envelope = Envelope.decode(raw)
         request = SecretRequest.decode(envelope.body())
         agent = _agent(request, registry)
-        open_envelope(envelope, READ_REQUEST_TYPE, agent.public_key)
+        open_envelope(envelope, READ_REQUEST_TYPE, registry.key_of_agent(agent))
     except MalformedError as error:
         raise ReadRequestError(f"the request is malformed ({error})") from None
     except InvalidSignatureError:

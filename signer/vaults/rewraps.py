@@ -67,7 +67,7 @@ def _answered(
     registry: Registry,
 ) -> tuple[Ordered, bytes]:
     """Return the admin's order that an event answers, and its bytes."""
-    body = open_admin_order(event.request, registry)
+    body = open_admin_order(event.request, registry, scoped=kind is VaultKeyOrder)
     try:
         order = kind.decode(body)
     except MalformedError as error:

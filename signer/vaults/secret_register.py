@@ -147,7 +147,7 @@ def _verify(event: SecretStored, registry: Registry) -> Vault:
     order = read_secret_order(event.request)
     require_answer_signature(event, order, registry)
     if order.agent is None:
-        open_admin_order(event.request, registry)
+        open_admin_order(event.request, registry, scoped=True)
     vault = registry.vaults.get((event.account, event.vault))
     if vault is None or vault.holds_keys:
         raise KeyOrderError(f"{event.account} has no vault {event.vault} for secrets")

@@ -50,7 +50,7 @@ def _authenticate(record: Record, view: GateProjections, at_ms: int) -> Passage:
     envelope, body, intent = _decode(record.value)
     try:
         agent = view.registry.agent_of(intent)
-        open_envelope(envelope, INTENT_TYPE, agent.public_key)
+        open_envelope(envelope, INTENT_TYPE, view.registry.key_of_agent(agent))
     except UnknownAgentError as error:
         raise UnattributableError(Reason.AGENT_UNKNOWN, str(error)) from None
     except InvalidSignatureError as error:
