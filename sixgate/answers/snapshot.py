@@ -34,6 +34,7 @@ def registry_snapshot(registry: Registry, vaults: VaultRegister) -> Json:
         "chains": [_plain(chain) for _, chain in sorted(registry.chains.items())],
         "settings": as_entries(registry.settings),
         "services": [_plain(service) for service in registry.services.values()],
+        "scoped_admins": [_plain(scope) for scope in registry.scoped_admins.values()],
         "signer_keys": {name: sorted(keys) for name, keys in registry.signer_keys.items()},
         "keys": [key_entry(found) for found in vaults.keys.all()],
         "share_keys": {

@@ -1,12 +1,25 @@
 """The HTTP API as one ASGI application; every route needs only ``Services``."""
 
-from fastapi import FastAPI
+from typing import cast
 
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
+
+from sixgate.api import not_supported
 from sixgate.api.problems import install_handlers
-from sixgate.api.routes import auth
+from sixgate.api.routes import agents, auth, chains, organisation, signing_keys, treasury
 from sixgate.api.services import Services
 
-ROUTERS = (auth.router,)
+ROUTERS = (
+    auth.router,
+    agents.router,
+    signing_keys.router,
+    treasury.router,
+    chains.router,
+    organisation.router,
+    not_supported.router,
+)
 
 
 def create_app(services: Services) -> FastAPI:
@@ -22,6 +35,13 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     install_handlers(app)
-    for router in ROUTERS:
-        app.include_router(router)
+    routes = [route for router in ROUTERS for route in router.routes]
+    # The first match counts, so ``agents/me`` must precede ``agents/{agent_id}``.
+    app.router.routes.extend(sorted(routes, key=_specificity))
     return app
+
+
+def _specificity(route: BaseRoute) -> list[int]:
+    """Order routes by their segments: fixed names, then parameters, then the rest of a path."""
+    segments = cast(APIRoute, route).path.split("/")
+    return [2 if ":path" in part else int("{" in part) for part in segments]

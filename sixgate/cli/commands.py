@@ -92,6 +92,7 @@ COMMANDS = {
         "Copy the organisation of the data folder to Kafka. Cannot be undone.",
         "Example: sixgate publish --config sixgate.toml",
     ),
+    "people": Command("people:app", "Manage people who may use the HTTP API."),
     "agents": Command("agents.command:app", "Manage agents and their policies."),
     "access": Command(
         "agents.access:app",

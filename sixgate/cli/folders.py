@@ -13,7 +13,8 @@ from typing import Annotated
 
 import typer
 
-from schemas.registry import PARTITIONS_MAX, AccountOpened, Entry
+from schemas.custody import Tier
+from schemas.registry import PARTITIONS_MAX, AccountOpened, Entry, SettingSet
 from sixgate.chains import default_chains
 from sixgate.cli.config_option import config_file
 from sixgate.cli.entries import entry
@@ -55,10 +56,18 @@ def init(
             min=1, max=PARTITIONS_MAX, show_default="all", help="Partitions per signer slot."
         ),
     ] = None,
+    tier: Annotated[
+        Tier | None,
+        typer.Option(
+            show_default="no treasury", help="Tier: determines the treasuries' custody mode."
+        ),
+    ] = None,
     data: Data = DATA_DEFAULT,
 ) -> None:
     """Create a data folder: an organisation, its admin key, the known chains, one account."""
-    entries: list[Entry] = [entry(AccountOpened, account=account), *default_chains()]
+    # The tier comes first: it determines the treasury vault that an account opens with.
+    entries: list[Entry] = [entry(SettingSet, name="org.tier", value=tier)] if tier else []
+    entries += [entry(AccountOpened, account=account), *default_chains()]
     with progress("creating the data folder"):
         founding = Founding(org, entries, partitions, partitions_per_slot)
         folder = create(data, founding, wall_ms(), secrets.token_bytes)

@@ -14,6 +14,7 @@ from sixgate.desk.desk import LocalDesk
 from sixgate.embedded.node import Node
 from sixgate.gateway.agents import Agents
 from sixgate.gateway.api_keys import ApiKeys
+from sixgate.gateway.chain_names import ChainNames
 from sixgate.gateway.database import Database
 from sixgate.gateway.people import People
 from sixgate.gateway.tokens import Tokens
@@ -37,6 +38,7 @@ def gateway_services(folder: Folder, node: Node) -> Iterator[Services]:
             database=database,
             people=People(database),
             agents=Agents(database),
+            chain_names=ChainNames(database),
             api_keys=ApiKeys(database, secrets.token_hex),
             tokens=Tokens(database, token_key, registered.org, secrets.token_hex),
             org=registered.org,

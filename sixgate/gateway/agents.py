@@ -13,7 +13,7 @@ _CREATE = """
 CREATE TABLE IF NOT EXISTS agents (
   id TEXT PRIMARY KEY, name TEXT NOT NULL, description TEXT NOT NULL,
   created_at_ms INTEGER NOT NULL, created_by TEXT NOT NULL, token_ttl_s INTEGER,
-  vault_ids TEXT NOT NULL, scopes TEXT NOT NULL)
+  vault_ids TEXT NOT NULL)
 STRICT;
 """
 
@@ -29,7 +29,6 @@ class AgentDetails:
     created_by: str
     token_ttl_s: int | None = None
     vault_ids: tuple[str, ...] = ()
-    scopes: tuple[str, ...] = ()
 
 
 class Agents:
@@ -42,7 +41,7 @@ class Agents:
     def put(self, agent: AgentDetails) -> None:
         """Store an agent's details, new or changed."""
         row = [getattr(agent, field.name) for field in fields(agent)]
-        row[-2:] = [json.dumps(agent.vault_ids), json.dumps(agent.scopes)]
+        row[-1] = json.dumps(agent.vault_ids)
         places = ", ".join("?" * len(row))
         self._database.write(f"INSERT OR REPLACE INTO agents VALUES ({places})", row)  # noqa: S608 - places only
 
@@ -62,5 +61,4 @@ class Agents:
 
 
 def _details(row: sqlite3.Row) -> AgentDetails:
-    listed = {name: tuple(json.loads(row[name])) for name in ("vault_ids", "scopes")}
-    return AgentDetails(**{**dict(row), **listed})
+    return AgentDetails(**{**dict(row), "vault_ids": tuple(json.loads(row["vault_ids"]))})

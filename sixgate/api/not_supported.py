@@ -1,0 +1,50 @@
+"""Routes of the documented API that Sixgate does not have, answered with 501 from one table.
+
+``not_supported.json`` maps each reason to its routes. A key is never exported: 403.
+"""
+
+import json
+from collections.abc import Callable
+from importlib.resources import files
+
+from fastapi import APIRouter, Response
+
+from sixgate.api.problems import Problem
+
+TABLE: dict[str, list[str]] = json.loads(
+    files("sixgate.api").joinpath("not_supported.json").read_text(encoding="utf-8")
+)
+NEVER = (
+    "POST /v1/agents/{agent_id}/signing-keys/{chain}/export",
+    "POST /v1/treasury/wallets/{chain}/export",
+)
+router = APIRouter(include_in_schema=False)
+
+
+def not_supported(route: str, reason: str) -> Problem:
+    """Return the 501 for a route of the documented API."""
+    return Problem(501, "not_supported", f"{route} is not supported. {reason}")
+
+
+def never_exported() -> Problem:
+    """Return the 403 for the export of a key."""
+    return Problem(403, "key_export_forbidden", "A signing key never leaves Sixgate.")
+
+
+def _answer(problem: Callable[[], Problem]) -> Callable[[], Response]:
+    def answer() -> Response:
+        raise problem()
+
+    return answer
+
+
+def _add(route: str, problem: Callable[[], Problem]) -> None:
+    method, path = route.split()
+    router.add_api_route(path, _answer(problem), methods=[method], name=route)
+
+
+for _reason, _routes in TABLE.items():
+    for _route in _routes:
+        _add(_route, lambda route=_route, reason=_reason: not_supported(route, reason))  # type: ignore[misc]
+for _route in NEVER:
+    _add(_route, never_exported)

@@ -1,0 +1,71 @@
+"""``/v1/agents/{agent_id}/signing-keys``: people provision, rotate and deactivate keys."""
+
+from fastapi import APIRouter, Response
+
+from schemas.key_chains import KeyChain, key_chain_of
+from sixgate.api import key_orders
+from sixgate.api.callers import AgentOrPerson, PersonCaller, ServicesOf
+from sixgate.api.key_orders import KeyOwner
+from sixgate.api.models import signing_keys as models
+from sixgate.api.problems import Problem, not_found
+from sixgate.api.services import Services
+
+router = APIRouter(prefix="/v1/agents/{agent_id}/signing-keys", tags=["signing keys"])
+
+
+@router.post("", status_code=201)
+def create(
+    agent_id: str, request: models.NewKeyRequest, _caller: PersonCaller, services: ServicesOf
+) -> models.KeyReply:
+    """Provision an agent's key of a chain inside the signer; the private key never leaves it."""
+    return key_orders.provision(services, _owner(services, agent_id, request.chain))
+
+
+@router.get("")
+def list_keys(agent_id: str, _caller: AgentOrPerson, services: ServicesOf) -> models.KeyList:
+    """List an agent's keys, the newest version of each."""
+    register = services.backend.read.vaults.keys
+    owners = [_owner(services, agent_id, chain) for chain in KeyChain]
+    found = [register.find(owner.account, owner.path) for owner in owners]
+    keys = [key_orders.key_reply(key, agent_id) for key in found if key is not None]
+    return models.KeyList(signing_keys=keys)
+
+
+@router.post("/{chain}/rotate")
+def rotate(
+    agent_id: str, chain: str, _caller: PersonCaller, services: ServicesOf
+) -> models.KeyReply:
+    """Make the next version of a key, with another address; the former version signs no more."""
+    return key_orders.rotate(services, _owner(services, agent_id, _chain(services, chain)))
+
+
+@router.delete("/{chain}", status_code=204)
+def deactivate(agent_id: str, chain: str, _caller: PersonCaller, services: ServicesOf) -> Response:
+    """Deactivate a key: it signs nothing from then on."""
+    key_orders.deactivate(services, _owner(services, agent_id, _chain(services, chain)))
+    return Response(status_code=204)
+
+
+@router.get("/{chain}/balance")
+def balance(
+    agent_id: str, chain: str, _caller: AgentOrPerson, services: ServicesOf
+) -> models.BalanceReply:
+    """Return the balance of a key's address; 501 until chains are read from nodes."""
+    key_orders.find(services, _owner(services, agent_id, _chain(services, chain)))
+    raise Problem(501, "not_supported", f"Sixgate reads no node of {chain[:64]} yet.")
+
+
+def _owner(services: Services, agent_id: str, chain: KeyChain) -> KeyOwner:
+    agent = services.backend.read.registered.agents.get(agent_id)
+    if agent is None or (agent.gateway is not None and services.agents.get(agent_id) is None):
+        raise not_found("agent", agent_id)
+    return KeyOwner(agent.account, chain, agent_id)
+
+
+def _chain(services: Services, name: str) -> KeyChain:
+    chains = services.backend.read.registered.chains.values()
+    networks = [known for chain in chains for known in (chain.name, *chain.aliases)]
+    found = key_chain_of(name, networks)
+    if found is None:
+        raise not_found("chain", name)
+    return found

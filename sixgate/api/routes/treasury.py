@@ -1,0 +1,60 @@
+"""``/v1/treasury/wallets``: the keys of the organisation's treasury, in the mode of its tier."""
+
+from fastapi import APIRouter, Response
+
+from schemas.key_chains import KeyChain
+from sixgate.api import key_orders
+from sixgate.api.callers import PersonCaller, ServicesOf
+from sixgate.api.key_orders import KeyOwner
+from sixgate.api.models import signing_keys as models
+
+router = APIRouter(prefix="/v1/treasury/wallets", tags=["treasury"])
+EVERY_CHAIN = models.WalletsRequest()
+
+
+@router.post("/generate", status_code=201)
+def generate(
+    _caller: PersonCaller, services: ServicesOf, request: models.WalletsRequest = EVERY_CHAIN
+) -> models.WalletList:
+    """Provision treasury wallets for chains; a chain that has a wallet keeps it."""
+    register = services.backend.read.vaults.keys
+    wallets = []
+    for chain in dict.fromkeys(request.chains):
+        owner = KeyOwner(services.account, chain, None)
+        found = register.find(owner.account, owner.path)
+        has_wallet = found is not None and found.active
+        wallets.append(
+            key_orders.key_reply(found, None)
+            if found is not None and has_wallet
+            else key_orders.provision(services, owner)
+        )
+    return models.WalletList(wallets=wallets)
+
+
+@router.get("")
+def list_wallets(_caller: PersonCaller, services: ServicesOf) -> models.WalletList:
+    """List the treasury's wallets."""
+    register = services.backend.read.vaults.keys
+    owners = [KeyOwner(services.account, chain, None) for chain in KeyChain]
+    found = [register.find(owner.account, owner.path) for owner in owners]
+    return models.WalletList(wallets=[key_orders.key_reply(key, None) for key in found if key])
+
+
+@router.get("/{chain}")
+def get(chain: KeyChain, _caller: PersonCaller, services: ServicesOf) -> models.KeyReply:
+    """Return the treasury's wallet of a chain."""
+    owner = KeyOwner(services.account, chain, None)
+    return key_orders.key_reply(key_orders.find(services, owner), None)
+
+
+@router.post("/{chain}/rotate")
+def rotate(chain: KeyChain, _caller: PersonCaller, services: ServicesOf) -> models.KeyReply:
+    """Make the next version of a wallet, with another address. Move its funds first."""
+    return key_orders.rotate(services, KeyOwner(services.account, chain, None))
+
+
+@router.delete("/{chain}", status_code=204)
+def deactivate(chain: KeyChain, _caller: PersonCaller, services: ServicesOf) -> Response:
+    """Deactivate a wallet: it signs nothing from then on."""
+    key_orders.deactivate(services, KeyOwner(services.account, chain, None))
+    return Response(status_code=204)

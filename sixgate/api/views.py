@@ -1,0 +1,66 @@
+"""Replies about agents and keys, built from the registry and the key register."""
+
+from schemas.key_chains import KeyChain
+from schemas.money import wei_to_eth
+from schemas.policy import Policy
+from schemas.registry import AgentSet
+from signer.ethereum.address import checksum_address
+from signer.keys.descriptor import KeyDescriptor
+from signer.keys.paths import agent_key_path
+from sixgate.api.models.agents import AgentReply
+from sixgate.api.models.base import timestamp
+from sixgate.api.services import Services
+from sixgate.gateway.guardrails import guardrails_of
+
+
+def agent_reply(services: Services, agent: AgentSet) -> AgentReply:
+    """Return an agent as the API shows it."""
+    registered = services.backend.read.registered
+    details = services.agents.get(agent.agent)
+    keys = services.api_keys.owned_by("agent", agent.agent)
+    found = registered.policies.get(agent.policy_id)
+    chain_keys = own_keys(services, agent)
+    evm = chain_keys.get(KeyChain.ETHEREUM)
+    spent_wei = services.backend.read.spent_wei(agent.account, services.now_ms())
+    return AgentReply(
+        id=agent.agent,
+        name=details.name if details else agent.agent,
+        org_id=registered.org,
+        description=details.description if details else "",
+        is_active=agent.active,
+        auth_method="public_key" if agent.gateway is None else "api_key",
+        created_at=timestamp(details.created_at_ms) if details else None,
+        created_by=details.created_by if details else None,
+        intents_api_enabled=agent.intents_api_enabled,
+        **guardrails_of(found.policy if found else Policy()),
+        tx_spent_today_eth=wei_to_eth(spent_wei),
+        vault_ids=list(details.vault_ids) if details else [],
+        signing_chains=sorted(chain.value for chain in chain_keys),
+        evm_address=shown_address(evm) if evm else None,
+        token_ttl_seconds=details.token_ttl_s if details else None,
+        api_key_prefix=keys[0].prefix if keys else None,
+        api_key_expires_at=_time(keys[0].expires_at_ms) if keys else None,
+        expires_at=_time(agent.expires_at_ms),
+    )
+
+
+def own_keys(services: Services, agent: AgentSet) -> dict[KeyChain, KeyDescriptor]:
+    """Return the active keys that belong to an agent, by chain."""
+    register = services.backend.read.vaults.keys
+    found = {}
+    for chain in KeyChain:
+        key = register.find(agent.account, agent_key_path(agent.agent, chain))
+        if key is not None and key.active:
+            found[chain] = key
+    return found
+
+
+def shown_address(key: KeyDescriptor) -> str:
+    """Return a key's address, with EIP-55's checksum on Ethereum."""
+    if key.chain is KeyChain.ETHEREUM:
+        return checksum_address(bytes.fromhex(key.address[2:]))
+    return key.address
+
+
+def _time(at_ms: int | None) -> str | None:
+    return None if at_ms is None else timestamp(at_ms)
