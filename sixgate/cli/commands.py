@@ -82,6 +82,11 @@ COMMANDS = {
         "Report whether a process is healthy. Exit code 13 means stalled.",
         "Example: sixgate probe --url http://127.0.0.1:9101 --pid 4711",
     ),
+    "mcp": Command(
+        "mcp_server:mcp",
+        "Serve an agent's tools to a model by MCP on standard input and output.",
+        "Example: sixgate mcp --url https://gateway.example --api-key-file agent.key",
+    ),
     "config": Command(
         "processes:config",
         "Print the effective settings of the processes on Kafka, secrets masked.",

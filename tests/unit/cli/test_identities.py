@@ -22,6 +22,7 @@ WITHOUT_KAFKA = {
     "init",
     "kms check",
     "ledger migrate",
+    "mcp",
     "probe",
     "tx decode",
     "up",

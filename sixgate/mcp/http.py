@@ -1,0 +1,97 @@
+"""MCP over streamable HTTP: an ASGI application to mount at ``/mcp``.
+
+The caller's bearer (a token, or an API key, because desktop clients send a constant header) is
+passed on to the API, which authenticates it; this module decides nothing.
+"""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from sixgate_client import AsyncClient
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from sixgate.mcp.server import Context, create_server
+
+CLIENTS_MAX = 1_000
+BODY_BYTES_MAX = 1024 * 1024
+API_KEY = "ocv_"
+_PROBLEM = "application/problem+json"
+
+
+class McpEndpoint:
+    """Serves each request with the client of its bearer; enter ``running`` before."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport, base_url: str) -> None:
+        """``transport`` reaches the API; it is shared by all clients and closed by its owner."""
+        self._transport = _Shared(transport)
+        self._base_url = base_url
+        self._clients: OrderedDict[bytes, AsyncClient] = OrderedDict()
+        self._sessions = StreamableHTTPSessionManager(
+            create_server(self._client),
+            json_response=True,
+            stateless=True,  # so any gateway of several may answer any request
+            max_request_body_size=BODY_BYTES_MAX,
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Serve requests meanwhile; once per instance."""
+        async with self._sessions.run():
+            yield
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; refuse it without a bearer and from a web page."""
+        headers = Headers(scope=scope)
+        answer: ASGIApp = self._sessions.handle_request
+        if "origin" in headers:
+            # No page may call tools: neither across origins nor by DNS rebinding.
+            answer = _problem(403, "origin_refused", "Web pages may not call MCP tools.")
+        elif not _bearer(headers):
+            sentence = "Send the header Authorization: Bearer TOKEN."
+            answer = _problem(401, "unauthorized", sentence)
+        elif scope["method"] != "POST":
+            sentence = "Without sessions there is only POST."
+            answer = _problem(405, "method_not_allowed", sentence)
+        await answer(scope, receive, send)
+
+    def _client(self, context: Context) -> AsyncClient:
+        bearer = _bearer(context.request.headers) if context.request is not None else ""
+        name = hashlib.sha256(bearer.encode()).digest()
+        client = self._clients.pop(name, None) or self._new(bearer)
+        self._clients[name] = client
+        if len(self._clients) > CLIENTS_MAX:
+            self._clients.popitem(last=False)  # owns no connection: the transport does
+        return client
+
+    def _new(self, bearer: str) -> AsyncClient:
+        if bearer.startswith(API_KEY):
+            return AsyncClient(self._base_url, api_key=bearer, transport=self._transport)
+        return AsyncClient(self._base_url, token=bearer, transport=self._transport)
+
+
+class _Shared(httpx.AsyncBaseTransport):
+    """A transport that its clients do not close."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request."""
+        return await self._transport.handle_async_request(request)
+
+
+def _bearer(headers: Headers) -> str:
+    scheme, _, text = headers.get("authorization", "").partition(" ")
+    return text.strip() if scheme.lower() == "bearer" else ""
+
+
+def _problem(status: int, code: str, detail: str) -> JSONResponse:
+    body = {"type": "about:blank", "status": status, "code": code, "detail": detail}
+    headers = {401: {"WWW-Authenticate": 'Bearer realm="sixgate"'}, 405: {"Allow": "POST"}}
+    return JSONResponse(body, status, headers.get(status), media_type=_PROBLEM)
