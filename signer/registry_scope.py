@@ -5,7 +5,7 @@ other agents are *outside*: nothing that a scoped admin signs may change them, t
 they have, or the keys that they may use. Whatever is not listed here is refused.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from schemas.access import Grant
 from schemas.custody import KEY_VAULTS
@@ -83,6 +83,10 @@ def _agent_problem(registered: Registered, scope: ScopedAdminSet, entry: AgentSe
         problem = _key_paths_problem(registered, scope, entry, path)
         if path not in known and problem is not None:
             return problem
+    if entry.intents_api_enabled and not (before and before.intents_api_enabled):
+        grants = registered.access.get(entry.agent, ())
+        if problem := _grants_problem(registered, scope, entry, grants):
+            return problem
     # Deactivating an agent stays possible if a full admin gave it a policy beyond the ceiling.
     return _used_policy_problem(registered, scope, entry) if entry.active else None
 
@@ -106,8 +110,16 @@ def _access_problem(registered: Registered, scope: ScopedAdminSet, entry: Access
     denied = [grant for grant in before if grant.effect == "deny"]
     # Without one of its denies, each of the agent's grants may allow more than before.
     known = before if all(grant in entry.grants for grant in denied) else ()
-    for grant in entry.grants:
-        if grant not in known and _gives_keys(grant):
+    fresh = [grant for grant in entry.grants if grant not in known]
+    return _grants_problem(registered, scope, agent, fresh)
+
+
+def _grants_problem(
+    registered: Registered, scope: ScopedAdminSet, agent: AgentSet, grants: Iterable[Grant]
+) -> str | None:
+    """Return why these grants would give an agent keys outside the scope, or None."""
+    for grant in grants:
+        if _gives_keys(agent, grant):
             problem = _key_paths_problem(registered, scope, agent, grant.paths)
             if problem is not None:
                 return problem
@@ -183,14 +195,17 @@ def _usable_paths(registered: Registered, agent: AgentSet) -> Iterator[str]:
     yield f"{_AGENT_PATHS}{agent.agent}/**"
     yield from agent.key_paths
     for grant in registered.access.get(agent.agent, ()):
-        if _gives_keys(grant):
+        if _gives_keys(agent, grant):
             yield grant.paths
 
 
-def _gives_keys(grant: Grant) -> bool:
-    """Return whether a grant may let an agent sign: the right to read a key suffices for that."""
-    rights = {"sign", "read"} & set(grant.rights)
-    return grant.effect == "allow" and bool(rights) and grant.vault in ("*", *KEY_VAULTS)
+def _gives_keys(agent: AgentSet, grant: Grant) -> bool:
+    """Return whether a grant may let an agent sign with keys, as ``signer.access`` decides it.
+
+    For an agent that may submit intents, the right to read a key suffices.
+    """
+    signs = "sign" in grant.rights or (agent.intents_api_enabled and "read" in grant.rights)
+    return grant.effect == "allow" and signs and grant.vault in ("*", *KEY_VAULTS)
 
 
 def _too_loose(name: str, fields: tuple[str, ...]) -> str:

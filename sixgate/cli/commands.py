@@ -99,6 +99,9 @@ COMMANDS = {
     ),
     "people": Command("people:app", "Manage people who may use the HTTP API."),
     "agents": Command("agents.command:app", "Manage agents and their policies."),
+    "admins": Command(
+        "admins:app", "Manage scoped admins, who administer the agents of one gateway."
+    ),
     "access": Command(
         "agents.access:app",
         "Manage agents' rights on vaults: nothing is granted by default, and a deny wins.",
@@ -134,7 +137,8 @@ COMMANDS = {
     "chains": Command("chains:app", "Manage the chains that intents may name."),
     "settings": Command("settings:app", "Show and change the organisation's settings."),
     "services": Command(
-        "services:app", "List services with trusted signatures; add and revoke registrars."
+        "services:app",
+        "List services with trusted signatures; add and revoke registrars and gateways.",
     ),
     "release": Command(
         "release:app",

@@ -17,6 +17,8 @@ RULES = {
     "public_key": "must be a public key: 0x and 64 lower-case hex digits",
     "default_fees": "must be amounts below 2^256 wei, and gas below 2^53",
     "vault": "must be a name: lower-case letters, digits, '.', '_' and '-'",
+    "accounts": "must be 1 to 256 names",
+    "settings": "must be names of settings: see sixgate settings get",
     "grants": "must be at most 128 grants",
     "chain_id": "must be a positive chain id, below 2^53",
 }

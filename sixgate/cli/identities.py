@@ -21,6 +21,7 @@ COMMANDS: dict[Principal, tuple[str, ...]] = {
     Principal.CUSTODY: ("custody",),
     Principal.OPERATORS: (
         "access",
+        "admins",
         "agents",
         "attest boot",
         "attest boots",

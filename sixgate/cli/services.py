@@ -1,4 +1,4 @@
-"""``sixgate services``: lists trusted services, adds and revokes registrars, reseals the signer."""
+"""``sixgate services``: trusted services, registrars and gateways, resealing of the signer."""
 
 import os
 from pathlib import Path
@@ -16,12 +16,31 @@ from sixgate.cli.terminal import notices, print_json, screen
 from sixgate.data_folder.folder import ADMIN, SIGNER
 from sixgate.data_folder.key_files import ensure_public_key
 
-ROLE = "registrar"
-Registrar = Annotated[
-    str, typer.Argument(metavar="NAME", callback=checked_name, help="Name of the registrar.")
+ROLES = ("registrar", "gateway")
+"""The roles whose services this command adds and revokes."""
+
+
+def _role(value: str) -> str:
+    if value not in ROLES:
+        raise typer.BadParameter(f"{value!a} must be {' or '.join(ROLES)}")
+    return value
+
+
+ServiceName = Annotated[
+    str, typer.Argument(metavar="NAME", callback=checked_name, help="Name of the service.")
+]
+Role = Annotated[
+    str,
+    typer.Option("--role", metavar="ROLE", callback=_role, help="Role: registrar or gateway."),
+]
+PublicKey = Annotated[
+    str | None,
+    typer.Option(
+        "--public-key", metavar="HEX", help="Ed25519 public key, if the key was made elsewhere."
+    ),
 ]
 app = typer.Typer(
-    help="List services with trusted signatures; add and revoke registrars.",
+    help="List services with trusted signatures; add and revoke registrars and gateways.",
     epilog="Examples: sixgate services --json\n\nsixgate services add registrar-1",
 )
 
@@ -42,31 +61,44 @@ def services(
         _list(data, as_json=as_json)
 
 
-@app.command(epilog="Example: sixgate services add registrar-1")
-def add(*, name: Registrar, data: Data = DATA_DEFAULT) -> None:
-    """Register a registrar with its key file, which is created if missing."""
+@app.command(
+    epilog="Examples: sixgate services add registrar-1\n\n"
+    "sixgate services add gateway-1 --role gateway"
+)
+def add(
+    *,
+    name: ServiceName,
+    role: Role = ROLES[0],
+    public_key: PublicKey = None,
+    data: Data = DATA_DEFAULT,
+) -> None:
+    """Register a registrar or a gateway with its key file, which is created if missing.
+
+    A gateway signs for the agents that were added with --gateway, and for no others.
+    """
     with session(data) as here:
-        others = {one["name"] for one in here.registry["services"] if one["role"] != ROLE}
+        others = {one["name"] for one in here.registry["services"] if one["role"] != role}
         if name in others | {ADMIN}:
             fail_usage(f"{name} is the name of another service or admin: choose another name")
-        # If the process ends after the key file is written, the next run registers the same key.
-        key = ensure_public_key(here.folder.key(name), name)
-        here.register(entry(ServiceSet, role=ROLE, name=name, public_key=key, active=True))
         path = here.folder.key(name)
+        # If the process ends after the key file is written, the next run registers the same key.
+        key = public_key or ensure_public_key(path, name)
+        here.register(entry(ServiceSet, role=role, name=name, public_key=key, active=True))
+    where = "" if public_key else f"; its key is {path}"
     notices().print(
-        f"Registrar {name} is active; its key is {path}.", highlight=False, soft_wrap=True
+        f"{role.capitalize()} {name} is active{where}.", highlight=False, soft_wrap=True
     )
 
 
 @app.command(epilog="Example: sixgate services deactivate registrar-0")
-def deactivate(*, name: Registrar, data: Data = DATA_DEFAULT) -> None:
-    """Revoke a registrar. Undo with `services add`."""
+def deactivate(*, name: ServiceName, data: Data = DATA_DEFAULT) -> None:
+    """Revoke a registrar or a gateway. Undo with `services add`."""
     with session(data) as here:
-        known = {one["name"]: one for one in here.registry["services"] if one["role"] == ROLE}
+        known = {one["name"]: one for one in here.registry["services"] if one["role"] in ROLES}
         if name not in known:
-            not_found(ROLE, name, known)
+            not_found(" or ".join(ROLES), name, known)
         here.register(entry(ServiceSet, **known[name] | {"active": False}))
-    notices().print(f"Registrar {name} is revoked.", highlight=False)
+    notices().print(f"{known[name]['role'].capitalize()} {name} is revoked.", highlight=False)
 
 
 @app.command(epilog="Example: sixgate services reseal --config signer.toml")

@@ -26,6 +26,8 @@ if TYPE_CHECKING:  # slow to import, and commands that only read do not need it
 IDEMPOTENCY_KEY_BYTES = 16
 NEXT = {
     "agent": ": see sixgate agents list, or create it with sixgate agents add {name}",
+    "gateway": ": add it with sixgate services add {name} --role gateway",
+    "scoped admin": ": see sixgate admins list",
     "setting": ": see sixgate settings get",
     "key": ": see sixgate keys list",
     "vault": ": see sixgate vaults list, or create it with sixgate vaults create",

@@ -43,7 +43,10 @@ def add(  # noqa: PLR0913 - Typer reads the options from the signature
     options: Json,
     flags: Json,
 ) -> None:
-    """Register an agent with its account (opened if new), policy and key file (created if new)."""
+    """Register an agent with its account (opened if new), policy and key file (created if new).
+
+    With --gateway the agent has no key: the gateway authenticates it by a token and signs for it.
+    """
     with session(data) as here:
         if name in here.registry["agents"]:
             fail_usage(f"agent {name} already exists: change it with sixgate agents update {name}")
@@ -57,7 +60,7 @@ def add(  # noqa: PLR0913 - Typer reads the options from the signature
         elif policy_id not in here.registry["policies"]:
             not_found("policy", policy_id, here.registry["policies"])
         # If the process ends after the key file is written, the next run registers the same key.
-        if "public_key" not in options:
+        if "public_key" not in options and "gateway" not in options:
             options["public_key"] = ensure_public_key(here.folder.agent_key(name), name)
         allowed = {"active": True, "intents_api_enabled": True}
         new = {"agent": name, "account": account, "policy_id": policy_id or name} | allowed

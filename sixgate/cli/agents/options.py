@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from sixgate.api import Json
-from sixgate.cli.options import NO_PATHS, KeyPaths
+from sixgate.cli.options import NO_PATHS, KeyPaths, name_option
+from sixgate.cli.session import fail_usage
 from sixgate.cli.shared_options import with_options
 from sixgate.cli.times import parse_duration_ms
 
@@ -29,6 +30,10 @@ with_fields = with_options(
             str | None,
             typer.Option(metavar="HEX", help="Ed25519 public key, if the key was made elsewhere."),
         ],
+        "gateway": Annotated[
+            str | None,
+            name_option("--gateway", "Gateway that signs for the agent, which then has no key."),
+        ],
         "expires_in": Annotated[
             str | None,
             typer.Option(metavar="SPAN", callback=_expiry, help="Expiry, such as 30d, or never."),
@@ -45,6 +50,10 @@ with_fields = with_options(
 def fields(options: Json, now_ms: int) -> Json:
     """Return the fields that the options set; a None removes a field."""
     named = dict(options)
+    if "gateway" in named and "public_key" in named:
+        fail_usage("an agent has a key of its own or a gateway: give --public-key or --gateway")
+    if "gateway" in named or "public_key" in named:
+        named = {"gateway": None, "public_key": None} | named
     if named.get("key_paths") == NO_PATHS:
         named["key_paths"] = []
     span = named.pop("expires_in", None)

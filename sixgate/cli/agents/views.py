@@ -40,7 +40,7 @@ def agent_sheet(found: Json) -> Sheet:
         "agent": agent["agent"],
         "account": agent["account"],
         "active": activity(agent),
-        "public key": agent["public_key"],
+        **_signed_by(agent),
         "expires": format_time(agent["expires_at_ms"]) if "expires_at_ms" in agent else "never",
         f"policy {agent['policy_id']}": policy["digest"] if policy else "not registered",
     }
@@ -122,6 +122,13 @@ def policy_value(value: Any) -> str:
 def activity(agent: Json) -> Any:
     """Return whether an agent is active, coloured."""
     return safe("yes", "green") if agent["active"] else safe("no", "red")
+
+
+def _signed_by(agent: Json) -> dict[str, str]:
+    """Return the agent's own public key, or the gateway that signs for it."""
+    if "gateway" in agent:
+        return {"gateway": agent["gateway"]}
+    return {"public key": agent["public_key"]}
 
 
 def _signs(key: Json) -> bool:

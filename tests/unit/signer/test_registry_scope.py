@@ -271,6 +271,19 @@ def test_what_a_full_admin_granted_is_kept_and_a_deny_with_it() -> None:
     refuses(operator, registry, AccessSet(agent="bob", grants=everything), "is not below")
 
 
+def test_reading_everything_is_granted_only_to_an_agent_that_submits_no_intents() -> None:
+    """The right to read a key lets an agent that submits intents sign with it."""
+    operator, registry = organisation()
+    person = gateway_agent(agent="pat", intents_api_enabled=False)
+    reads = AccessSet(agent="pat", grants=(grant("**", "*", "read", "write"),))
+    apply_by_desk(operator, registry, person)
+    apply_by_desk(operator, registry, reads)
+    refuses(operator, registry, gateway_agent(agent="pat"), "is not below")
+    apply_by_desk(operator, registry, AccessSet(agent="pat", grants=(GRANT,)))
+    apply_by_desk(operator, registry, gateway_agent(agent="pat"))
+    refuses(operator, registry, reads, "is not below")
+
+
 def test_settings_and_chains_need_their_permission() -> None:
     operator, registry = organisation(chains=True, settings=("simulation.age_ms_max",))
     apply_by_desk(operator, registry, SettingSet(name="simulation.age_ms_max", value=9_000))
