@@ -1,0 +1,159 @@
+"""Limits of the HTTP API: their settings, and the ASGI middleware that enforces them.
+
+``connection.py`` enforces the limits of a connection, before a request is complete.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from time import perf_counter
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+from sixgate.api.client_address import LOCAL_SOCKET, Network, client_ip, rate_key
+from sixgate.api.exchange import App, Exchange, Receive, Scope, Send, body_too_large
+from sixgate.api.problems import Problem
+from sixgate.api.rate_limit import Rate, RateLimit, retry_after_s
+from sixgate.api.refusal import Refusal
+from sixgate.settings.section import Section
+
+Seconds: TypeAlias = Annotated[float, Field(gt=0, le=3_600)]
+
+KIB = 1024
+LOGGED_PATH_MAX = 200
+_BUSY_RETRY_S = 1
+_LOG = logging.getLogger("sixgate.http")
+
+INTERNAL = Refusal(
+    HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "A defect in Sixgate: please report it."
+)
+
+
+class Limits(Section):
+    """Limits of connections, requests and clients of the HTTP server.
+
+    A request's head must be complete after ``head_s_max``, its body ``body_s_max`` later. A client
+    must read part of a reply every ``write_s_max``. ``larger_bodies`` maps prefixes of paths to
+    their own limit. ``ip_rate`` counts per client address before authentication,
+    ``principal_rate`` per agent or person after it.
+    """
+
+    head_s_max: Seconds = 10
+    body_s_max: Seconds = 30
+    write_s_max: Seconds = 30
+    idle_s_max: Seconds = 75
+    handshake_s_max: Seconds = 5
+    stop_s_max: Seconds = 10
+    head_bytes_max: Annotated[int, Field(ge=KIB, le=KIB * KIB)] = 16 * KIB
+    body_bytes_max: Annotated[int, Field(ge=KIB)] = KIB * KIB
+    larger_bodies: Mapping[str, int] = Field(default_factory=dict)
+    connections_max: Annotated[int, Field(ge=1, le=1_000_000)] = 12_000
+    requests_max: Annotated[int, Field(ge=1, le=1_000_000)] = 2_000
+    ip_rate: Rate = Rate(per_minute=600_000, burst=20_000)
+    principal_rate: Rate = Rate(per_minute=300_000, burst=10_000)
+    trusted_proxies: tuple[Network, ...] = ()
+
+    def body_bytes_max_of(self, path: str) -> int:
+        """Return the limit of the body of a request to ``path``."""
+        own = (size for prefix, size in self.larger_bodies.items() if path.startswith(prefix))
+        return max(own, default=self.body_bytes_max)
+
+
+class LimitedApp:
+    """ASGI middleware: bounds requests, adds security headers, answers failures as problems.
+
+    ``now_ms`` is a monotonic clock. The application finds the client's address in
+    ``scope["sixgate.client_ip"]``.
+    """
+
+    def __init__(self, app: App, limits: Limits, now_ms: Callable[[], int]) -> None:
+        self._app = app
+        self._limits = limits
+        self._now_ms = now_ms
+        self._rate = RateLimit(limits.ip_rate)
+        self._pending = 0
+        self.start_error: Exception | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, or the start and stop of the application."""
+        if scope["type"] != "http":
+            await self._live(scope, receive, send)
+            return
+        began_s = perf_counter()
+        ip = client_ip(scope, self._limits.trusted_proxies)
+        scope["sixgate.client_ip"] = ip
+        limit = self._limits.body_bytes_max_of(scope["path"])
+        exchange = Exchange(receive, send, limit, tls=scope["scheme"] == "https")
+        refusal = self._refusal(scope, ip, limit)
+        if refusal is None:
+            await self._serve(scope, exchange)
+        else:
+            await exchange.refuse(refusal)
+        if _LOG.isEnabledFor(logging.DEBUG):
+            elapsed_ms = round((perf_counter() - began_s) * 1000)
+            facts = {"status": exchange.status, "elapsed_ms": elapsed_ms, "client": ip}
+            _LOG.debug("http.request", extra=_named(scope) | facts)
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:
+            self.start_error = error
+            raise
+
+    def _refusal(self, scope: Scope, ip: str, body_bytes_max: int) -> Refusal | None:
+        """Check what is known before the body is read."""
+        # The socket's mode admits only the owner of the folder.
+        wait_ms = 0 if ip == LOCAL_SOCKET else self._rate.take(rate_key(ip), self._now_ms())
+        if wait_ms:
+            return too_many_requests(wait_ms, f"The address {ip} sent too many requests")
+        if self._pending >= self._limits.requests_max:
+            return Refusal(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "busy",
+                f"The server handles its maximum of {self._limits.requests_max} requests: retry.",
+                _BUSY_RETRY_S,
+            )
+        for name, value in scope["headers"]:
+            if name == b"content-length" and int(value) > body_bytes_max:
+                return body_too_large(body_bytes_max)
+        return None
+
+    async def _serve(self, scope: Scope, exchange: Exchange) -> None:
+        self._pending += 1
+        try:
+            await self._app(scope, exchange.receive, exchange.send)
+        except Exception as error:
+            if exchange.refused:  # the application noticed that its request ended early
+                return
+            _LOG.exception("http.request_failed", extra=_named(scope))
+            if exchange.status is None:
+                await exchange.refuse(INTERNAL)
+            elif not exchange.complete:
+                raise ConnectionAbortedError from error  # the server closes the connection
+        finally:
+            self._pending -= 1
+
+
+def check_rate(limit: RateLimit, principal: str, now_ms: int) -> None:
+    """Count a request of an agent or person; raise the 429 problem if it is over its rate.
+
+    ``now_ms`` is a monotonic clock.
+    """
+    if wait_ms := limit.take(principal, now_ms):
+        refusal = too_many_requests(wait_ms, f"{principal} sent too many requests")
+        headers = {"Retry-After": str(refusal.retry_after_s)}
+        raise Problem(refusal.status, refusal.code, refusal.detail, headers=headers)
+
+
+def too_many_requests(wait_ms: int, sentence: str) -> Refusal:
+    """Return the refusal of a client that is over its rate."""
+    after_s = retry_after_s(wait_ms)
+    detail = f"{sentence}: retry in {after_s} s."
+    return Refusal(HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", detail, after_s)
+
+
+def _named(scope: Scope) -> dict[str, object]:
+    """Return method and path for a log. The query and the headers may contain secrets."""
+    return {"method": scope["method"], "path": scope["path"][:LOGGED_PATH_MAX]}
