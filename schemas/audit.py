@@ -27,7 +27,11 @@ AuditAction = Literal[
 
 
 class AuditRecord(Canonical):
-    """Who did what, to what, when; ``id`` derives from the action and its source."""
+    """Who did what, to what, when; ``id`` derives from the action and its source.
+
+    ``intent.duplicate`` names in ``detail`` the intent whose outcome the subject shares: itself, or
+    the first intent that made the same request.
+    """
 
     v: Literal[1] = 1
     type: Literal["audit"] = "audit"

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, TypeAdapter
 
-from schemas.canonical import Canonical, decode_as, digest
+from schemas.canonical import Canonical, canonical_bytes, decode_as, digest
 from schemas.client_share import ClientShare
 from schemas.fields import (
     Address,
@@ -29,6 +29,8 @@ from schemas.transaction_parts import AccessList, SignedAuthorization
 EXPIRY_MS_MAX = 24 * 60 * 60 * 1000
 EXPIRY_MS_DEFAULT = 10 * 60 * 1000
 TYPED_DATA_LENGTH_MAX = 160 * 1024
+NEVER_COMPARED = frozenset({"expires_at_ms", "client_share"})
+"""Fields that a client fills in anew for each attempt."""
 
 
 class Intent(Canonical):
@@ -120,3 +122,14 @@ def decode_intent(raw: bytes) -> AnyIntent:
 def intent_digest(body: bytes) -> str:
     """Return the digest of an intent's canonical bytes (the payload, not its envelope)."""
     return digest("sixgate/intent/v1", body)
+
+
+def request_digest(intent: Intent) -> str:
+    """Return the digest of the request that an intent makes.
+
+    Two intents of one agent with one idempotency key are the same request if all their fields are
+    equal, except when they expire and the client share, which is sealed anew for each attempt.
+    """
+    plain = intent.plain()
+    request = {name: value for name, value in plain.items() if name not in NEVER_COMPARED}
+    return digest("sixgate/request/v1", canonical_bytes(request))

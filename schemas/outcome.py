@@ -1,4 +1,8 @@
-"""Outcomes: the terminal event of an intent, signed by the signer."""
+"""Outcomes: the terminal event of an intent, signed by the signer.
+
+Every authenticated intent ends in exactly one outcome: its own, or that of the request it repeats
+(``schemas.intent.request_digest``), which an audit record ``intent.duplicate`` then names.
+"""
 
 from typing import Annotated, Final, Literal, TypeAlias
 

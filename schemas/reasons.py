@@ -74,7 +74,7 @@ MEANING: dict[Reason, str] = {
     Reason.POLICY_NOT_EXPLICIT: "The policy leaves a field open; set it to any or unlimited.",
     Reason.EXPIRED: "The intent's expires_at_ms has passed.",
     Reason.EXPIRY_TOO_FAR: "The intent expires more than 24 hours ahead.",
-    Reason.IDEMPOTENCY_CONFLICT: "The agent used this idempotency key for another intent.",
+    Reason.IDEMPOTENCY_CONFLICT: "The agent used this idempotency key for another request.",
     Reason.RATE_EXCEEDED: "The agent exceeded its intents per minute.",
     Reason.RECIPIENT_NOT_ALLOWED: "The recipient is not on the allowlist.",
     Reason.CONTRACT_CREATION: "The policy does not allow contract creation.",

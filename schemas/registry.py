@@ -150,7 +150,11 @@ class ChainRemoved(Canonical):
 
 
 SettingName = Literal[
-    "policies.require_explicit", "simulation.required", "simulation.age_ms_max", "org.tier"
+    "policies.require_explicit",
+    "simulation.required",
+    "simulation.age_ms_max",
+    "idempotency.remember_ms",
+    "org.tier",
 ]
 
 

@@ -85,6 +85,7 @@ class Account(Canonical):
 class LiveIntent(Canonical):
     """The record of one intent until it is done and ``forget_at_ms`` has passed.
 
+    ``request`` is the digest of the request it makes; records of older program versions lack it.
     ``pinned`` is the unsigned outcome until it is published, so that a later boot makes the same
     bytes. ``client_share`` is the sealed share that opens the key for it.
     """
@@ -93,6 +94,7 @@ class LiveIntent(Canonical):
     type: Literal["live.intent"] = "live.intent"
     account: Name
     intent: Digest
+    request: Digest | None = None
     agent: Name
     idempotency_key: IdempotencyKey
     expires_at_ms: ExpiryMs
@@ -105,6 +107,14 @@ class LiveIntent(Canonical):
     def done(self) -> "LiveIntent":
         """Return the record once its outcome is published."""
         return self.model_copy(update={"pinned": None, "client_share": None})
+
+    def kept_until(self, at_ms: int) -> "LiveIntent":
+        """Return the record kept at least until a time.
+
+        A repetition leaves no record of its own, so the first record must outlive its expiry.
+        Otherwise the repetition could be replayed as a new request.
+        """
+        return self.model_copy(update={"forget_at_ms": max(self.forget_at_ms, at_ms)})
 
     def far_marker(self) -> "LiveIntent":
         """Return the marker that is kept under ``far_key`` until the day of expiry is over (ADR 6).

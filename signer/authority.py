@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from schemas.clearance import Gate
 from schemas.fields import TEXT_MAX
-from schemas.intent import EXPIRY_MS_MAX, AnyIntent, TransactionIntent
+from schemas.intent import EXPIRY_MS_MAX, AnyIntent, TransactionIntent, request_digest
 from schemas.outcome import IntentRejected, MessageSigned, TransactionSigned
 from signer.account import Account, LiveIntent
 from signer.case import Case, apply_rule, internal_error
@@ -34,9 +34,15 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """The intent already has an outcome, or a pinned one; there is no second."""
+    """The intent shares the outcome of ``intent``, pinned or published; there is no second.
+
+    ``intent`` is its own digest if the same intent came before, and that of the first intent if it
+    repeats the request of another one. ``extended`` is the first intent's record if it must be kept
+    longer.
+    """
 
     intent: str
+    extended: LiveIntent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +60,15 @@ Judgement: TypeAlias = Allocation | Refusal | Duplicate
 def authorize(case: Case, account: Account, signer: str) -> Judgement:
     """Decide an intent on complete facts; the outcome names ``signer``.
 
-    1. A duplicate gets no second outcome.
+    1. A duplicate, or a repetition of the request, gets no second outcome.
     2. Every rule runs on the exact intent; the first rejection refuses it.
     3. The transaction is built and must satisfy the protocol's rules.
 
     An exception in step 2 or 3 refuses the intent too.
     """
     # 1.
-    if _repeated(case):
-        return Duplicate(case.digest)
+    if duplicate := _duplicate(case):
+        return duplicate
     judged = account.decided(case.intent.agent, case.facts.at_ms)
     found = _find(case, account, signer)
     if isinstance(found, Finding):
@@ -70,10 +76,20 @@ def authorize(case: Case, account: Account, signer: str) -> Judgement:
     return Allocation(judged.charged(found), _live(case, found))
 
 
-def _repeated(case: Case) -> bool:
-    facts = case.facts
-    same_key = facts.owner is not None and facts.owner.intent == case.digest
-    return same_key or facts.earlier is not None or facts.decided_before
+def _duplicate(case: Case) -> Duplicate | None:
+    facts, owner, expires_at_ms = case.facts, case.facts.owner, case.intent.expires_at_ms
+    same_key = owner is not None and owner.intent == case.digest
+    if same_key or facts.earlier is not None or facts.decided_before:
+        return Duplicate(case.digest)
+    # The first record is kept until the repetition expires, so a far expiry is refused by its rule:
+    # it would let an agent decide how long the signer remembers.
+    if owner is None or expires_at_ms - facts.at_ms > EXPIRY_MS_MAX:
+        return None
+    # Records of older program versions lack the request: only identical intents repeat them.
+    if owner.request != request_digest(case.intent):
+        return None
+    late = expires_at_ms > owner.forget_at_ms
+    return Duplicate(owner.intent, owner.kept_until(expires_at_ms) if late else None)
 
 
 def _find(case: Case, account: Account, signer: str) -> Finding | Draft:
@@ -120,11 +136,12 @@ def _live(case: Case, drafted: Draft | IntentRejected) -> LiveIntent:
     return LiveIntent(
         account=case.intent.account,
         intent=case.digest,
+        request=request_digest(case.intent),
         agent=case.intent.agent,
         idempotency_key=case.intent.idempotency_key,
         expires_at_ms=case.intent.expires_at_ms,
         decided_at_ms=drafted.decided_at_ms,
-        forget_at_ms=drafted.decided_at_ms + EXPIRY_MS_MAX,
+        forget_at_ms=drafted.decided_at_ms + case.facts.settings.remember_ms,
         sequence=drafted.sequence,
         pinned=drafted,
         client_share=None if isinstance(drafted, IntentRejected) else case.intent.client_share,

@@ -76,6 +76,7 @@ class CaseBuilder:
         """Return whether an intent without a record may have been decided before."""
         if not 0 < intent.expires_at_ms - at_ms <= EXPIRY_MS_MAX:
             return True
-        # A record is kept for 24 h, so it outlives an expiry of at most 24 h: without a record this
-        # intent was never decided, except as ``expiry_too_far``, which leaves a marker.
+        # A record is kept for at least 24 h and until every repetition expires, so without a record
+        # this intent was never decided and repeats nothing. The exception is ``expiry_too_far``,
+        # which leaves a marker.
         return self.memory.live(intent.account, far_key(intent.expires_at_ms)) is not None

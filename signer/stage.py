@@ -101,7 +101,8 @@ class SigningStage:
     def allocate(self, arrivals: Iterable[Arrival], now_ms: int) -> Batch:
         """Decide clearances in order and pin their outcomes (step 1).
 
-        A duplicate or an invalid record becomes an audit event without an outcome.
+        A duplicate, a repeated request or an invalid record becomes an audit event without an
+        outcome.
         """
         # Time never goes back within a slot, or a window would count a charge too short.
         at_ms = max(now_ms, self.memory.slot.last_ms)
@@ -168,9 +169,16 @@ class SigningStage:
             batch.events.append(self._audit("record.refused", arrival, at_ms, named, str(error)))
             return None
         case = self.case_builder.case(authentic, arrival.clearance.simulation, at_ms)
-        judged, name = self._authorize(case), case.digest
+        judged = self._authorize(case)
         if isinstance(judged, Duplicate):
-            batch.events.append(self._audit("intent.duplicate", arrival, at_ms, name, name))
+            batch.events.append(
+                self._audit("intent.duplicate", arrival, at_ms, case.digest, judged.intent)
+            )
+            if judged.extended:
+                # Never a record that this batch pins, which ``sign`` would overwrite: that one is
+                # kept for at least 24 h from now, and no repetition expires later.
+                first = judged.extended
+                self.memory.set_live(owner_key(first.agent, first.idempotency_key), first)
         else:
             batch.pinned.append((self._remember(judged, case.facts), judged.live))
         return case.intent.account

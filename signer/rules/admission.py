@@ -55,7 +55,7 @@ def _expiry_problem(intent: Intent, facts: Facts) -> Rejected | None:
 def _idempotency_conflict(intent: Intent, facts: Facts) -> Rejected | None:
     if facts.owner is None:
         return None
-    detail = f"idempotency key {intent.idempotency_key} belongs to another intent"
+    detail = f"idempotency key {intent.idempotency_key} belongs to another request"
     return Rejected(Reason.IDEMPOTENCY_CONFLICT, detail, {"first": facts.owner.intent})
 
 

@@ -16,6 +16,7 @@ MEANING = {
     "policies.require_explicit": "true: a policy must set every limit or say unlimited; or false",
     "simulation.required": "requested: if an intent asks for it; or always",
     "simulation.age_ms_max": f"maximum age of a simulation, 1000 to {VALID_MS} ms",
+    "idempotency.remember_ms": "how long idempotency keys are remembered, 1 to 30 days in ms",
     "org.tier": "pro, team, business or enterprise: sets the mode of new treasury vaults",
 }
 app = typer.Typer(

@@ -124,9 +124,10 @@ def test_a_replay_gets_no_second_outcome_and_a_changed_one_is_rejected(
     first = trader.signed("a")
     pipeline.submit(first, first, trader.signed("a", value_wei=2))
     assert Counter(ends(pipeline.drain())) == {"signed": 1, "idempotency_conflict": 1}
-    pipeline.submit(first)
+    again = trader.signed("a", expires_at_ms=trader.now_ms() + 700_000)
+    pipeline.submit(first, again)
     assert ends(pipeline.drain()) == []
-    assert pipeline.audits() == ["intent.duplicate"]
+    assert pipeline.audits() == ["intent.duplicate"] * 2
     check(in_folder(pipeline.folder.path), settled=True)
 
 

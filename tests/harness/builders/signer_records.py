@@ -4,7 +4,7 @@ import base64
 from typing import Any
 
 from schemas.boot import BootFacts, SignerBoot, evidence_digest
-from schemas.intent import TransactionIntent, intent_digest
+from schemas.intent import TransactionIntent, intent_digest, request_digest
 from schemas.outcome import IntentRejected, TransactionSigned
 from signer.account import Account, LiveIntent
 from signer.authority import Allocation, Judgement, Refusal, authorize
@@ -42,6 +42,7 @@ def live_of(one: TransactionIntent) -> LiveIntent:
     return LiveIntent(
         account=one.account,
         intent=intent_digest(one.encode()),
+        request=request_digest(one),
         agent=one.agent,
         idempotency_key=one.idempotency_key,
         expires_at_ms=one.expires_at_ms,

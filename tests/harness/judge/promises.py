@@ -31,6 +31,7 @@ IN_FOLDER = {
     "transactions.signed": ("pipeline.db", 9),
     "registry": ("inbox.db", 11),
     "boots": ("pipeline.db", 16),
+    "audit": ("pipeline.db", 15),
 }
 UNBORN = "pipeline.db"  # the first run may have ended before it made the file or its table
 INTENT_TYPE = "application/vnd.sixgate.intent.v1+json"
@@ -86,11 +87,33 @@ class TopicContents:
     signed: list[Json]
     unattributed: list[Json]
     boots: list[Json]
+    duplicates: list[Json]
+
+    def ended(self) -> set[str]:
+        """Return the intents that have an outcome: their own, or that of the request they repeat.
+
+        An audit record alone proves nothing: the intent that it names must have an outcome, and
+        the agent must have signed the same request twice.
+        """
+        decided = {outcome["intent"] for outcome in self.outcomes}
+        return decided | {
+            again["subject"]
+            for again in self.duplicates
+            if again["detail"] in decided & set(self.intents)
+            and again["subject"] in self.intents
+            and request(self.intents[again["subject"]]) == request(self.intents[again["detail"]])
+        }
 
     def strangers_ended(self) -> bool:
         """Return whether every input that no agent signed has an event with its digest."""
         ends = {event["input_digest"] for event in self.unattributed}
         return {digest("sixgate/input/v1", raw) for raw in self.strangers} <= ends
+
+
+def request(intent: Json) -> bytes:
+    """Return an intent without what a client fills in anew for each attempt."""
+    anew = ("expires_at_ms", "client_share")
+    return canonical({name: value for name, value in intent.items() if name not in anew})
 
 
 def read_registered(values: Values) -> Registered:
@@ -127,6 +150,7 @@ def read(values: Values) -> TopicContents:
         [orjson.loads(raw) for raw in values("transactions.signed")],
         [orjson.loads(raw) for raw in values("intents.unattributed")],
         [orjson.loads(raw) for raw in values("boots")],  # read after the outcomes that name them
+        [e for e in map(orjson.loads, values("audit")) if e.get("action") == "intent.duplicate"],
     )
 
 
@@ -167,6 +191,7 @@ def check(values: Values, *, settled: bool) -> TopicContents:
     check_boots(found)
     check_transactions(found)
     check_nonces(found)
+    check_requests(found)
     check_limits(found)
     if settled:
         check_nothing_missing(found)
@@ -228,6 +253,16 @@ def check_nonces(found: TopicContents) -> None:
     assert len(used) == len(set(used)), "a nonce was used twice"
 
 
+def check_requests(found: TopicContents) -> None:
+    """Assert that no request is signed twice, and no repetition has an outcome of its own."""
+    signed = [request(found.intents[one["intent"]]) for one in found.outcomes if "sender" in one]
+    assert len(signed) == len(set(signed)), "a request was signed twice"
+    decided, ended = {outcome["intent"] for outcome in found.outcomes}, found.ended()
+    for again in found.duplicates:
+        if again["subject"] != again["detail"] and again["subject"] in ended:
+            assert again["subject"] not in decided, "a repetition has an outcome of its own"
+
+
 def check_limits(found: TopicContents) -> None:
     by_account: dict[str, list[Json]] = defaultdict(list)
     for signed in found.signed:
@@ -252,7 +287,7 @@ def check_windows(found: TopicContents, spends: list[Json]) -> None:
 
 
 def check_nothing_missing(found: TopicContents) -> None:
-    assert {o["intent"] for o in found.outcomes} == set(found.intents), "an intent has no outcome"
+    assert found.ended() == set(found.intents), "an intent has no outcome"
     assert found.strangers_ended(), "garbage has no event"
 
 

@@ -120,4 +120,6 @@ class SignerProcess:
             self.handed_out.setdefault(decode_outcome(event.value).intent, set()).add(event.value)
 
     def _decided(self, intent: str) -> bool:
-        return any(outcome.intent == intent for outcome in self.disk.outcomes)
+        decided = {outcome.intent for outcome in self.disk.outcomes}
+        firsts = {audit.detail for audit in self.disk.audits if audit.subject == intent}
+        return intent in decided or bool(firsts & decided)
