@@ -17,16 +17,24 @@ WITH submitted AS
 )
 SELECT intent, account, agent, kind, chain_id, `to`, toString(value_wei) AS value_wei,
     toUnixTimestamp64Milli(submitted_at) AS submitted_at_ms, outcome, reason, transaction_hash,
-    sequence
+    sequence, repeats
 FROM
 (
     SELECT intents.*, submitted.seq AS seq
     FROM intents LEFT JOIN submitted ON submitted.intent = intents.intent
     WHERE ({account:String} = '' OR account = {account:String})
-        AND ({agent:String} = '' OR agent = {agent:String})
+        AND ({agent:String} = '' OR agent = {agent:String}) AND KEY
     ORDER BY submitted_at DESC, seq DESC LIMIT {limit:UInt64}
 )
 ORDER BY toStartOfSecond(submitted_at) DESC, seq
+"""
+# Submitted records are not authenticated, but the view only has intents that a gate admitted.
+_WITH_KEY = """
+intents.intent IN (
+    SELECT intent FROM ledger
+    WHERE topic = 'intents.submitted' AND ({agent:String} = '' OR agent = {agent:String})
+        AND JSONExtractString(payload, 'idempotency_key') = {key:String}
+)
 """
 _NAMED = "SELECT DISTINCT intent FROM trail WHERE startsWith(intent, {prefix:String}) LIMIT 2"
 _SIGNED = """
@@ -42,10 +50,18 @@ class IntentQueries(NamedTuple):
     clickhouse: ClickHouse
     is_verified: IsVerified
 
-    def newest(self, limit: int, account: str | None, agent: str | None) -> list[Json]:
+    def newest(
+        self, limit: int, account: str | None, agent: str | None, idempotency_key: str | None
+    ) -> list[Json]:
         """Return the newest rows of the ``intents`` view."""
-        parameters = {"account": account or "", "agent": agent or "", "limit": limit}
-        answer = self.clickhouse.query(_NEWEST, parameters)
+        parameters = {
+            "account": account or "",
+            "agent": agent or "",
+            "key": idempotency_key or "",
+            "limit": limit,
+        }
+        sql = _NEWEST.replace("KEY", "true" if idempotency_key is None else _WITH_KEY)
+        answer = self.clickhouse.query(sql, parameters)
         return [dict(zip(answer.column_names, row, strict=True)) for row in answer.result_rows]
 
     def trail(self, prefix: str) -> list[Json]:

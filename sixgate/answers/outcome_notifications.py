@@ -32,9 +32,12 @@ NoticeQueue: TypeAlias = "queue.SimpleQueue[list[Notice]]"
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """One client's wait: the digests it waits for, and where their notices are put."""
+    """One client's wait: the digests it waits for, and where their notices are put.
 
-    names: frozenset[str]
+    The client may add names while it waits.
+    """
+
+    names: set[str]
     notices: Notices
 
 
@@ -46,13 +49,13 @@ class OutcomeNotifications:
         self._watches: list[Watch] = []
 
     @contextmanager
-    def watching(self, names: Iterable[str], notices: Notices) -> Iterator[None]:
+    def watching(self, names: Iterable[str], notices: Notices) -> Iterator[Watch]:
         """Watch for the ends of intents and inputs, named by digest, from now on."""
-        watch = Watch(frozenset(names), notices)
+        watch = Watch(set(names), notices)
         with self._lock:
             self._watches.append(watch)
         try:
-            yield
+            yield watch
         finally:
             with self._lock:
                 self._watches.remove(watch)

@@ -8,6 +8,7 @@ from schemas.audit import input_digest
 from schemas.canonical import MalformedError
 from schemas.dsse import Envelope
 from schemas.intent import decode_intent, intent_digest
+from signer.account import owner_key
 from sixgate.api import Json
 
 Names: TypeAlias = tuple[str, ...]
@@ -18,16 +19,18 @@ def names_of(value: bytes, key: str) -> Names:
     """Return the names under which a record submitted with ``key`` may end.
 
     A ``misrouted`` rejection ends only the wait for a record with the wrong key: another producer's
-    misrouted copy of our record must not end our wait.
+    misrouted copy of our record must not end our wait. The last name of an intent is that of its
+    agent and idempotency key: a repetition may end only like an intent with the same one.
     """
     name = input_digest(value)
     try:
         body = Envelope.decode(value).body()
-        account = decode_intent(body).account
+        intent = decode_intent(body)
     except MalformedError:
         return (name,)
-    names = (name, intent_digest(body))
-    return names if key == account else (*names, misrouted(name))
+    owner = owner_key(intent.agent, intent.idempotency_key)
+    wrong_key = () if key == intent.account else (misrouted(name),)
+    return name, intent_digest(body), *wrong_key, owner
 
 
 def misrouted(name: str) -> str:
@@ -36,34 +39,50 @@ def misrouted(name: str) -> str:
 
 
 class Pending:
-    """Matches ends to records. A repeated intent ends like the first, in any order of arrival."""
+    """Matches ends to records, in any order of arrival.
+
+    A repeated intent ends like the first one, and so does an intent that repeats the request of
+    another one.
+    """
 
     def __init__(self, names: Sequence[Names]) -> None:
+        self._names = names
         self._waiting: dict[str, list[int]] = defaultdict(list)
         for index, pair in enumerate(names):
             for name in pair:
                 self._waiting[name].append(index)
         self._left = set(range(len(names)))
         self._ends: dict[str, Json] = {}
-        self._repeated: dict[str, int] = defaultdict(int)
+        self._repetitions: dict[str, list[str]] = defaultdict(list)
 
     def __bool__(self) -> bool:
         return bool(self._left)
 
     def take(self, name: str, event: Json, first_end: FirstEnd) -> Iterator[Json]:
-        """Yield the records that an event ends; ``first_end`` looks up an intent's earlier end."""
+        """Yield the records that an event ends; ``first_end`` looks up an intent's earlier end.
+
+        If ``first_end`` finds none, the caller must from then on pass that intent's end too.
+        """
+        first = name
+        end: Json | None = event
         if event.get("action") == "intent.duplicate":
-            self._repeated[name] += 1
-            end = self._ends.get(name) or first_end(name)
+            # Records of older program versions also name the first intent in ``detail``: it is the
+            # subject itself.
+            first = str(event["detail"])
+            self._repetitions[first].append(name)
+            end = self._ends.get(first) or first_end(first)
         else:
-            end = self._ends[name] = event
-            yield from self._end(name, end, repeated=False)
-        while end and self._repeated[name]:
-            self._repeated[name] -= 1
-            yield from self._end(name, end, repeated=True)
+            self._ends[name] = event
+            yield from self._end(name, event, repeated=False)
+        while end and self._repetitions[first]:
+            yield from self._end(self._repetitions[first].pop(), end, repeated=True)
 
     def _end(self, name: str, end: Json, *, repeated: bool) -> Iterator[Json]:
         left = [index for index in self._waiting[name] if index in self._left]
+        if repeated and end.get("intent") != name:
+            # Audit records are not signed: a forged one could name the outcome of another request.
+            owner = owner_key(str(end.get("agent")), str(end.get("idempotency_key")))
+            left = [index for index in left if owner in self._names[index]]
         if left:
             index = left[-1] if repeated else left[0]
             self._left.discard(index)

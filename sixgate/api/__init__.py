@@ -154,13 +154,23 @@ class Api(Protocol):
         First yields ``{"accepted": n}``. With ``wait`` then yields, in any order, one
         ``{"index": i, "intent": digest or None, "result": event, "repeated": bool}`` for each
         record; ``event`` is a ``transaction.signed``, ``intent.rejected`` or
-        ``intent.unattributed`` in full.
+        ``intent.unattributed`` in full. A repetition of an earlier request ends with the event of
+        the first intent, which ``intent`` names, and ``repeated`` is true.
         """
         ...
 
-    def intents(self, *, limit: Count, account: str | None, agent: str | None) -> list[Json]:
+    def intents(
+        self,
+        *,
+        limit: Count,
+        account: str | None,
+        agent: str | None,
+        idempotency_key: str | None = None,
+    ) -> list[Json]:
         """Return the newest intents as rows of the ledger's ``intents`` view.
 
+        With ``idempotency_key``: the intents with that key, of every agent unless ``agent`` is
+        given. ``outcome`` is ``repeated`` for a repetition of the request of intent ``repeats``.
         The newest second comes first; within it, an account's intents are in order of submission.
         """
         ...

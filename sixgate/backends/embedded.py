@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from schemas.fields import TimeMs
 from schemas.record import Outgoing
 from signer.registered import Registered
 from signer.vaults.register import VaultRegister
-from sixgate.answers.outcome_notifications import Notice
+from sixgate.answers.outcome_notifications import Notice, Watch
 from sixgate.answers.pending_records import Pending, names_of
 from sixgate.api import Json
 from sixgate.backends.ports import Backend
@@ -49,8 +50,8 @@ class _Wait:
         """See ``Wait.expect``."""
         names = names_of(envelope, account)
         queue = _LoopQueue(asyncio.get_running_loop())
-        with self.node.notices.watching(names, queue):
-            yield _Expected(Pending([names]), queue, self.node)
+        with self.node.notices.watching(names, queue) as watch:
+            yield _Expected(Pending([names]), queue, watch, self.node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ class _LoopQueue:
 class _Expected:
     pending: Pending
     queue: _LoopQueue
+    watch: Watch
     node: Node
 
     async def result(self, wait_s: float) -> Json | None:
@@ -87,7 +89,8 @@ class _Expected:
         return None
 
     def _taken(self, notices: list[Notice]) -> list[Json]:
-        taken = (self.pending.take(*notice, self.node.first_end) for notice in notices)
+        first_end = partial(self.node.first_end, self.watch)
+        taken = (self.pending.take(*notice, first_end) for notice in notices)
         return [end for ends in taken for end in ends]
 
 

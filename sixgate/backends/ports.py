@@ -132,7 +132,14 @@ class Evidence(Protocol):
         """See ``Api.sql``."""
         ...
 
-    def intents(self, *, limit: Count, account: str | None, agent: str | None) -> list[Json]:
+    def intents(
+        self,
+        *,
+        limit: Count,
+        account: str | None,
+        agent: str | None,
+        idempotency_key: str | None = None,
+    ) -> list[Json]:
         """See ``Api.intents``."""
         ...
 

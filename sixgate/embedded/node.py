@@ -5,13 +5,14 @@ import queue
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 from schemas.fields import Count, TimeMs
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from sixgate.answers import snapshot
-from sixgate.answers.outcome_notifications import NoticeQueue, OutcomeNotifications
+from sixgate.answers.outcome_notifications import NoticeQueue, OutcomeNotifications, Watch
 from sixgate.answers.pending_records import Pending, names_of
 from sixgate.answers.signed_feed import SignedFeed
 from sixgate.answers.vault_events import vault_event
@@ -101,16 +102,24 @@ class Node:
         pairs = [submitted_pair(record) for record in records]
         names = [names_of(value, key) for key, value in pairs] if wait else []
         watched: NoticeQueue = queue.SimpleQueue()
-        with self.notices.watching((name for pair in names for name in pair), watched):
+        every = (name for pair in names for name in pair)
+        with self.notices.watching(every, watched) as watch:
             self.pipeline.append([Outgoing(Topic.SUBMITTED, *pair) for pair in pairs])
             self.pipeline.wake()
             yield {"accepted": len(records)}
-            yield from self._ends(Pending(names), watched)
+            yield from self._ends(Pending(names), watched, watch)
 
-    def intents(self, *, limit: Count, account: str | None, agent: str | None) -> list[Json]:
+    def intents(
+        self,
+        *,
+        limit: Count,
+        account: str | None,
+        agent: str | None,
+        idempotency_key: str | None = None,
+    ) -> list[Json]:
         """See ``Api.intents``."""
         self.settle()
-        return self._ledger.answers.intents.newest(limit, account, agent)
+        return self._ledger.answers.intents.newest(limit, account, agent, idempotency_key)
 
     def trail(self, intent: str) -> list[Json]:
         """See ``Api.trail``."""
@@ -172,7 +181,7 @@ class Node:
         self.notices.publish(events)
         self._feed.committed(events)
 
-    def _ends(self, pending: Pending, watched: NoticeQueue) -> Iterator[Json]:
+    def _ends(self, pending: Pending, watched: NoticeQueue, watch: Watch) -> Iterator[Json]:
         while pending:
             try:
                 notices = watched.get(timeout=WATCH_S)
@@ -180,10 +189,12 @@ class Node:
                 self.pipeline.check_running()
                 continue
             for name, event in notices:
-                yield from pending.take(name, event, self.first_end)
+                yield from pending.take(name, event, partial(self.first_end, watch))
 
-    def first_end(self, intent: str) -> Json | None:
-        """Return the recorded end of an intent, or None."""
+    def first_end(self, watch: Watch, intent: str) -> Json | None:
+        """Return the recorded end of an intent; None if ``watch`` will notice it from now on."""
+        # Before the look-up, so that an outcome that is committed meanwhile is noticed.
+        watch.names.add(intent)
         self.settle()
         return self._ledger.answers.outcomes.outcome(intent)
 

@@ -141,10 +141,17 @@ class KafkaApi:
                 self._bus.append(events)
                 yield {"accepted": len(events)}
 
-    def intents(self, *, limit: Count, account: str | None, agent: str | None) -> list[Json]:
+    def intents(
+        self,
+        *,
+        limit: Count,
+        account: str | None,
+        agent: str | None,
+        idempotency_key: str | None = None,
+    ) -> list[Json]:
         """See ``Api.intents``."""
         with as_api_errors():
-            return self._ledger().settled().intents.newest(limit, account, agent)
+            return self._ledger().settled().intents.newest(limit, account, agent, idempotency_key)
 
     def trail(self, intent: str) -> list[Json]:
         """See ``Api.trail``."""

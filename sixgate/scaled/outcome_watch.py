@@ -33,9 +33,15 @@ def submit(
         yield {"accepted": len(events)}
         pending = Pending(names)
         wanted = {name for pair in names for name in pair}
+
+        def first_outcome(intent: str) -> Json | None:
+            # From here on its outcome is taken from the topic; an earlier one is in the ledger.
+            wanted.add(intent)
+            return first_end(intent)
+
         for name, event in _notices(bus, reading, idle_s):
             if name in wanted:
-                yield from pending.take(name, event, first_end)
+                yield from pending.take(name, event, first_outcome)
             if not pending:
                 return
 

@@ -68,9 +68,18 @@ class RemoteApi:
         """See ``Api.submit``."""
         return self._stream("submit", records, wait=wait)
 
-    def intents(self, *, limit: Count, account: str | None, agent: str | None) -> list[Json]:
+    def intents(
+        self,
+        *,
+        limit: Count,
+        account: str | None,
+        agent: str | None,
+        idempotency_key: str | None = None,
+    ) -> list[Json]:
         """See ``Api.intents``."""
-        return self._objects("intents", limit=limit, account=account, agent=agent)
+        return self._objects(
+            "intents", limit=limit, account=account, agent=agent, idempotency_key=idempotency_key
+        )
 
     def trail(self, intent: str) -> list[Json]:
         """See ``Api.trail``."""

@@ -5,8 +5,12 @@ valid signature of its signer.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
+from schemas.canonical import MalformedError
+from schemas.dsse import Envelope
+from schemas.intent import decode_intent, intent_digest, request_digest
 from streams.ledger.clickhouse import ClickHouse
 
 IsVerified = Callable[[bytes], bool]
@@ -26,11 +30,21 @@ SELECT body {_OUTCOMES} AND account = {{account:String}}
 ORDER BY sequence DESC, seq LIMIT {{limit:UInt64}} OFFSET {{offset:UInt64}}
 """
 _OF_INTENT = f"SELECT body {_OUTCOMES} AND intent = {{intent:String}} ORDER BY seq"
+_FIRSTS = """
+SELECT DISTINCT JSONExtractString(body, 'detail') AS first FROM ledger
+WHERE topic = 'audit' AND type = 'audit' AND intent = {intent:String} AND first != intent
+ORDER BY first LIMIT {limit:UInt64}
+"""
+_SUBMITTED = """
+SELECT body FROM ledger WHERE topic = 'intents.submitted' AND intent = {intent:String}
+ORDER BY seq LIMIT 1
+"""
 _TRAIL = """
 SELECT stage, seq, topic, type, at_ms, event_id, body FROM trail
 WHERE intent = {intent:String} ORDER BY stage, seq
 """
 _PAGE_ROWS = 1000
+_FIRSTS_MAX = 100
 
 
 class TrailEvent(NamedTuple):
@@ -70,6 +84,28 @@ def outcome_of(clickhouse: ClickHouse, intent: str, is_verified: IsVerified) -> 
     """
     found = clickhouse.rows(_OF_INTENT, {"intent": intent})
     return _first_verified((text.encode() for (text,) in found), is_verified)
+
+
+def firsts_of(clickhouse: ClickHouse, intent: str) -> Iterator[str]:
+    """Yield the intents whose request an intent repeats, according to the audit records.
+
+    Audit records are not signed, so each one is proven: both intents must make the same request.
+    """
+    found = clickhouse.rows(_FIRSTS, {"intent": intent, "limit": _FIRSTS_MAX})
+    request = _request_of(clickhouse, intent) if found else None
+    for (first,) in found:
+        if request is not None and _request_of(clickhouse, first) == request:
+            yield first
+
+
+def _request_of(clickhouse: ClickHouse, intent: str) -> str | None:
+    """Return the digest of an intent's request, from its bytes as submitted."""
+    for (text,) in clickhouse.rows(_SUBMITTED, {"intent": intent}):
+        with suppress(MalformedError):
+            body = Envelope.decode(text.encode()).body()
+            if intent_digest(body) == intent:
+                return request_digest(decode_intent(body))
+    return None
 
 
 def trail(clickhouse: ClickHouse, intent: str) -> list[TrailEvent]:

@@ -1,6 +1,7 @@
 """Outcomes in the ledger whose signature is verified against the signers' keys."""
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
 
 import orjson
@@ -8,7 +9,7 @@ import orjson
 from schemas.redaction import signed_part
 from signer.signatures import signature_is_valid
 from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.queries import newest_outcomes, outcome_of
+from streams.ledger.queries import firsts_of, newest_outcomes, outcome_of
 
 SignerKeys: TypeAlias = Mapping[str, Collection[str]]
 
@@ -35,12 +36,17 @@ class VerifiedOutcomes(NamedTuple):
         return {account: orjson.loads(body)["sequence"] for account, body in newest.items()}
 
     def outcome(self, intent: str) -> dict[str, Any] | None:
-        """Return an intent's outcome with redacted fields as digests, or None."""
-        body = outcome_of(self.clickhouse, intent, self.is_verified)
+        """Return an intent's outcome with redacted fields as digests, or None.
+
+        An intent that repeats the request of another one shares that one's outcome.
+        """
+        names = chain([intent], firsts_of(self.clickhouse, intent))
+        bodies = (outcome_of(self.clickhouse, name, self.is_verified) for name in names)
+        body = next(filter(None, bodies), None)
         return orjson.loads(body) if body else None
 
     def has_outcome(self, intent: str) -> bool:
-        """Tell whether the intent already has an outcome."""
+        """Tell whether the intent already has an outcome, its own or a shared one."""
         return self.outcome(intent) is not None
 
     def is_verified(self, body: bytes) -> bool:

@@ -102,6 +102,54 @@ def test_a_late_duplicate_gets_the_first_result(api: Api) -> None:
     assert again["result"]["signature"] == first["result"]["signature"]
 
 
+def test_the_same_request_again_gets_the_first_result(api: Api) -> None:
+    key, later_ms = new(), TRADER.now_ms() + 700_000
+    first, repetition = TRADER.signed(key), TRADER.signed(key, expires_at_ms=later_ms)
+    (before,), (again,) = submit(api, first), submit(api, repetition)
+    assert (before["repeated"], again["repeated"]) == (False, True)
+    assert again["intent"] == before["intent"]
+    assert again["result"]["id"] == before["result"]["id"]
+    together = submit(api, TRADER.signed(key, expires_at_ms=later_ms + 1), repetition, first)
+    assert [end["result"]["id"] for end in together] == [before["result"]["id"]] * 3
+    assert all(end["repeated"] for end in together)
+
+
+def test_a_request_and_its_repetition_in_one_batch_get_one_result(api: Api) -> None:
+    key, later_ms = new(), TRADER.now_ms() + 700_000
+    repetitions = [TRADER.signed(key, expires_at_ms=later_ms + n) for n in range(3)]
+    count = signed_count(api)
+    ends = submit(api, *repetitions)
+    assert len({end["result"]["id"] for end in ends}) == 1
+    assert [end["repeated"] for end in ends] == [False, True, True]
+    assert signed_count(api) == count + 1
+
+
+def test_a_repeated_refusal_is_the_first_refusal(api: Api) -> None:
+    key, later_ms = new(), TRADER.now_ms() + 700_000
+    (first,) = submit(api, TRADER.signed(key, to=STRANGER))
+    (again,) = submit(api, TRADER.signed(key, to=STRANGER, expires_at_ms=later_ms))
+    assert again["repeated"]
+    assert again["result"] == first["result"]
+
+
+def test_intents_are_found_by_their_idempotency_key(api: Api) -> None:
+    key, later_ms = new(), TRADER.now_ms() + 700_000
+    repetition = TRADER.signed(key, expires_at_ms=later_ms)
+    (first,), _ = submit(api, TRADER.signed(key)), submit(api, TRADER.signed(new()))
+    submit(api, repetition, TRADER.signed(key, value_wei=5))
+    rows = api.intents(limit=9, account=None, agent="trader", idempotency_key=key)
+    assert sorted((row["outcome"], row["repeats"]) for row in rows) == [
+        ("intent.rejected", ""),
+        ("repeated", first["intent"]),
+        ("transaction.signed", ""),
+    ]
+    assert api.intents(limit=9, account=ACCOUNT, agent=None, idempotency_key=key) == rows
+    assert api.intents(limit=9, account=None, agent="nobody", idempotency_key=key) == []
+    assert api.intents(limit=9, account=None, agent=None, idempotency_key=new()) == []
+    waiting = api.sql("SELECT count() FROM intents WHERE outcome = 'pending'")
+    assert waiting["rows"] == [[0]]
+
+
 def test_a_record_on_a_wrong_partition_ends_as_misrouted(api: Api) -> None:
     value = TRADER.signed(new())
     _, end = api.submit([record(value, "somebody-else")], wait=True)

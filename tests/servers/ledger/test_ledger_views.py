@@ -9,7 +9,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from schemas.access import AccessReason, Grant
-from schemas.audit import AuditRecord
+from schemas.audit import AuditRecord, audited
 from schemas.canonical import event_id
 from schemas.clearance import Unattributed
 from schemas.intent import intent_digest
@@ -25,12 +25,15 @@ from signer.custody_records import CustodyRecords
 from signer.vaults.vault import Vault
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.queries import newest_outcomes, outcome_of, trail
+from streams.ledger.verified_outcomes import VerifiedOutcomes
 from tests.harness.builders.cases import ADMIN, Operator, founding
 from tests.harness.builders.ledger import (
     ORG,
     SIGNER_KEY,
+    SIGNER_PUBLIC,
     START_MS,
     Pipeline,
+    clearances,
     filled,
     sample_intent,
     sample_outcome,
@@ -83,6 +86,56 @@ def test_an_intent_without_an_outcome_is_pending(fresh: Fresh) -> None:
     assert clickhouse.rows("SELECT outcome, agent, value_wei FROM intents") == [
         ("pending", "agent-0", 10**17)
     ]
+
+
+def repeated(pipeline: Pipeline, n: int, first: str, **changes: object) -> str:
+    """Append an intent and the audit record that calls it a repetition; return its digest."""
+    again = sample_intent(n, "account-0").model_copy(update={"expires_at_ms": 7} | changes)
+    name, envelope = intent_digest(again.encode()), sealed(again)
+    pipeline.append(Topic.SUBMITTED, again.account, envelope.encode(), START_MS + 1)
+    for clearance, topic in clearances(name, envelope, START_MS + 1):
+        pipeline.append(topic, again.account, clearance.encode(), START_MS + 1)
+    event = audited("intent.duplicate", name, name, first, actor="signer-1", at_ms=START_MS)
+    pipeline.append(Topic.AUDIT, "", event.value)
+    return name
+
+
+def test_a_repetition_is_not_pending_and_names_the_intent_that_it_repeats(fresh: Fresh) -> None:
+    pipeline = Pipeline()
+    pipeline.run(2)
+    again = repeated(pipeline, 0, name_of(0))
+    pipeline.append(Topic.AUDIT, "", duplicate_of(name_of(1)))
+    clickhouse = filled(fresh(), pipeline.records).clickhouse
+    assert set(clickhouse.rows("SELECT intent, outcome, repeats FROM intents")) == {
+        (name_of(0), "transaction.signed", ""),
+        (name_of(1), "transaction.signed", ""),
+        (again, "repeated", name_of(0)),
+    }
+    assert clickhouse.rows("SELECT count() FROM decisions") == [(2,)]
+
+
+def test_a_repetition_shares_the_outcome_of_its_first_intent(fresh: Fresh) -> None:
+    pipeline = Pipeline()
+    pipeline.run(5)
+    again = repeated(pipeline, 0, name_of(0))
+    of_other_value = repeated(pipeline, 1, name_of(1), value_wei=1)
+    of_another = repeated(pipeline, 2, name_of(3), expires_at_ms=8)
+    undecided = repeated(pipeline, 9, "0x" + "0a" * 32)
+    outcomes = VerifiedOutcomes(
+        filled(fresh(), pipeline.records).clickhouse, {"signer-1": [f"0x{SIGNER_PUBLIC.hex()}"]}
+    )
+    first = outcomes.outcome(name_of(0))
+    assert first is not None
+    assert outcomes.outcome(again) == first
+    assert outcomes.has_outcome(again)
+    for forged in (of_other_value, of_another, undecided):
+        assert not outcomes.has_outcome(forged), "an unsigned audit record was believed"
+    assert not outcomes._replace(signer_keys={}).has_outcome(again)
+
+
+def duplicate_of(name: str) -> bytes:
+    event = audited("intent.duplicate", f"{name}/again", name, name, actor="signer-1", at_ms=1)
+    return event.value
 
 
 def test_input_that_no_gate_admitted_is_not_an_intent(fresh: Fresh) -> None:

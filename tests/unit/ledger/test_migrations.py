@@ -8,7 +8,7 @@ from streams.ledger.ordering import LEDGER_TOPICS, PARTITION_ROWS
 
 
 def test_numbers_follow_each_other() -> None:
-    assert [migration.number for migration in migrations()] == [1, 2, 3, 4]
+    assert [migration.number for migration in migrations()] == [1, 2, 3, 4, 5]
 
 
 def test_every_statement_can_be_repeated() -> None:
