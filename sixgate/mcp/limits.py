@@ -100,7 +100,7 @@ _ADVICE: Mapping[str, str] = {
     "fee_too_high": "A lower max_fee_per_gas or gas_limit.",
     "fee_unknown": "The same transaction with gas_limit and max_fee_per_gas.",
     "chain_unknown": "A registered chain: call explain_policy for their names.",
-    "idempotency_conflict": "A new idempotency_key, or the first request unchanged.",
+    "idempotency_conflict": "The first request unchanged. A new key would be a second transaction.",
     "rate_exceeded": "The same request in a minute.",
     "nonce_used": "The same transaction without nonce.",
     "nonce_too_high": "The same transaction without nonce.",

@@ -4,6 +4,8 @@ A reason's own sentence (``schemas/reasons.py``) says what is wrong. Names in br
 from the intent.
 """
 
+import shlex
+
 from schemas.intent import Intent
 from schemas.reasons import Reason
 
@@ -19,7 +21,11 @@ ADVICE: dict[Reason, str] = {
     Reason.POLICY_NOT_EXPLICIT: "set the missing limits with sixgate agents update {agent}",
     Reason.EXPIRED: "submit it again, with a longer expires_in_s if it waited",
     Reason.EXPIRY_TOO_FAR: "set expires_in_s to at most 86400",
-    Reason.IDEMPOTENCY_CONFLICT: "use a new idempotency_key for a new request",
+    Reason.IDEMPOTENCY_CONFLICT: (
+        "this key was used for a request with other fields: see sixgate intents list --agent "
+        "{agent} --key {idempotency_key} before you send anything again; only a request that is "
+        "meant to be signed in addition to that one takes a new idempotency_key"
+    ),
     Reason.RATE_EXCEEDED: "submit again in a minute, or sixgate agents update {agent} --rate N",
     Reason.RECIPIENT_NOT_ALLOWED: (
         "allow it with sixgate agents update {agent} --allow-to …: it replaces the list, so repeat "
@@ -88,5 +94,10 @@ ADVICE: dict[Reason, str] = {
 
 def advice(reason: str, intent: Intent, chain: str) -> str:
     """Return the next step for a rejected intent; ``chain`` is the name of its chain."""
-    names = {"agent": intent.agent, "account": intent.account, "key_path": intent.key_path}
+    names = {
+        "agent": intent.agent,
+        "account": intent.account,
+        "key_path": intent.key_path,
+        "idempotency_key": shlex.quote(intent.idempotency_key),
+    }
     return ADVICE[Reason(reason)].format(chain=chain, **names)

@@ -25,6 +25,9 @@ def list_(
     *,
     agent: AgentFilter = None,
     account: AccountFilter = None,
+    key: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Only intents with this idempotency key.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number of intents.")] = 20,
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
@@ -36,7 +39,7 @@ def list_(
         if account is not None:
             here.require_account(account)
         here.warn_pending()
-        found = here.api.intents(limit=limit, account=account, agent=agent)
+        found = here.api.intents(limit=limit, account=account, agent=agent, idempotency_key=key)
         chains = here.registry["chains"]
     if as_json:
         print_json(found)

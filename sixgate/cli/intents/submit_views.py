@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from schemas.outcome import SIGNED_TYPES
+from schemas.reasons import Reason
 from sixgate.api import Json
 from sixgate.authoring.expected_results import SIGNED, result_of
 from sixgate.cli.intents.advice import advice
@@ -22,6 +23,7 @@ OUTCOMES = {
     "intent.rejected": "rejected",
     "intent.unattributed": "unattributed",
 }
+STAYS_REFUSED = "→ nothing was signed, and this key stays refused: then use a new idempotency_key"
 _STYLES = {"signed": "green", "rejected": "red", "unattributed": "red"}
 
 
@@ -82,5 +84,7 @@ def _why(one: "Submission", answer: Json, chain: str) -> Iterator[object]:
         yield result["detail"]
         if one.expect != result["reason"]:  # else nothing needs fixing
             yield safe(f"→ {advice(result['reason'], one.intent, chain)}", "cyan")
+            if answer["repeated"] and result["reason"] != Reason.IDEMPOTENCY_CONFLICT:
+                yield safe(STAYS_REFUSED, "cyan")
     if missed_expectation(one, answer):
         yield safe(f"expected {one.expect}", "bold red")

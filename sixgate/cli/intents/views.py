@@ -85,6 +85,8 @@ def intent_list(found: Sequence[Json], chains: Sequence[Json]) -> Listing:
 
 def _row(row: Json, chains: Mapping[int, Json]) -> Row:
     ending = row["reason"] or short(row["transaction_hash"], 16)
+    if row["repeats"]:
+        ending = f"of {short(row['repeats'])}…"
     at, outcome = format_time(int(row["submitted_at_ms"])), outcome_of(row["outcome"])
     what = f"{row['agent']}: {_what(row, chains)}"
     return Row((at, short(row["intent"]), outcome, ending), (what,))

@@ -142,6 +142,41 @@ def test_a_saved_file_can_be_sent_again_without_signing_twice(
     assert "File exists" in refused.sentence
 
 
+def test_a_command_with_its_own_key_can_be_repeated(quick: CommandLine) -> None:
+    once, twice = INTENT | {"idempotency_key": "invoice-7"}, {"expires_in_s": 700}
+    (first,), (again,) = quick.submit(once), quick.submit(once | twice)
+    assert (first["repeated"], again["repeated"]) == (False, True)
+    assert again["intent"] != first["intent"]
+    assert again["result"]["transaction_hash"] == first["result"]["transaction_hash"]
+    assert "signed, as before" in quick.ok("submit", "-", stdin=json.dumps(once)).out
+    listed = quick.ok("intents", "list", "--agent", once["agent"], "--key", "invoice-7").out
+    assert len(re.findall(r"\bsigned\b", listed)) == 1
+    assert listed.count(f"of {first['intent'][:6]}") == 2
+    assert quick.ok("intents", "list", "--key", "invoice-8", "--json").json == []
+
+
+def test_another_request_with_the_same_key_is_refused_without_advice_to_pay_again(
+    quick: CommandLine,
+) -> None:
+    once = INTENT | {"idempotency_key": "it's-8"}
+    quick.submit(once)
+    for _ in range(2):  # the refusal of the same bytes is repeated too
+        ended = quick.run("submit", "-", stdin=json.dumps(once | {"value": "0.4"}))
+        told = " ".join(ended.out.split())
+        assert ended.code == 3
+        assert "--key 'it'\"'\"'s-8' before you send anything again" in told
+        assert "then use a new idempotency_key" not in told
+
+
+def test_a_repeated_refusal_ends_with_its_code_and_names_the_way_out(quick: CommandLine) -> None:
+    dear = json.dumps(INTENT | {"idempotency_key": "invoice-9", "value": "5"})
+    first = quick.run("submit", "-", stdin=dear)
+    again = quick.run("submit", "-", stdin=dear)
+    assert (first.code, again.code) == (3, 3)
+    assert "then use a new idempotency_key" not in " ".join(first.out.split())
+    assert "then use a new idempotency_key" in " ".join(again.out.split())
+
+
 def test_a_submit_that_is_killed_can_be_sent_again(cli: CommandLine, tmp_path: Path) -> None:
     source, saved = tmp_path / "intents.jsonl", tmp_path / "sent.jsonl"
     source.write_text("".join(json.dumps(INTENT | {"value": "0.01"}) + "\n" for _ in range(MANY)))
