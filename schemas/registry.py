@@ -187,7 +187,8 @@ class ScopedAdminSet(Canonical):
 
     It administers the agents of ``gateway`` in ``accounts``, orders their keys and the secrets of
     these accounts, and sets policies at most as loose as ``ceiling``. ``chains`` lets it set and
-    remove chains, ``settings`` change these settings. Only a full admin may set this entry.
+    remove chains, ``settings`` change these settings, ``domains`` list any domain of typed data in
+    its policies. Only a full admin may set this entry.
     """
 
     type: Literal["scoped-admin.set"] = "scoped-admin.set"
@@ -198,6 +199,7 @@ class ScopedAdminSet(Canonical):
     gateway: Name
     ceiling: Policy = Policy()
     chains: bool = False
+    domains: bool = False
     settings: tuple[SettingName, ...] = Field(default=(), max_length=64)
 
 

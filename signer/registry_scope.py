@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from schemas.access import Grant
 from schemas.custody import KEY_VAULTS
+from schemas.policy import Policy
 from schemas.registry import (
     AccessSet,
     AddressClaimed,
@@ -98,7 +99,7 @@ def _used_policy_problem(
     used = registered.policies.get(entry.policy_id)
     if used is None:
         return f"policy {entry.policy_id} is not registered: set it first"
-    looser = looser_fields(used.policy, scope.ceiling)
+    looser = _looser(scope, used.policy)
     return _too_loose(entry.policy_id, looser) if looser else None
 
 
@@ -132,7 +133,7 @@ def _policy_problem(registered: Registered, scope: ScopedAdminSet, entry: Policy
     for agent in users:
         if not in_scope(scope, agent):
             return f"policy {name} belongs to agent {agent.agent} too, which is not in its scope"
-    looser = looser_fields(entry.policy, scope.ceiling)
+    looser = _looser(scope, entry.policy)
     if looser:
         return _too_loose(name, looser)
     before = registered.policies.get(name)
@@ -140,6 +141,12 @@ def _policy_problem(registered: Registered, scope: ScopedAdminSet, entry: Policy
     if before is not None and not users and looser_fields(entry.policy, before.policy):
         return f"policy {name} exists and no agent has it: choose another name"
     return None
+
+
+def _looser(scope: ScopedAdminSet, policy: Policy) -> tuple[str, ...]:
+    """Return the fields of a policy that are looser than a scope allows."""
+    free = {"eip712_domain_allowlist"} if scope.domains else set()
+    return tuple(name for name in looser_fields(policy, scope.ceiling) if name not in free)
 
 
 def _organisation_problem(

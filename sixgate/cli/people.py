@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sixgate.cli.config_option import config_file
 from sixgate.cli.listing import Listing, Row, show
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data, name_option
 from sixgate.cli.session import Session, fail_usage, not_found, session
@@ -47,6 +48,7 @@ def add(
     from sixgate.gateway.people import People, Person
 
     person_id = str(uuid.uuid4())
+    _refuse_kafka()
     with session(data) as here:
         served = _served_account(here, account)
         # If the process ends after this line, the person exists without an API key: add another.
@@ -71,6 +73,7 @@ def list_(*, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
     from sixgate.gateway.database import Database
     from sixgate.gateway.people import People
 
+    _refuse_kafka()
     with session(data) as here, closing(Database(here.folder.gateway)) as database:
         found = People(database).all()
     if as_json:
@@ -89,6 +92,7 @@ def deactivate(*, name: PersonName, data: Data = DATA_DEFAULT) -> None:
     from sixgate.gateway.database import Database
     from sixgate.gateway.people import People
 
+    _refuse_kafka()
     with session(data) as here, closing(Database(here.folder.gateway)) as database:
         people = People(database)
         named = {p.id: p for p in people.all() if name in (p.id, p.name) and p.active}
@@ -104,6 +108,13 @@ def deactivate(*, name: PersonName, data: Data = DATA_DEFAULT) -> None:
         # can authenticate any more; run the command again.
         here.register(_inactive(here, person_id))
     notices().print(f"{name} is deactivated.", highlight=False)
+
+
+def _refuse_kafka() -> None:
+    if config_file() is not None:
+        fail_usage(
+            "the HTTP API serves data folders only, not yet Kafka: omit --config and SIXGATE_CONFIG"
+        )
 
 
 def _served_account(here: Session, wanted: str | None) -> str:

@@ -5,6 +5,8 @@ import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
+from argon2 import PasswordHasher
+
 from sixgate.api.services import Services
 from sixgate.backends.embedded import embedded_backend
 from sixgate.clocks import wall_ms
@@ -21,8 +23,13 @@ from sixgate.gateway.tokens import Tokens
 
 
 @contextmanager
-def gateway_services(folder: Folder, node: Node) -> Iterator[Services]:
-    """Lend the services of a folder's gateway; raise ``FolderError`` if it was never set up."""
+def gateway_services(
+    folder: Folder, node: Node, hasher: PasswordHasher | None = None
+) -> Iterator[Services]:
+    """Lend the services of a folder's gateway; raise ``FolderError`` if it was never set up.
+
+    ``hasher`` hashes API keys; by default with the parameters of RFC 9106.
+    """
     registered = node.stage.registry
     scope = registered.scoped_admins.get(DESK)
     if scope is None or not scope.active:
@@ -39,7 +46,7 @@ def gateway_services(folder: Folder, node: Node) -> Iterator[Services]:
             people=People(database),
             agents=Agents(database),
             chain_names=ChainNames(database),
-            api_keys=ApiKeys(database, secrets.token_hex),
+            api_keys=ApiKeys(database, secrets.token_hex, hasher),
             tokens=Tokens(database, token_key, registered.org, secrets.token_hex),
             org=registered.org,
             account=scope.accounts[0],

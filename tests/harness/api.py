@@ -4,10 +4,11 @@ import secrets
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 
 from schemas.registry import AccountOpened, Entry, SettingSet
@@ -25,6 +26,7 @@ from sixgate.gateway.founding import api_entries, person_entries
 from sixgate.gateway.people import Person
 
 ACCOUNT = "main"
+CHEAP_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Api:
     client: TestClient
     person_id: str
     person_key: str
+    person_token: list[str] = field(default_factory=list)
 
     def token(self, api_key: str) -> str:
         kind = "agent-token" if api_key.startswith("ocv_") else "api-key-token"
@@ -50,8 +53,10 @@ class Api:
 
     @property
     def person(self) -> dict[str, str]:
-        """The headers that authenticate the person."""
-        return self.as_(self.person_key)
+        """The headers that authenticate the person, always with the same token."""
+        if not self.person_token:
+            self.person_token.append(self.token(self.person_key))
+        return {"Authorization": f"Bearer {self.person_token[0]}"}
 
     def new_agent(self, **members: Any) -> tuple[str, dict[str, str]]:
         """Create an agent; return its id and the headers that authenticate it."""
@@ -81,7 +86,7 @@ def running_api(path: Path) -> Iterator[Api]:
         entries = api_entries(ACCOUNT, (GATEWAY, keys[GATEWAY]), (DESK, keys[DESK]))
         entries += person_entries(person_id, ACCOUNT, GATEWAY)
         register(node, folder.admin(), entries, wall_ms())
-        with gateway_services(folder, node) as services:
+        with gateway_services(folder, node, CHEAP_HASHER) as services:
             services.people.add(Person(person_id, "alice", None, "admin", wall_ms(), active=True))
             key = services.api_keys.issue("person", person_id, now_ms=wall_ms())
             with TestClient(create_app(services), raise_server_exceptions=False) as client:

@@ -48,6 +48,7 @@ from tests.harness.builders.scoped_admins import (
 )
 
 ADDRESS = "0x" + "ab" * 20
+DOMAINS = ({"verifying_contract": ADDRESS},)
 GRANT = Grant(effect="allow", vault="main", paths="db/**", rights=("read",))
 
 
@@ -205,7 +206,7 @@ LOOSER: dict[str, Any] = {
     "message_signing_enabled": True,
     "allow_raw_hashes": True,
     "eip712_default_policy": "allow",
-    "eip712_domain_allowlist": ({"verifying_contract": ADDRESS},),
+    "eip712_domain_allowlist": DOMAINS,
     "delegate_allowlist": (ADDRESS,),
     "allow_any_chain_delegation": True,
 }
@@ -290,6 +291,17 @@ def test_settings_and_chains_need_their_permission() -> None:
     refuses(operator, registry, SettingSet(name="org.tier", value="pro"), "org.tier")
     apply_by_desk(operator, registry, chain(chain_id=10, name="optimism", aliases=()))
     apply_by_desk(operator, registry, ChainRemoved(chain_id=10))
+
+
+def test_domains_of_typed_data_need_their_permission() -> None:
+    listed = Policy.model_validate(TIGHT.model_dump() | {"eip712_domain_allowlist": DOMAINS})
+    operator, registry = organisation(domains=True)
+    apply_by_desk(operator, registry, PolicySet(policy_id="tight", policy=listed))
+    looser = listed.model_copy(update={"tx_max_value_eth": "3"})
+    refuses(operator, registry, PolicySet(policy_id="tight", policy=looser), "tx_max_value_eth")
+    without, unchanged = organisation()
+    entry = PolicySet(policy_id="tight", policy=listed)
+    refuses(without, unchanged, entry, "eip712_domain_allowlist")
 
 
 @pytest.mark.parametrize("name", ["base", "ethereum"])

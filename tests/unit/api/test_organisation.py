@@ -1,0 +1,100 @@
+"""Chains, settings, people, tier and approvals."""
+
+from typing import Any
+
+import pytest
+
+from tests.harness.api import Api
+
+NEW_CHAIN = {
+    "name": "my-chain",
+    "display_name": "My Chain",
+    "chain_id": 12345,
+    "rpc_url": "https://rpc.mychain.example",
+    "explorer_url": "https://explorer.mychain.example",
+    "native_currency": "MCH",
+}
+REQUIRE = "intents_api.require_simulation"
+
+
+def test_thirty_chains_are_listed_with_every_member(api: Api) -> None:
+    chains = api.client.get("/v1/chains", headers=api.person).json()["chains"]
+    assert len(chains) >= 30
+    base = next(chain for chain in chains if chain["chain_id"] == 8453)
+    assert (base["name"], base["native_currency"], base["is_enabled"]) == ("base", "ETH", True)
+    for identifier in ("base", "8453"):
+        found = api.client.get(f"/v1/chains/{identifier}", headers=api.person).json()
+        assert found == base
+    assert api.client.get("/v1/chains/nowhere", headers=api.person).status_code == 404
+
+
+def test_a_chain_is_added_changed_and_removed(api: Api) -> None:
+    def send(method: str, path: str, **body: Any) -> Any:
+        return api.client.request(method, f"/v1/admin/chains{path}", json=body, headers=api.person)
+
+    made = send("POST", "", **NEW_CHAIN)
+    assert made.status_code == 201
+    assert {name: made.json()[name] for name in NEW_CHAIN} == NEW_CHAIN
+    assert send("POST", "", **NEW_CHAIN).status_code == 409
+    changed = send("PUT", "/12345", rpc_url="https://user:secret@rpc.example").json()
+    assert (changed["rpc_url"], changed["display_name"]) == (None, "My Chain")
+    assert send("DELETE", "/my-chain").status_code == 204
+    assert send("DELETE", "/my-chain").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("name", "My Chain"),
+        ("chain_id", 0),
+        ("native_currency", "TOO LONG TOKEN"),
+        ("rpc_url", "file:///etc/passwd"),
+        ("rpc_url", "https://"),
+        ("gas", 1),
+    ],
+)
+def test_a_wrong_chain_is_refused_by_the_name_of_the_member(
+    api: Api, name: str, value: object
+) -> None:
+    body = NEW_CHAIN | {"chain_id": 777, "name": "other"} | {name: value}
+    reply = api.client.post("/v1/admin/chains", json=body, headers=api.person)
+    assert reply.status_code == 400
+    assert list(reply.json()["fields"]) == [name]
+
+
+def test_simulation_is_required_by_either_route(api: Api) -> None:
+    def read() -> str:
+        reply = api.client.get(f"/v1/admin/settings/{REQUIRE}", headers=api.person)
+        return str(reply.json()["value"])
+
+    put = api.client.put(
+        f"/v1/admin/settings/{REQUIRE}", json={"value": "true"}, headers=api.person
+    )
+    assert put.json() == {"key": REQUIRE, "value": "true"}
+    assert read() == "true"
+    body = {"key": REQUIRE, "value": "false"}
+    assert api.client.patch("/v1/org/settings", json=body, headers=api.person).status_code == 200
+    assert read() == "false"
+
+
+def test_people_change_no_other_setting(api: Api) -> None:
+    other = "/v1/admin/settings/policies.require_explicit"
+    reply = api.client.put(other, json={"value": "true"}, headers=api.person)
+    assert (reply.status_code, reply.json()["code"]) == (403, "beyond_scope")
+    path = f"/v1/admin/settings/{REQUIRE}"
+    assert api.client.put(path, json={"value": "yes"}, headers=api.person).status_code == 400
+    unknown = "/v1/admin/settings/nothing"
+    assert api.client.get(unknown, headers=api.person).status_code == 404
+
+
+def test_people_and_tier_are_shown(api: Api) -> None:
+    (alice,) = api.client.get("/v1/org/members", headers=api.person).json()["members"]
+    assert (alice["display_name"], alice["is_active"]) == ("alice", True)
+    tier = api.client.get("/v1/billing/subscription", headers=api.person).json()
+    assert tier["tier"] is None
+
+
+def test_there_are_no_approvals_yet(api: Api) -> None:
+    assert api.client.get("/v1/approvals", headers=api.person).json() == {"approvals": []}
+    path = "/v1/approvals/1/decide"
+    assert api.client.post(path, json={}, headers=api.person).status_code == 404
