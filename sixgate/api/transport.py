@@ -22,6 +22,7 @@ class BoundedTransport(asyncio.Transport):
         self._loop = loop
         self._write_s_max = write_s_max
         self._closing = False
+        self._held = b""
         self._unsent = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -34,14 +35,30 @@ class BoundedTransport(asyncio.Transport):
         return self._closing or self._inner.is_closing()
 
     def write(self, data: "bytes | bytearray | memoryview[Any]") -> None:
-        """Send data, unless the connection closes."""
-        if not self._closing:
-            self._inner.write(data)
+        """Send data, unless the connection closes.
+
+        The head of a reply waits for its body until this turn of the loop ends: each write is a
+        system call, and over TLS a record.
+        """
+        if self.is_closing():
+            return
+        if self._held:
+            held, self._held = self._held, b""
+            self._inner.writelines([held, data])
+        else:
+            self._held = bytes(data)
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        if self._held and not self._inner.is_closing():
+            held, self._held = self._held, b""
+            self._inner.write(held)
 
     def close(self) -> None:
         """Send what is buffered, signal the end, and close when the client has closed."""
         if self.is_closing():
             return
+        self._flush()
         self._closing = True
         self._inner.resume_reading()
         if self._inner.can_write_eof():
@@ -52,6 +69,7 @@ class BoundedTransport(asyncio.Transport):
 
     def close_idle(self) -> None:
         """Close a connection without a request: there is nothing to discard."""
+        self._flush()
         if self._inner.get_write_buffer_size():
             self.close()
         else:
@@ -61,6 +79,7 @@ class BoundedTransport(asyncio.Transport):
     def abort(self) -> None:
         """Close without sending what is buffered."""
         self._closing = True
+        self._held = b""
         self._inner.abort()
 
     def watch(self) -> None:
