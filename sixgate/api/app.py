@@ -8,7 +8,7 @@ from starlette.routing import BaseRoute
 
 from sixgate.api import not_supported
 from sixgate.api.problems import install_handlers
-from sixgate.api.routes import agents, auth, chains, organisation, signing_keys, treasury
+from sixgate.api.routes import agents, auth, chains, organisation, signing_keys, treasury, webhooks
 from sixgate.api.services import Services
 
 ROUTERS = (
@@ -18,6 +18,7 @@ ROUTERS = (
     treasury.router,
     chains.router,
     organisation.router,
+    webhooks.router,
     not_supported.router,
 )
 

@@ -16,6 +16,7 @@ from sixgate.gateway.chain_names import ChainNames
 from sixgate.gateway.database import Database
 from sixgate.gateway.people import People
 from sixgate.gateway.tokens import Token, Tokens
+from sixgate.webhooks.service import Webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Services:
     tokens: Tokens
     org: Name
     account: Name
+    webhooks: Webhooks
     gateway_key: Ed25519Signer = field(repr=False)
     now_ms: Callable[[], int]
     random_hex: Callable[[int], str]

@@ -68,6 +68,11 @@ class Folder:
         return self.path / "gateway.db"
 
     @property
+    def webhooks(self) -> Path:
+        """The webhooks with their secrets, and how far each was delivered."""
+        return self.path / "webhooks.db"
+
+    @property
     def published(self) -> Path:
         """The marker that the organisation's pipeline runs on Kafka."""
         return self.path / "published"

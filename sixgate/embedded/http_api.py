@@ -14,6 +14,7 @@ from sixgate.data_folder.folder import DESK, GATEWAY, Folder, FolderError
 from sixgate.data_folder.key_files import ensure_private_key, load_key_file
 from sixgate.desk.desk import LocalDesk
 from sixgate.embedded.node import Node
+from sixgate.embedded.webhooks import running_webhooks
 from sixgate.gateway.agents import Agents
 from sixgate.gateway.api_keys import ApiKeys
 from sixgate.gateway.chain_names import ChainNames
@@ -38,7 +39,10 @@ def gateway_services(
         )
     backend = embedded_backend(node)
     token_key = ensure_private_key(folder.key("tokens"))
-    with closing(Database(folder.gateway)) as database:
+    with (
+        closing(Database(folder.gateway)) as database,
+        running_webhooks(folder, node) as webhooks,
+    ):
         yield Services(
             backend=backend,
             desk=LocalDesk(backend.administer, load_key_file(folder.key(DESK), DESK), wall_ms),
@@ -50,6 +54,7 @@ def gateway_services(
             tokens=Tokens(database, token_key, registered.org, secrets.token_hex),
             org=registered.org,
             account=scope.accounts[0],
+            webhooks=webhooks,
             gateway_key=load_key_file(folder.key(GATEWAY), GATEWAY),
             now_ms=wall_ms,
             random_hex=secrets.token_hex,

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings
 
 from sixgate.settings.loading import FROM_ENVIRONMENT
 from sixgate.settings.section import Section
+from sixgate.settings.webhooks import WebhookSettings
 
 
 class PlatformKind(StrEnum):
@@ -48,3 +49,4 @@ class EmbeddedSettings(BaseSettings):
     attestation: AttestationSettings = AttestationSettings(
         platform=PlatformKind.SIMULATED, insecure_dev=True
     )
+    webhooks: WebhookSettings = WebhookSettings()

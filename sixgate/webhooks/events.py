@@ -6,13 +6,13 @@ signatures are never part of a body: a receiver that needs them reads them with 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol, TypeAlias
 
 import orjson
 
-from schemas.outcome import AnyOutcome, IntentRejected, MessageSigned, TransactionSigned
-from schemas.reasons import Reason
+from schemas.outcome import AnyOutcome, MessageSigned, TransactionSigned
+from sixgate.api.models.base import timestamp
+from sixgate.gateway.transaction_view import transaction_view
 from sixgate.webhooks.errors import WebhookInvalidError
 
 EVERY_EVENT: Final = "*"
@@ -30,7 +30,21 @@ EVENT_NAMES: Final = (
     MESSAGE_REFUSED,
     EVERY_EVENT,
 )
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DATA_MEMBERS: Final = (
+    "id",
+    "agent_id",
+    "chain",
+    "chain_id",
+    "intent_type",
+    "status",
+    "tx_hash",
+    "message_hash",
+    "from",
+    "to",
+    "value_wei",
+    "reason",
+    "detail",
+)
 # The last time with a four-digit year. Outcomes may hold later ones, which must not end deliveries.
 _YEAR_9999_MS = 253_402_300_799_999
 
@@ -49,7 +63,7 @@ class WebhookEvent:
 
     def body(self) -> bytes:
         """Return the request body; equal events have equal bytes."""
-        content = {"type": self.type, "timestamp": rfc3339(self.at_ms), "data": self.data}
+        content = {"type": self.type, "timestamp": timestamp(self.at_ms), "data": self.data}
         return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
 
 
@@ -76,31 +90,23 @@ def require_event_names(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def webhook_event(outcome: AnyOutcome, chain_name: ChainName) -> WebhookEvent:
-    """Translate an outcome; the id of the event is that of the outcome."""
-    data: dict[str, Any] = {
-        "id": outcome.intent,
-        "agent_id": outcome.agent,
-        "chain": chain_name(outcome.chain_id),
-        "chain_id": outcome.chain_id,
-        "idempotency_key": outcome.idempotency_key,
-        "kind": "transaction",
-        "status": "signed",
-        "tx_hash": None,
-        "from": None,
-        "to": None,
-        "value_wei": None,
-        "reason": None,
-        "detail": None,
-    }
-    data |= _own_fields(outcome)
+    """Translate an outcome; the id of the event derives from that of the outcome.
+
+    The data has members of the transaction that ``GET …/transactions/{id}`` answers.
+    """
+    at_ms = min(outcome.decided_at_ms, _YEAR_9999_MS)
+    view = transaction_view(
+        None,
+        outcome,
+        chain_name(outcome.chain_id) or str(outcome.chain_id),
+        intent_id=outcome.intent,
+        created_at_ms=at_ms,
+        include_signed_tx=False,
+    )
+    members = view.model_dump(mode="json", by_alias=True)
+    data = {name: members[name] for name in DATA_MEMBERS}
     message_id = f"evt_{outcome.id.removeprefix('0x')}"
-    return WebhookEvent(message_id, _name(outcome), outcome.decided_at_ms, data)
-
-
-def rfc3339(at_ms: int) -> str:
-    """Return a time in UTC with milliseconds, such as ``2026-01-31T10:00:00.000Z``."""
-    at = _EPOCH + timedelta(milliseconds=min(at_ms, _YEAR_9999_MS))
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return WebhookEvent(message_id, _name(outcome), at_ms, data)
 
 
 def _name(outcome: AnyOutcome) -> str:
@@ -109,29 +115,3 @@ def _name(outcome: AnyOutcome) -> str:
     if isinstance(outcome, MessageSigned):
         return MESSAGE_SIGNED
     return TRANSACTION_REFUSED if outcome.kind is None else MESSAGE_REFUSED
-
-
-def _own_fields(outcome: AnyOutcome) -> dict[str, Any]:
-    """Return the fields that only one type of outcome has."""
-    if isinstance(outcome, TransactionSigned):
-        return {
-            "tx_hash": outcome.transaction_hash,
-            "from": outcome.sender,
-            "to": outcome.to,
-            "value_wei": str(outcome.value_wei),
-        }
-    if isinstance(outcome, MessageSigned):
-        return {"kind": outcome.kind, "from": outcome.sender}
-    return _refusal_fields(outcome)
-
-
-def _refusal_fields(outcome: IntentRejected) -> dict[str, Any]:
-    reverted = outcome.reason == Reason.SIMULATION_REVERTED
-    return {
-        "kind": outcome.kind or "transaction",
-        "status": "simulation_failed" if reverted else "refused",
-        "to": outcome.to,
-        "value_wei": None if outcome.value_wei is None else str(outcome.value_wei),
-        "reason": outcome.reason.value,
-        "detail": outcome.detail,
-    }

@@ -1,5 +1,6 @@
 """Bodies of webhooks."""
 
+import re
 from typing import Any
 
 import orjson
@@ -11,10 +12,11 @@ from schemas.reasons import Reason
 from sixgate.webhooks.errors import WebhookInvalidError
 from sixgate.webhooks.events import EVENT_NAMES, require_event_names, webhook_event
 from tests.harness.builders.models import values_of
+from tests.harness.builders.pages import DOCS
 
 FIELDS = {
-    "id", "agent_id", "chain", "chain_id", "idempotency_key", "kind", "status", "tx_hash", "from",
-    "to", "value_wei", "reason", "detail",
+    "id", "agent_id", "chain", "chain_id", "intent_type", "status", "tx_hash", "message_hash",
+    "from", "to", "value_wei", "reason", "detail",
 }  # fmt: skip
 
 
@@ -31,8 +33,11 @@ def test_a_signed_transaction_has_its_hash_and_never_its_bytes(outcome: Transact
     data = body["data"]
     assert body["type"] == "agent.transaction.signed"
     assert (data["id"], data["agent_id"]) == (outcome.intent, outcome.agent)
-    assert (data["tx_hash"], data["from"]) == (outcome.transaction_hash, outcome.sender)
-    assert (data["to"], data["value_wei"]) == (outcome.to, str(outcome.value_wei))
+    assert (data["tx_hash"], data["from"].lower()) == (outcome.transaction_hash, outcome.sender)
+    assert (data["to"] and data["to"].lower(), data["value_wei"]) == (
+        outcome.to,
+        str(outcome.value_wei),
+    )
     assert data["status"] == "signed"
     if outcome.raw_transaction and len(outcome.raw_transaction) > 64:
         assert outcome.raw_transaction not in str(body)
@@ -42,7 +47,9 @@ def test_a_signed_transaction_has_its_hash_and_never_its_bytes(outcome: Transact
 def test_a_signed_message_has_its_kind_and_never_its_signature(outcome: MessageSigned) -> None:
     body = body_of(outcome)
     assert body["type"] == "agent.message.signed"
-    assert (body["data"]["kind"], body["data"]["from"]) == (outcome.kind, outcome.sender)
+    data = body["data"]
+    assert (data["intent_type"], data["from"].lower()) == (outcome.kind, outcome.sender)
+    assert data["message_hash"] == outcome.signed_digest
     if outcome.message_signature and len(outcome.message_signature) > 64:
         assert outcome.message_signature not in str(body)
 
@@ -54,8 +61,8 @@ def test_a_refusal_has_its_reason_and_detail(outcome: IntentRejected) -> None:
     assert body["type"] == f"agent.{'transaction' if transaction else 'message'}.refused"
     data = body["data"]
     assert (data["reason"], data["detail"]) == (outcome.reason, outcome.detail)
-    reverted = outcome.reason == Reason.SIMULATION_REVERTED
-    assert data["status"] == ("simulation_failed" if reverted else "refused")
+    simulated = outcome.reason in (Reason.SIMULATION_REVERTED, Reason.SIMULATION_FAILED)
+    assert data["status"] == ("simulation_failed" if simulated else "refused")
     assert data["tx_hash"] is None
 
 
@@ -69,6 +76,11 @@ def test_an_outcome_has_the_same_id_and_bytes_every_time(outcome: TransactionSig
 @pytest.mark.parametrize("name", EVENT_NAMES)
 def test_a_documented_event_name_is_accepted(name: str) -> None:
     assert require_event_names([name, name]) == (name,)
+
+
+def test_the_page_lists_every_event_name() -> None:
+    rows = re.findall(r"^\| `([a-z.]+|\*)` \|", (DOCS / "webhooks.md").read_text(), re.MULTILINE)
+    assert set(rows) == set(EVENT_NAMES)
 
 
 @pytest.mark.parametrize("names", [[], ["agent.transaction.mined"], ["*", ""], ["AGENT.*"]])
