@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -14,6 +14,7 @@ from sixgate.answers.outcome_notifications import Notice, Watch
 from sixgate.answers.pending_records import Pending, names_of
 from sixgate.api import Json
 from sixgate.backends.ports import Backend
+from sixgate.embedded.log_files import LogFiles
 from sixgate.embedded.node import Node
 
 CHECK_S = 0.5
@@ -126,3 +127,10 @@ class _Read:
     def rows(self, query: str, parameters: Json) -> list[tuple[object, ...]]:
         """See ``Read.rows``."""
         return self.node.ledger_rows(query, parameters)
+
+    @contextmanager
+    def feed(self) -> Iterator[LogFiles]:
+        """See ``Read.feed``."""
+        folder, partitions = self.node.pipeline.parts.folder, self.registered.partitions
+        with closing(LogFiles(folder, partitions)) as files:
+            yield files

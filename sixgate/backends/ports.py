@@ -1,12 +1,13 @@
 """Ports of the HTTP API: the six things it needs of a pipeline, wherever that runs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from schemas.fields import Count, TimeMs
-from schemas.record import Outgoing
+from schemas.record import Outgoing, Record
+from schemas.topics import Topic
 from signer.registered import Registered
 from signer.vaults.register import VaultRegister
 from sixgate.api import Json
@@ -39,6 +40,22 @@ class Wait(Protocol):
         ...
 
 
+class LogFeed(Protocol):
+    """Records of the log's topics by position, for projections; any thread may call."""
+
+    def version(self) -> Hashable:
+        """Return a value that changes whenever the log has new records; must be cheap."""
+        ...
+
+    def partitions_of(self, topic: Topic) -> int:
+        """Return the number of partitions of a topic."""
+        ...
+
+    def read(self, topic: Topic, partition: int, offset: int, count_max: int) -> Sequence[Record]:
+        """Return up to ``count_max`` committed records of a partition from ``offset`` on."""
+        ...
+
+
 class Read(Protocol):
     """Reads what the pipeline's log says. Reads may lag behind it by a moment."""
 
@@ -66,6 +83,10 @@ class Read(Protocol):
 
     def rows(self, query: str, parameters: Json) -> list[tuple[object, ...]]:
         """Run a query of this program on the ledger, after it has caught up."""
+        ...
+
+    def feed(self) -> AbstractContextManager[LogFeed]:
+        """Lend a feed of the log, with connections of its own."""
         ...
 
 

@@ -73,6 +73,11 @@ class Folder:
         return self.path / "webhooks.db"
 
     @property
+    def reads(self) -> Path:
+        """The projection that the HTTP API reads; built again from the log when it is absent."""
+        return self.path / "reads.db"
+
+    @property
     def published(self) -> Path:
         """The marker that the organisation's pipeline runs on Kafka."""
         return self.path / "published"

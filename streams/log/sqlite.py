@@ -128,6 +128,11 @@ class SqliteLog:
         """Return a context that commits durably, or rolls back if its body raises."""
         return Transaction(self._db)
 
+    def data_version(self) -> int:
+        """Return a number that changes with every commit of another connection."""
+        version: int = self._rows("PRAGMA data_version", ())[0][0]
+        return version
+
     def close(self) -> None:
         """Close the connection."""
         self._db.close()

@@ -1,0 +1,43 @@
+"""Both log files of a data folder as one feed, for projections in the same process."""
+
+import threading
+from collections.abc import Sequence
+
+from schemas.record import Record
+from schemas.topics import Topic
+from sixgate.data_folder.folder import Folder
+from streams.log.pipeline import PipelineLog
+from streams.log.source import INBOX_TOPICS
+from streams.log.sqlite import SqliteLog
+
+
+class LogFiles:
+    """Implements ``LogFeed`` with one connection to each file; any thread may call."""
+
+    def __init__(self, folder: Folder, partitions: int) -> None:
+        self._lock = threading.Lock()
+        self._inbox = SqliteLog(folder.inbox, partitions)
+        self._pipeline = PipelineLog(folder.pipeline, partitions)
+
+    def version(self) -> tuple[int, int]:
+        """See ``LogFeed.version``."""
+        with self._lock:
+            return self._inbox.data_version(), self._pipeline.data_version()
+
+    def partitions_of(self, topic: Topic) -> int:
+        """See ``LogFeed.partitions_of``."""
+        return self._log(topic).partitions_of(topic)
+
+    def read(self, topic: Topic, partition: int, offset: int, count_max: int) -> Sequence[Record]:
+        """See ``LogFeed.read``."""
+        with self._lock:
+            return self._log(topic).read(topic, partition, offset, count_max)
+
+    def close(self) -> None:
+        """Close both connections."""
+        with self._lock:
+            self._inbox.close()
+            self._pipeline.close()
+
+    def _log(self, topic: Topic) -> SqliteLog:
+        return self._inbox if topic in INBOX_TOPICS else self._pipeline
