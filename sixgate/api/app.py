@@ -8,13 +8,23 @@ from starlette.routing import BaseRoute
 
 from sixgate.api import not_supported
 from sixgate.api.problems import install_handlers
-from sixgate.api.routes import agents, auth, chains, organisation, signing_keys, treasury, webhooks
+from sixgate.api.routes import (
+    agents,
+    auth,
+    chains,
+    organisation,
+    signing_keys,
+    transaction_reads,
+    treasury,
+    webhooks,
+)
 from sixgate.api.services import Services
 
 ROUTERS = (
     auth.router,
     agents.router,
     signing_keys.router,
+    transaction_reads.router,
     treasury.router,
     chains.router,
     organisation.router,

@@ -16,6 +16,7 @@ from sixgate.gateway.chain_names import ChainNames
 from sixgate.gateway.database import Database
 from sixgate.gateway.people import People
 from sixgate.gateway.tokens import Token, Tokens
+from sixgate.gateway.transactions import Transactions
 from sixgate.webhooks.service import Webhooks
 
 
@@ -35,6 +36,7 @@ class Services:
     chain_names: ChainNames
     api_keys: ApiKeys
     tokens: Tokens
+    transactions: Transactions
     org: Name
     account: Name
     webhooks: Webhooks
@@ -66,6 +68,9 @@ class Services:
         return None
 
 
-def services_of(request: Request) -> Services:
-    """Return the services of the application that serves a request."""
+async def services_of(request: Request) -> Services:
+    """Return the services of the application that serves a request.
+
+    It is async because the framework runs other dependencies in a thread.
+    """
     return cast(Services, request.app.state.services)

@@ -3,11 +3,12 @@
 import secrets
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 from argon2 import PasswordHasher
 
 from sixgate.api.services import Services
+from sixgate.api_error import ApiError
 from sixgate.backends.embedded import embedded_backend
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import DESK, GATEWAY, Folder, FolderError
@@ -21,6 +22,7 @@ from sixgate.gateway.chain_names import ChainNames
 from sixgate.gateway.database import Database
 from sixgate.gateway.people import People
 from sixgate.gateway.tokens import Tokens
+from sixgate.gateway.transactions import Transactions
 
 
 @contextmanager
@@ -41,8 +43,13 @@ def gateway_services(
     token_key = ensure_private_key(folder.key("tokens"))
     with (
         closing(Database(folder.gateway)) as database,
+        backend.read.feed() as feed,
+        closing(Transactions(folder.reads, feed, lambda: registered)) as transactions,
         running_webhooks(folder, node) as webhooks,
     ):
+        # Builds an absent projection. What takes longer goes on with the first reads.
+        with suppress(ApiError):
+            transactions.catch_up()
         yield Services(
             backend=backend,
             desk=LocalDesk(backend.administer, load_key_file(folder.key(DESK), DESK), wall_ms),
@@ -52,6 +59,7 @@ def gateway_services(
             chain_names=ChainNames(database),
             api_keys=ApiKeys(database, secrets.token_hex, hasher),
             tokens=Tokens(database, token_key, registered.org, secrets.token_hex),
+            transactions=transactions,
             org=registered.org,
             account=scope.accounts[0],
             webhooks=webhooks,

@@ -73,11 +73,11 @@ class Undecided(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """Which of an agent's transactions to list; None does not restrict."""
+    """Which of an agent's transactions to list; None and no keys do not restrict."""
 
     before: Place | None = None
     status: str | None = None
-    idempotency_key: str | None = None
+    idempotency_keys: tuple[str, ...] = ()
 
 
 class TransactionStore:
@@ -263,10 +263,12 @@ class Reader(NamedTuple):
         """Return an agent's transactions, newest first."""
         wheres = ["agent = ?", "visible = 1"]
         values: list[str | int] = [agent]
-        for column in ("status", "idempotency_key"):
-            if (wanted := getattr(filters, column)) is not None:
-                wheres.append(f"{column} = ?")
-                values.append(wanted)
+        if filters.status is not None:
+            wheres.append("status = ?")
+            values.append(filters.status)
+        if keys := filters.idempotency_keys:
+            wheres.append(f"idempotency_key IN ({', '.join('?' * len(keys))})")
+            values += keys
         if filters.before is not None:
             wheres.append(f"({_PLACE}) < (?, ?, ?)")
             values += filters.before

@@ -267,9 +267,9 @@ def test_status_and_key_restrict_a_list(rig: Rig) -> None:
     good, bad = rig.submit(rig.trader.signed("a"), rig.trader.signed("b", to=STRANGER))
     assert [reply["id"] for reply in rig.newest(status="refused")] == [bad]
     assert [reply["id"] for reply in rig.newest(status="sign_only")] == [good]
-    assert [reply["id"] for reply in rig.newest(idempotency_key="b")] == [bad]
+    assert [reply["id"] for reply in rig.newest(idempotency_keys=("x", "b"))] == [bad]
     assert rig.newest(status="'; DROP TABLE transactions; --") == []
-    assert rig.newest(idempotency_key="%") == []
+    assert rig.newest(idempotency_keys=("%",)) == []
 
 
 def test_key_leads_to_the_request_that_did_not_conflict(rig: Rig) -> None:

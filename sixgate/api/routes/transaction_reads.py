@@ -1,0 +1,98 @@
+"""``GET /v1/agents/{agent_id}/transactions``: an agent's transactions, read from a projection.
+
+The routes run on the event loop, because a read of a current projection takes some 20 µs and a
+thread costs more. Folding the log blocks, so it runs in a thread.
+"""
+
+import asyncio
+import re
+from typing import Annotated, Any, Literal
+
+import orjson
+from fastapi import APIRouter, Query, Response
+
+from sixgate.api.callers import AgentOrPerson, ServicesOf
+from sixgate.api.models.transactions import TransactionList, TransactionReply, TransactionStatus
+from sixgate.api.pages import CursorQuery, LimitQuery
+from sixgate.api.problems import invalid, not_found
+from sixgate.api.services import Services
+from sixgate.gateway.transaction_store import Filter, Place
+
+router = APIRouter(prefix="/v1/agents/{agent_id}/transactions", tags=["transactions"])
+SignedQuery = Annotated[
+    bool, Query(description="Include `signed_tx` and `signature`, which reads leave out.")
+]
+StatusQuery = Annotated[
+    TransactionStatus | Literal["broadcast", "awaiting_approval"] | None,
+    Query(description="Only transactions with this status."),
+]
+KeyQuery = Annotated[
+    str | None,
+    Query(max_length=256, description="Only transactions submitted with this idempotency key."),
+]
+_CURSOR = re.compile(r"([0-9]{1,16})\.([0-9]{1,16})\.([0-9]{1,9})", re.ASCII)
+
+
+@router.get("", response_model=TransactionList)
+async def list_transactions(  # noqa: PLR0913 - the documented parameters
+    agent_id: str,
+    _caller: AgentOrPerson,
+    services: ServicesOf,
+    *,
+    include_signed_tx: SignedQuery = False,
+    limit: LimitQuery = 1000,
+    cursor: CursorQuery = None,
+    status: StatusQuery = None,
+    idempotency_key: KeyQuery = None,
+) -> Response:
+    """List an agent's transactions and signed messages, newest first."""
+    _check_agent(services, agent_id)
+    keys = (idempotency_key,) if idempotency_key is not None else ()
+    filters = Filter(_place(cursor), status, keys)
+    await _catch_up(services)
+    page = services.transactions.newest(
+        agent_id, limit, filters, include_signed_tx=include_signed_tx
+    )
+    next_cursor = None if page.next is None else ".".join(map(str, page.next))
+    return _json({"transactions": page.replies, "next_cursor": next_cursor})
+
+
+@router.get("/{tx_id}", response_model=TransactionReply)
+async def get_transaction(
+    agent_id: str,
+    tx_id: str,
+    _caller: AgentOrPerson,
+    services: ServicesOf,
+    *,
+    include_signed_tx: SignedQuery = False,
+) -> Response:
+    """Return one transaction, by its id or its transaction hash."""
+    await _catch_up(services)
+    found = services.transactions.reply(agent_id, tx_id, include_signed_tx=include_signed_tx)
+    if found is None:
+        raise not_found("transaction", tx_id)
+    return _json(found)
+
+
+async def _catch_up(services: Services) -> None:
+    if not services.transactions.is_current():
+        await asyncio.to_thread(services.transactions.catch_up)
+
+
+def _check_agent(services: Services, agent_id: str) -> None:
+    """Raise a 404 problem for an unknown agent; a deleted one keeps its transactions."""
+    if agent_id not in services.backend.read.registered.agents:
+        raise not_found("agent", agent_id)
+
+
+def _place(cursor: str | None) -> Place | None:
+    if cursor is None:
+        return None
+    found = _CURSOR.fullmatch(cursor)
+    if found is None:
+        raise invalid({"cursor": "is not a next_cursor of this list"})
+    return Place(*map(int, found.groups()))
+
+
+def _json(members: dict[str, Any]) -> Response:
+    return Response(orjson.dumps(members), media_type="application/json")
