@@ -1,10 +1,12 @@
 """The HTTP API as one ASGI application; every route needs only ``Services``."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import cast
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 
 from sixgate.api import not_supported
 from sixgate.api.problems import install_handlers
@@ -50,6 +52,23 @@ def create_app(services: Services) -> FastAPI:
     # The first match counts, so ``agents/me`` must precede ``agents/{agent_id}``.
     app.router.routes.extend(sorted(routes, key=_specificity))
     return app
+
+
+def add_mcp(app: FastAPI) -> None:
+    """Serve MCP at ``/mcp``: its tools call this application with the caller's bearer."""
+    import httpx
+
+    from sixgate.mcp.http import McpEndpoint
+
+    endpoint = McpEndpoint(httpx.ASGITransport(app), "http://sixgate")
+
+    @asynccontextmanager
+    async def running(_app: object) -> AsyncIterator[None]:
+        async with endpoint.running():
+            yield
+
+    app.router.routes.append(Route("/mcp", endpoint))
+    app.router.lifespan_context = running
 
 
 def _specificity(route: BaseRoute) -> list[int]:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,6 +27,9 @@ from sixgate.clocks import wall_ms
 from sixgate.data_folder.creation import Founding, create
 from sixgate.data_folder.folder import ADMIN, Folder, FolderBusyError
 from sixgate.errors import SettingsError
+
+if TYPE_CHECKING:  # slow to import
+    from sixgate.embedded.node import Node
 
 OWNERSHIP_TIMEOUT_S = 30.0
 RETRY_S = 0.05
@@ -82,7 +85,18 @@ def init(
         out.print(safe(line), soft_wrap=True)
 
 
-def up(*, data: Data = DATA_DEFAULT) -> None:
+def up(
+    *,
+    http: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            show_default="no HTTP",
+            help="Serve the HTTP API and MCP at this address.",
+        ),
+    ] = None,
+    data: Data = DATA_DEFAULT,
+) -> None:
     """Run the pipeline until SIGTERM or Ctrl-C; other commands connect to it."""
     if config_file() is not None:
         fail_usage(
@@ -101,12 +115,32 @@ def up(*, data: Data = DATA_DEFAULT) -> None:
 
     with _stop_signal() as stop, folder.up_lock(), ExitStack() as owning:
         if _take_ownership(folder, stop, owning):
-            with running(folder) as node, serving(folder, node):
-                notices().print(
-                    f"Serving {data} at {folder.socket}; stop with Ctrl-C.", highlight=False
-                )
+            with ExitStack() as stack:
+                node = stack.enter_context(running(folder))
+                stack.enter_context(serving(folder, node))
+                urls = stack.enter_context(_http_api(folder, node, http))
+                where = " and ".join([str(folder.socket), *urls])
+                notices().print(f"Serving {data} at {where}; stop with Ctrl-C.", highlight=False)
                 node.wait(stop)
     notices().print("Stopped cleanly.", highlight=False)
+
+
+@contextmanager
+def _http_api(folder: Folder, node: "Node", http: str | None) -> "Iterator[tuple[str, ...]]":
+    """Serve the HTTP API if an address is given; yield its URLs."""
+    if http is None:
+        yield ()
+        return
+    from sixgate.embedded.http_api import EmbeddedApiSettings, serving_api
+    from sixgate.settings.loading import load
+
+    host, _, port = http.rpartition(":")
+    if not host or not port.isdecimal():
+        fail_usage(f"--http {http!a} is no address: give HOST:PORT, such as 127.0.0.1:8600")
+    settings = load(EmbeddedApiSettings, None).api
+    here = settings.model_copy(update={"host": host.strip("[]"), "port": int(port)})
+    with serving_api(folder, node, here) as address:
+        yield address.urls
 
 
 def _log_level() -> str:

@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 
 from argon2 import PasswordHasher
+from pydantic_settings import BaseSettings
 
+from sixgate.api.app import add_mcp, create_app
+from sixgate.api.listeners import Address, Listen, Tcp
+from sixgate.api.server import serving
 from sixgate.api.services import Services
 from sixgate.api_error import ApiError
 from sixgate.backends.embedded import embedded_backend
@@ -23,6 +27,31 @@ from sixgate.gateway.database import Database
 from sixgate.gateway.people import People
 from sixgate.gateway.tokens import Tokens
 from sixgate.gateway.transactions import Transactions
+from sixgate.settings.api import ApiSettings
+from sixgate.settings.loading import FROM_ENVIRONMENT
+
+
+class EmbeddedApiSettings(BaseSettings):
+    """Settings of the HTTP API of a data folder; they come from the environment only."""
+
+    model_config = FROM_ENVIRONMENT
+
+    api: ApiSettings = ApiSettings()
+
+
+@contextmanager
+def serving_api(folder: Folder, node: Node, settings: ApiSettings) -> Iterator[Address]:
+    """Serve the HTTP API of a folder, with MCP at ``/mcp``, until the block ends.
+
+    Raises ``FolderError`` if it was never set up, and ``SettingsError`` if it cannot listen.
+    """
+    tls = settings.tls.context("[api]") if settings.tls else None
+    tcp = Tcp(host=settings.host, port=settings.port, tls=tls, insecure_dev=settings.insecure_dev)
+    with gateway_services(folder, node) as services:
+        app = create_app(services)
+        add_mcp(app)
+        with serving(app, Listen(tcp=(tcp,)), settings.limits) as address:
+            yield address
 
 
 @contextmanager

@@ -1,0 +1,26 @@
+"""Settings of the HTTP API: ``[api]``."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from sixgate.api.limits import Limits
+from sixgate.api.tls import ServerTls
+from sixgate.settings.section import Section
+
+WAIT_S_MAX = 20.0
+"""The documented client gives up after 30 seconds."""
+
+
+class ApiSettings(Section):
+    """Listen address, TLS and limits. Beyond loopback it requires TLS, unless ``insecure_dev``.
+
+    A submission is answered with its outcome, or as pending after ``wait_s_max``.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8600
+    tls: ServerTls | None = None
+    insecure_dev: bool = False
+    wait_s_max: Annotated[float, Field(gt=0, le=WAIT_S_MAX)] = WAIT_S_MAX
+    limits: Limits = Limits()
