@@ -220,6 +220,21 @@ def test_a_slow_loris_is_cut_off_at_the_deadline_of_the_whole_delivery(
         ended.set()
 
 
+def test_a_slow_loris_within_tls_is_cut_off_too(tmp_path: Path) -> None:
+    ended = threading.Event()
+
+    def trickle(client: socket.socket, _request: Received) -> None:
+        client.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+        while not ended.wait(TIMEOUT_S / 20):
+            client.sendall(b"a")
+
+    server, tls = tls_contexts(tmp_path / "ca", ["hook.example"])
+    rig = Rig(tmp_path, tls=tls, timeout_s=TIMEOUT_S)
+    with receiving(trickle, server) as receiver:
+        assert "in time" in failure_of(rig, receiver.url("hook.example"))
+        ended.set()
+
+
 def test_a_receiver_that_never_answers_or_never_greets_is_a_failure(tmp_path: Path) -> None:
     released = threading.Event()
 

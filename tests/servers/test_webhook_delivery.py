@@ -4,12 +4,14 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 from standardwebhooks.webhooks import Webhook
 
 from sixgate.clocks import wall_ms
+from sixgate.webhooks.destinations import DestinationRules
 from sixgate.webhooks.errors import WebhookInvalidError, WebhookLimitError
 from sixgate.webhooks.events import MESSAGE_SIGNED, TRANSACTION_REFUSED, TRANSACTION_SIGNED
 from sixgate.webhooks.retries import GIVE_UP_MS
@@ -58,6 +60,16 @@ def test_a_delivery_over_tls_is_verified_by_the_official_library(tmp_path: Path)
     assert request.headers["host"] == f"hook.example:{receiver.port}"
     assert request.headers["content-type"] == "application/json"
     assert receiver.server_names == ["hook.example"]
+
+
+def test_the_next_checked_address_is_used_if_one_refuses_the_connection(tmp_path: Path) -> None:
+    rules = DestinationRules((ip_network("127.0.0.0/8"),))
+    rig = Rig(tmp_path, rules, lambda _host, _port: ["127.0.0.9", "127.0.0.1"])
+    with receiving(always(ACCEPTED)) as receiver, closing(rig.store):
+        rig.create(receiver.url("hook.example"))
+        rig.source.add()
+        rig.run()
+        assert ids(receiver.received) == ["evt_1"]
 
 
 def test_events_arrive_in_order_and_a_failed_one_again_with_its_id_and_body(rig: Rig) -> None:
