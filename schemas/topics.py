@@ -31,6 +31,7 @@ class Topic(StrEnum):
     HEADS = "ledger.heads"
     AUDIT = "audit"
     RELEASES = "releases"
+    API_CALLS = "api.calls"
 
 
 class Principal(StrEnum):
@@ -43,6 +44,7 @@ class Principal(StrEnum):
     REGISTRAR = "registrar"
     RELEASE = "release"
     CUSTODY = "custody"
+    GATEWAY = "gateway"
     OPERATORS = "operators"
     CONSUMERS = "consumers"
 
@@ -85,12 +87,15 @@ _CONSUMERS = frozenset({Principal.CONSUMERS})
 _REGISTRAR = frozenset({Principal.REGISTRAR})
 _RELEASE = frozenset({Principal.RELEASE})
 _CUSTODY = frozenset({Principal.CUSTODY})
+_GATEWAY = frozenset({Principal.GATEWAY})
 PROCESSES = _GATES | _SIGNER | _LEDGER | _REGISTRAR | _RELEASE | _CUSTODY
 _REGISTRY_READERS = _REGISTRAR | _GATES | _SIGNER | _CUSTODY
 
 TOPICS: dict[Topic, TopicSpec] = {
-    Topic.SUBMITTED: TopicSpec(_PRODUCERS | _OPERATORS, _GATES, 7 * DAY_MS, SUBMITTED_BYTES_MAX),
-    Topic.UNATTRIBUTED: TopicSpec(_GATES, _OPERATORS | _CONSUMERS, 7 * DAY_MS, keyed=False),
+    Topic.SUBMITTED: TopicSpec(
+        _PRODUCERS | _OPERATORS | _GATEWAY, _GATES, 7 * DAY_MS, SUBMITTED_BYTES_MAX
+    ),
+    Topic.UNATTRIBUTED: TopicSpec(_GATES, _OPERATORS, 7 * DAY_MS, keyed=False),
     Topic.ADMITTED: TopicSpec(_GATES, _GATES, 7 * DAY_MS),
     Topic.ALLOWLISTED: TopicSpec(_GATES, _GATES, 7 * DAY_MS),
     Topic.CAPPED: TopicSpec(_GATES, _GATES, 7 * DAY_MS),
@@ -119,4 +124,5 @@ TOPICS: dict[Topic, TopicSpec] = {
     ),
     Topic.AUDIT: TopicSpec(_GATES | _SIGNER | _CUSTODY, _OPERATORS, 90 * DAY_MS, keyed=False),
     Topic.RELEASES: TopicSpec(_RELEASE, _OPERATORS, 90 * DAY_MS, keyed=False),
+    Topic.API_CALLS: TopicSpec(_GATEWAY, _OPERATORS, 90 * DAY_MS, keyed=False),
 }

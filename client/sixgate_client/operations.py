@@ -91,11 +91,13 @@ def sign_message(
     message: str,
     *,
     chain: str = "ethereum",
+    idempotency_key: str | None = None,
     agent_id: str | None = None,
 ) -> Operation[MessageSignature]:
-    """Sign a message (EIP-191); sent once, because the server takes no key here."""
+    """Sign a message (EIP-191)."""
     body = {"intent_type": "personal_sign", "chain": chain, "message": message}
-    found = yield from _post(session, agent_id, "sign", body)
+    key = idempotency_key or session.new_key()
+    found = yield from _post(session, agent_id, "sign", body, key)
     return cast(MessageSignature, found)
 
 
@@ -104,11 +106,13 @@ def sign_typed_data(
     typed_data: Json,
     *,
     chain: str = "ethereum",
+    idempotency_key: str | None = None,
     agent_id: str | None = None,
 ) -> Operation[MessageSignature]:
-    """Sign typed data (EIP-712); sent once."""
+    """Sign typed data (EIP-712)."""
     body = {"intent_type": "typed_data", "chain": chain, "typed_data": typed_data}
-    found = yield from _post(session, agent_id, "sign", body)
+    key = idempotency_key or session.new_key()
+    found = yield from _post(session, agent_id, "sign", body, key)
     return cast(MessageSignature, found)
 
 

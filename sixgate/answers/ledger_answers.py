@@ -10,6 +10,7 @@ from schemas.canonical import MalformedError, canonical_bytes
 from schemas.dsse import Envelope
 from schemas.heads import LedgerHead
 from signer.custody.atomic_write import atomic_file
+from sixgate.answers.audit_queries import AuditQueries
 from sixgate.answers.intent_queries import IntentQueries
 from sixgate.answers.plain_rows import plain
 from sixgate.answers.progress_stream import Progress, stream_progress
@@ -27,7 +28,8 @@ from streams.ledger.verified_outcomes import SignerKeys, VerifiedOutcomes
 class LedgerAnswers:
     """Answers from one migrated ledger; any thread may call.
 
-    ``intents`` holds the queries about intents, ``outcomes`` the verified outcomes.
+    ``intents`` has the queries about intents, ``audit`` those about who did what, ``outcomes``
+    the verified outcomes.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class LedgerAnswers:
         self._ledger_key = ledger_key
         self.table = LedgerTable(clickhouse, org)
         self.outcomes = VerifiedOutcomes(clickhouse, signer_keys)
+        self.audit = AuditQueries(clickhouse, self.table)
         self.intents = IntentQueries(clickhouse, self.outcomes.is_verified)
 
     def head(self, newest: Envelope | None) -> Json:

@@ -12,6 +12,7 @@ from sixgate.api import not_supported
 from sixgate.api.problems import install_handlers
 from sixgate.api.routes import (
     agents,
+    audit,
     auth,
     chains,
     organisation,
@@ -31,6 +32,7 @@ ROUTERS = (
     chains.router,
     organisation.router,
     webhooks.router,
+    audit.router,
     not_supported.router,
 )
 
@@ -56,9 +58,11 @@ def create_app(services: Services) -> FastAPI:
 
 def add_mcp(app: FastAPI) -> None:
     """Serve MCP at ``/mcp``: its tools call this application with the caller's bearer."""
-    from sixgate.mcp.http import McpEndpoint, in_process
+    import httpx
 
-    endpoint = McpEndpoint(in_process(app), "http://sixgate")
+    from sixgate.mcp.http import McpEndpoint
+
+    endpoint = McpEndpoint(httpx.ASGITransport(app), "http://sixgate")
 
     @asynccontextmanager
     async def running(_app: object) -> AsyncIterator[None]:

@@ -2,15 +2,14 @@
 
 1. Read the bearer token and verify it.
 2. Check that the API key it was exchanged for still exists, and that its owner is still active.
-3. Count the request against the rate of its owner.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
 
-from sixgate.api.limits import check_rate
 from sixgate.api.problems import Problem, forbidden, not_found
 from sixgate.api.services import Services, services_of
 from sixgate.gateway.api_keys import OwnerKind
@@ -61,10 +60,7 @@ async def authenticated(request: Request, services: ServicesOf) -> Caller:
     # 2.
     if problem := services.credential_problem(token):
         raise unauthorized(problem)
-    caller = Caller(token.owner_kind, token.owner, token, client_ip(request))
-    # 3.
-    check_rate(request.scope, caller.actor)
-    return caller
+    return Caller(token.owner_kind, token.owner, token, client_ip(request))
 
 
 AnyCaller = Annotated[Caller, Depends(authenticated)]
@@ -97,6 +93,17 @@ async def agent_or_person(agent_id: str, caller: AnyCaller) -> Caller:
     if caller.kind == "agent" and caller.id != agent_id:
         raise not_found("agent", agent_id)
     return caller
+
+
+def record(
+    services: Services,
+    caller: Caller,
+    action: str,
+    resource: str,
+    details: Mapping[str, object] | None = None,
+) -> None:
+    """Record a call with its caller and address, durable on return; ``details`` hold no secret."""
+    services.calls.record(caller.actor, caller.client_ip, action, resource, details)
 
 
 PersonCaller = Annotated[Caller, Depends(person)]

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from time import perf_counter
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
@@ -23,7 +23,6 @@ Seconds: TypeAlias = Annotated[float, Field(gt=0, le=3_600)]
 KIB = 1024
 LOGGED_PATH_MAX = 200
 _BUSY_RETRY_S = 1
-_CHECK_PRINCIPAL = "sixgate.check_principal"
 _LOG = logging.getLogger("sixgate.http")
 
 INTERNAL = Refusal(
@@ -65,8 +64,7 @@ class LimitedApp:
     """ASGI middleware: bounds requests, adds security headers, answers failures as problems.
 
     ``now_ms`` is a monotonic clock. The application finds the client's address in
-    ``scope["sixgate.client_ip"]``, and calls ``check_rate`` for the principal that it
-    authenticated.
+    ``scope["sixgate.client_ip"]``.
     """
 
     def __init__(self, app: App, limits: Limits, now_ms: Callable[[], int]) -> None:
@@ -74,7 +72,6 @@ class LimitedApp:
         self._limits = limits
         self._now_ms = now_ms
         self._rate = RateLimit(limits.ip_rate)
-        self._principal_rate = RateLimit(limits.principal_rate)
         self._pending = 0
         self.start_error: Exception | None = None
 
@@ -86,7 +83,6 @@ class LimitedApp:
         began_s = perf_counter()
         ip = client_ip(scope, self._limits.trusted_proxies)
         scope["sixgate.client_ip"] = ip
-        scope[_CHECK_PRINCIPAL] = self._check_principal
         limit = self._limits.body_bytes_max_of(scope["path"])
         exchange = Exchange(receive, send, limit, tls=scope["scheme"] == "https")
         refusal = self._refusal(scope, ip, limit)
@@ -98,12 +94,6 @@ class LimitedApp:
             elapsed_ms = round((perf_counter() - began_s) * 1000)
             facts = {"status": exchange.status, "elapsed_ms": elapsed_ms, "client": ip}
             _LOG.debug("http.request", extra=_named(scope) | facts)
-
-    def _check_principal(self, principal: str) -> None:
-        if wait_ms := self._principal_rate.take(principal, self._now_ms()):
-            refusal = too_many_requests(wait_ms, f"{principal} sent too many requests")
-            headers = {"Retry-After": str(refusal.retry_after_s)}
-            raise Problem(refusal.status, refusal.code, refusal.detail, headers=headers)
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -146,13 +136,15 @@ class LimitedApp:
             self._pending -= 1
 
 
-def check_rate(scope: Mapping[str, Any], principal: str) -> None:
+def check_rate(limit: RateLimit, principal: str, now_ms: int) -> None:
     """Count a request of an agent or person; raise the 429 problem if it is over its rate.
 
-    Without the middleware, as in tests of the application alone, there is no limit.
+    ``now_ms`` is a monotonic clock.
     """
-    if check := scope.get(_CHECK_PRINCIPAL):
-        check(principal)
+    if wait_ms := limit.take(principal, now_ms):
+        refusal = too_many_requests(wait_ms, f"{principal} sent too many requests")
+        headers = {"Retry-After": str(refusal.retry_after_s)}
+        raise Problem(refusal.status, refusal.code, refusal.detail, headers=headers)
 
 
 def too_many_requests(wait_ms: int, sentence: str) -> Refusal:

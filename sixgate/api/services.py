@@ -12,6 +12,7 @@ from sixgate.backends.ports import Backend
 from sixgate.desk.desk import Desk
 from sixgate.gateway.agents import Agents
 from sixgate.gateway.api_keys import ApiKeys
+from sixgate.gateway.calls import Calls
 from sixgate.gateway.chain_names import ChainNames
 from sixgate.gateway.database import Database
 from sixgate.gateway.people import People
@@ -30,6 +31,7 @@ class Services:
 
     backend: Backend
     desk: Desk
+    calls: Calls
     database: Database
     people: People
     agents: Agents

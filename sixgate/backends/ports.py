@@ -10,6 +10,7 @@ from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from signer.registered import Registered
 from signer.vaults.register import VaultRegister
+from sixgate.answers.audit_queries import AuditQueries
 from sixgate.api import Json
 
 
@@ -147,6 +148,10 @@ class Evidence(Protocol):
 
     def export(self, path: str, *, form: str, since_ms: TimeMs, until_ms: TimeMs) -> Iterator[Json]:
         """See ``Api.export``."""
+        ...
+
+    def audit(self) -> AuditQueries:
+        """Return the queries about who did what, on a ledger that has caught up."""
         ...
 
     def sql(self, query: str) -> Json:

@@ -53,6 +53,7 @@ COMMANDS: dict[Principal, tuple[str, ...]] = {
         "vaults show",
     ),
     Principal.CONSUMERS: (),
+    Principal.GATEWAY: (),
 }
 """Commands or groups by identity. Others do not use Kafka, except ``topics`` (ADMINISTRATOR)."""
 ADMINISTRATOR = "an administrator of the brokers"

@@ -22,6 +22,7 @@ from sixgate.embedded.node import Node
 from sixgate.embedded.webhooks import running_webhooks
 from sixgate.gateway.agents import Agents
 from sixgate.gateway.api_keys import ApiKeys
+from sixgate.gateway.calls import Calls
 from sixgate.gateway.chain_names import ChainNames
 from sixgate.gateway.database import Database
 from sixgate.gateway.people import People
@@ -69,6 +70,7 @@ def gateway_services(
             f"{folder.path} has no people who may use the HTTP API: run sixgate people add NAME"
         )
     backend = embedded_backend(node)
+    gateway_key = load_key_file(folder.key(GATEWAY), GATEWAY)
     token_key = ensure_private_key(folder.key("tokens"))
     with (
         closing(Database(folder.gateway)) as database,
@@ -82,6 +84,7 @@ def gateway_services(
         yield Services(
             backend=backend,
             desk=LocalDesk(backend.administer, load_key_file(folder.key(DESK), DESK), wall_ms),
+            calls=Calls(backend.submit, gateway_key, registered.org, wall_ms, secrets.token_hex),
             database=database,
             people=People(database),
             agents=Agents(database),
@@ -92,7 +95,7 @@ def gateway_services(
             org=registered.org,
             account=scope.accounts[0],
             webhooks=webhooks,
-            gateway_key=load_key_file(folder.key(GATEWAY), GATEWAY),
+            gateway_key=gateway_key,
             now_ms=wall_ms,
             random_hex=secrets.token_hex,
             new_id=lambda: str(uuid.uuid4()),

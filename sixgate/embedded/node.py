@@ -12,6 +12,7 @@ from schemas.fields import Count, TimeMs
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from sixgate.answers import snapshot
+from sixgate.answers.audit_queries import AuditQueries
 from sixgate.answers.outcome_notifications import NoticeQueue, OutcomeNotifications, Watch
 from sixgate.answers.pending_records import Pending, names_of
 from sixgate.answers.signed_feed import SignedFeed
@@ -167,6 +168,11 @@ class Node:
         """See ``Api.export``."""
         self.settle()
         yield from self._ledger.answers.export(Path(path), form, since_ms, until_ms)
+
+    def audit(self) -> AuditQueries:
+        """Return the audit queries of the ledger, which has caught up."""
+        self.settle()
+        return self._ledger.answers.audit
 
     def ledger_rows(self, query: str, parameters: Json) -> list[tuple[object, ...]]:
         """Run a query of this program on the ledger, after it has caught up."""

@@ -6,7 +6,7 @@ from schemas.record import PartitionId, Record
 from schemas.topics import TOPICS, Topic
 from streams.log.sqlite import SqliteLog
 
-INBOX_TOPICS = frozenset({Topic.SUBMITTED, Topic.REGISTRY, Topic.KEY_REQUESTS})
+INBOX_TOPICS = frozenset({Topic.SUBMITTED, Topic.REGISTRY, Topic.KEY_REQUESTS, Topic.API_CALLS})
 
 
 class LogSource:

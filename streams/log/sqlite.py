@@ -47,6 +47,7 @@ _NUMBER = {
     Topic.AUDIT: 15,
     Topic.BOOTS: 16,
     Topic.RELEASES: 17,
+    Topic.API_CALLS: 18,
 }
 _CREATE = """
 CREATE TABLE records (

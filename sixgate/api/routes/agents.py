@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 
 from schemas.policy import Policy
 from schemas.registry import AgentSet, Entry, PolicySet
-from sixgate.api.callers import AgentOrPerson, AnyCaller, PersonCaller, ServicesOf
+from sixgate.api.callers import AgentOrPerson, AnyCaller, PersonCaller, ServicesOf, record
 from sixgate.api.models import agents as models
 from sixgate.api.models.base import time_ms
 from sixgate.api.pages import CursorQuery, LimitQuery, page_of
@@ -55,6 +55,7 @@ def create(
     # 3.
     expires_at_ms = time_ms(request.api_key_expires_at)
     issued = services.api_keys.issue("agent", agent_id, now_ms=now_ms, expires_at_ms=expires_at_ms)
+    record(services, caller, "agent.create", f"agent:{agent_id}", request.model_dump())
     reply = agent_reply(services, entry)
     return models.NewAgentReply(**reply.model_dump(), agent=reply, api_key=issued.text)
 
@@ -91,7 +92,7 @@ def get(agent_id: str, _caller: AgentOrPerson, services: ServicesOf) -> models.A
 
 @router.patch("/{agent_id}")
 def update(
-    agent_id: str, request: models.AgentUpdate, _caller: PersonCaller, services: ServicesOf
+    agent_id: str, request: models.AgentUpdate, caller: PersonCaller, services: ServicesOf
 ) -> models.AgentReply:
     """Change an agent's guardrails, switches or description."""
     before, details = _administered(services, agent_id)
@@ -108,11 +109,12 @@ def update(
     # If the process ends here, limits have changed and descriptions have not.
     services.desk.register(entries)
     services.agents.put(_described(details, given))
+    record(services, caller, "agent.update", f"agent:{agent_id}", given)
     return agent_reply(services, _known(services, agent_id))
 
 
 @router.delete("/{agent_id}", status_code=204)
-def delete(agent_id: str, _caller: PersonCaller, services: ServicesOf) -> Response:
+def delete(agent_id: str, caller: PersonCaller, services: ServicesOf) -> Response:
     """Delete an agent: it is deactivated, its API keys and tokens end, its events remain."""
     before, _ = _administered(services, agent_id)
     # 1. From here on nothing that the agent submitted is signed.
@@ -121,16 +123,18 @@ def delete(agent_id: str, _caller: PersonCaller, services: ServicesOf) -> Respon
     # 2. If the process ends before this, the agent is listed as inactive; delete it again.
     services.api_keys.delete_of("agent", agent_id)
     services.agents.delete(agent_id)
+    record(services, caller, "agent.delete", f"agent:{agent_id}")
     return Response(status_code=204)
 
 
 @router.post("/{agent_id}/rotate-key")
-def rotate_key(agent_id: str, _caller: PersonCaller, services: ServicesOf) -> models.NewAgentKey:
+def rotate_key(agent_id: str, caller: PersonCaller, services: ServicesOf) -> models.NewAgentKey:
     """Replace an agent's API keys by a new one; the former keys and their tokens end."""
     _administered(services, agent_id)
     # 1. If the process ends here, the agent has no key; rotate again.
     services.api_keys.delete_of("agent", agent_id)
     issued = services.api_keys.issue("agent", agent_id, now_ms=services.now_ms())
+    record(services, caller, "agent.key_rotate", f"agent:{agent_id}")
     return models.NewAgentKey(
         api_key=issued.text, api_key_prefix=issued.key.prefix, expires_at=None
     )

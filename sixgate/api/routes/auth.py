@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from sixgate.api.callers import AnyCaller, PersonCaller, ServicesOf, unauthorized
+from sixgate.api.callers import AnyCaller, PersonCaller, ServicesOf, record, unauthorized
 from sixgate.api.models import auth as models
 from sixgate.api.models.base import time_ms, timestamp
 from sixgate.api.problems import not_found
@@ -59,6 +59,7 @@ def refresh(caller: AnyCaller, services: ServicesOf) -> models.TokenReply:
 def revoke(caller: AnyCaller, services: ServicesOf) -> Response:
     """Revoke the access token of this request."""
     services.tokens.revoke(caller.token)
+    record(services, caller, "auth.token_revoke", caller.actor)
     return Response(status_code=204)
 
 
@@ -91,6 +92,7 @@ def create_api_key(
         now_ms=services.now_ms(),
         expires_at_ms=time_ms(request.expires_at),
     )
+    record(services, caller, "api_key.create", f"api_key:{issued.key.id}", {"name": request.name})
     return models.NewApiKey(key=_entry(issued.key), api_key=issued.text)
 
 
@@ -107,6 +109,7 @@ def delete_api_key(key_id: str, caller: PersonCaller, services: ServicesOf) -> R
     if key_id not in {key.id for key in services.api_keys.owned_by("person", caller.id)}:
         raise not_found("API key", key_id)
     services.api_keys.delete(key_id)
+    record(services, caller, "api_key.delete", f"api_key:{key_id}")
     return Response(status_code=204)
 
 

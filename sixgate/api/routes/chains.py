@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from schemas.canonical import malformed
 from schemas.registry import ChainRemoved, ChainSet
-from sixgate.api.callers import AnyCaller, PersonCaller, ServicesOf
+from sixgate.api.callers import AnyCaller, PersonCaller, ServicesOf, record
 from sixgate.api.models import chains as models
 from sixgate.api.problems import Problem, invalid, not_found
 from sixgate.api.services import Services
@@ -41,7 +41,7 @@ def get(identifier: str, _caller: AnyCaller, services: ServicesOf) -> models.Cha
 
 @router.post("/admin/chains", status_code=201)
 def create(
-    request: models.NewChainRequest, _caller: PersonCaller, services: ServicesOf
+    request: models.NewChainRequest, caller: PersonCaller, services: ServicesOf
 ) -> models.ChainReply:
     """Register a chain."""
     registered = services.backend.read.registered
@@ -52,12 +52,13 @@ def create(
     entry = _entry({}, request.model_dump())
     services.desk.register([entry])
     _put_display_name(services, entry.chain_id, request.display_name)
+    record(services, caller, "chain.create", f"chain:{entry.chain_id}", {"name": entry.name})
     return _reply(services, entry)
 
 
 @router.put("/admin/chains/{identifier}")
 def update(
-    identifier: str, request: models.ChainUpdate, _caller: PersonCaller, services: ServicesOf
+    identifier: str, request: models.ChainUpdate, caller: PersonCaller, services: ServicesOf
 ) -> models.ChainReply:
     """Change a chain; its chain id cannot change."""
     before = _found(services, identifier)
@@ -65,13 +66,17 @@ def update(
     if entry != before:
         services.desk.register([entry])
     _put_display_name(services, entry.chain_id, request.display_name)
+    changed = sorted(request.model_fields_set)
+    record(services, caller, "chain.update", f"chain:{entry.chain_id}", {"changed": changed})
     return _reply(services, entry)
 
 
 @router.delete("/admin/chains/{identifier}", status_code=204)
-def remove(identifier: str, _caller: PersonCaller, services: ServicesOf) -> Response:
+def remove(identifier: str, caller: PersonCaller, services: ServicesOf) -> Response:
     """Remove a chain: intents on it are refused from then on."""
-    services.desk.register([ChainRemoved(chain_id=_found(services, identifier).chain_id)])
+    chain_id = _found(services, identifier).chain_id
+    services.desk.register([ChainRemoved(chain_id=chain_id)])
+    record(services, caller, "chain.delete", f"chain:{chain_id}")
     return Response(status_code=204)
 
 

@@ -4,10 +4,11 @@ from fastapi import APIRouter
 
 from schemas.registry import SettingSet
 from signer.settings import Settings, as_entries
-from sixgate.api.callers import AnyCaller, PersonCaller, ServicesOf
+from sixgate.api.callers import AnyCaller, Caller, PersonCaller, ServicesOf, record
 from sixgate.api.models import chains as models
 from sixgate.api.models.base import timestamp
 from sixgate.api.problems import forbidden, invalid, not_found
+from sixgate.api.services import Services
 
 router = APIRouter(prefix="/v1", tags=["organisation"])
 REQUIRE_SIMULATION = "intents_api.require_simulation"
@@ -25,10 +26,10 @@ def get_setting(key: str, _caller: PersonCaller, services: ServicesOf) -> models
 
 @router.put("/admin/settings/{key}")
 def put_setting(
-    key: str, request: models.SettingRequest, _caller: PersonCaller, services: ServicesOf
+    key: str, request: models.SettingRequest, caller: PersonCaller, services: ServicesOf
 ) -> models.SettingReply:
     """Change a setting. ``intents_api.require_simulation`` is the one that people may change."""
-    return _put(key, request.value, services)
+    return _put(key, request.value, caller, services)
 
 
 @router.get("/org/settings")
@@ -39,10 +40,10 @@ def list_settings(_caller: PersonCaller, services: ServicesOf) -> models.Setting
 
 @router.patch("/org/settings")
 def patch_setting(
-    request: models.NamedSettingRequest, _caller: PersonCaller, services: ServicesOf
+    request: models.NamedSettingRequest, caller: PersonCaller, services: ServicesOf
 ) -> models.SettingReply:
     """Change a setting, named in the body."""
-    return _put(request.key, request.value, services)
+    return _put(request.key, request.value, caller, services)
 
 
 @router.get("/org/members")
@@ -103,7 +104,7 @@ def _text(value: bool | int | str) -> str:  # noqa: FBT001 - a setting's value
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _put(key: str, value: str, services: ServicesOf) -> models.SettingReply:
+def _put(key: str, value: str, caller: Caller, services: Services) -> models.SettingReply:
     if key != REQUIRE_SIMULATION:
         if key not in _settings(services.backend.read.registered.settings):
             raise not_found("setting", key)
@@ -112,4 +113,5 @@ def _put(key: str, value: str, services: ServicesOf) -> models.SettingReply:
     if value not in SIMULATE:
         raise invalid({"value": 'must be "true" or "false"'})
     services.desk.register([SettingSet(name="simulation.required", value=SIMULATE[value])])
+    record(services, caller, "setting.set", f"setting:{key}", {"value": value})
     return models.SettingReply(key=key, value=value)

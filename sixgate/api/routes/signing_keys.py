@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 
 from schemas.key_chains import KeyChain, key_chain_of
 from sixgate.api import key_orders
-from sixgate.api.callers import AgentOrPerson, PersonCaller, ServicesOf
+from sixgate.api.callers import AgentOrPerson, PersonCaller, ServicesOf, record
 from sixgate.api.key_orders import KeyOwner
 from sixgate.api.models import signing_keys as models
 from sixgate.api.problems import Problem, not_found
@@ -15,10 +15,12 @@ router = APIRouter(prefix="/v1/agents/{agent_id}/signing-keys", tags=["signing k
 
 @router.post("", status_code=201)
 def create(
-    agent_id: str, request: models.NewKeyRequest, _caller: PersonCaller, services: ServicesOf
+    agent_id: str, request: models.NewKeyRequest, caller: PersonCaller, services: ServicesOf
 ) -> models.KeyReply:
     """Provision an agent's key of a chain inside the signer; the private key never leaves it."""
-    return key_orders.provision(services, _owner(services, agent_id, request.chain))
+    key = key_orders.provision(services, _owner(services, agent_id, request.chain))
+    record(services, caller, "signing_key.create", f"key:{agent_id}/{key.chain}")
+    return key
 
 
 @router.get("")
@@ -33,16 +35,20 @@ def list_keys(agent_id: str, _caller: AgentOrPerson, services: ServicesOf) -> mo
 
 @router.post("/{chain}/rotate")
 def rotate(
-    agent_id: str, chain: str, _caller: PersonCaller, services: ServicesOf
+    agent_id: str, chain: str, caller: PersonCaller, services: ServicesOf
 ) -> models.KeyReply:
     """Make the next version of a key, with another address; the former version signs no more."""
-    return key_orders.rotate(services, _owner(services, agent_id, _chain(services, chain)))
+    key = key_orders.rotate(services, _owner(services, agent_id, _chain(services, chain)))
+    record(services, caller, "signing_key.rotate", f"key:{agent_id}/{key.chain}")
+    return key
 
 
 @router.delete("/{chain}", status_code=204)
-def deactivate(agent_id: str, chain: str, _caller: PersonCaller, services: ServicesOf) -> Response:
+def deactivate(agent_id: str, chain: str, caller: PersonCaller, services: ServicesOf) -> Response:
     """Deactivate a key: it signs nothing from then on."""
-    key_orders.deactivate(services, _owner(services, agent_id, _chain(services, chain)))
+    owner = _owner(services, agent_id, _chain(services, chain))
+    key_orders.deactivate(services, owner)
+    record(services, caller, "signing_key.deactivate", f"key:{agent_id}/{owner.chain}")
     return Response(status_code=204)
 
 

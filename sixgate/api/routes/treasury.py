@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 
 from schemas.key_chains import KeyChain
 from sixgate.api import key_orders
-from sixgate.api.callers import PersonCaller, ServicesOf
+from sixgate.api.callers import PersonCaller, ServicesOf, record
 from sixgate.api.key_orders import KeyOwner
 from sixgate.api.models import signing_keys as models
 
@@ -14,7 +14,7 @@ EVERY_CHAIN = models.WalletsRequest()
 
 @router.post("/generate", status_code=201)
 def generate(
-    _caller: PersonCaller, services: ServicesOf, request: models.WalletsRequest = EVERY_CHAIN
+    caller: PersonCaller, services: ServicesOf, request: models.WalletsRequest = EVERY_CHAIN
 ) -> models.WalletList:
     """Provision treasury wallets for chains; a chain that has a wallet keeps it."""
     register = services.backend.read.vaults.keys
@@ -28,6 +28,8 @@ def generate(
             if found is not None and has_wallet
             else key_orders.provision(services, owner)
         )
+    chains = [wallet.chain.value for wallet in wallets]
+    record(services, caller, "treasury.wallet_create", "treasury", {"chains": chains})
     return models.WalletList(wallets=wallets)
 
 
@@ -48,13 +50,16 @@ def get(chain: KeyChain, _caller: PersonCaller, services: ServicesOf) -> models.
 
 
 @router.post("/{chain}/rotate")
-def rotate(chain: KeyChain, _caller: PersonCaller, services: ServicesOf) -> models.KeyReply:
+def rotate(chain: KeyChain, caller: PersonCaller, services: ServicesOf) -> models.KeyReply:
     """Make the next version of a wallet, with another address. Move its funds first."""
-    return key_orders.rotate(services, KeyOwner(services.account, chain, None))
+    wallet = key_orders.rotate(services, KeyOwner(services.account, chain, None))
+    record(services, caller, "treasury.wallet_rotate", f"treasury/{chain}")
+    return wallet
 
 
 @router.delete("/{chain}", status_code=204)
-def deactivate(chain: KeyChain, _caller: PersonCaller, services: ServicesOf) -> Response:
+def deactivate(chain: KeyChain, caller: PersonCaller, services: ServicesOf) -> Response:
     """Deactivate a wallet: it signs nothing from then on."""
     key_orders.deactivate(services, KeyOwner(services.account, chain, None))
+    record(services, caller, "treasury.wallet_deactivate", f"treasury/{chain}")
     return Response(status_code=204)

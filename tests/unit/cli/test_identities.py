@@ -15,6 +15,7 @@ PAGE = Path(sixgate.__file__).parents[1] / "docs" / "operations.md"
 PROGRAMS = {
     Principal.PRODUCERS: "programs that submit",
     Principal.CONSUMERS: "programs that read",
+    Principal.GATEWAY: "the HTTP gateway",
 }
 WITHOUT_KAFKA = {
     "attest verify",

@@ -17,6 +17,7 @@ def test_all_but_the_exempt_topics_are_keyed_by_account() -> None:
         Topic.AUDIT,
         Topic.BOOTS,
         Topic.RELEASES,
+        Topic.API_CALLS,
     }
 
 
