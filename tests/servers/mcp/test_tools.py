@@ -17,7 +17,7 @@ from mcp_types import CallToolResult
 from sixgate_client import AsyncClient
 from starlette.applications import Starlette
 
-from sixgate.mcp.http import McpEndpoint
+from sixgate.mcp.http import McpEndpoint, in_process
 from sixgate.mcp.server import create_server
 from sixgate.mcp.tools import TOOLS
 from tests.harness.client.stub_api import ALLOWED, API_KEY, OTHER, TOKEN, StubApi, on_a_socket
@@ -319,6 +319,32 @@ def test_each_caller_acts_with_its_own_token() -> None:
         return failed
 
     assert asyncio.run(run()) == [False, True, False]
+
+
+def test_the_api_sees_the_address_of_the_tools_caller() -> None:
+    seen: list[tuple[Any, Any]] = []
+    api = StubApi().app()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append((scope["client"], scope.get("sixgate.client_ip")))
+        await api(scope, receive, send)
+
+    endpoint = McpEndpoint(in_process(app), URL)
+
+    async def addressed(scope: Any, receive: Any, send: Any) -> None:
+        scope["sixgate.client_ip"] = "198.51.100.7"
+        await endpoint(scope, receive, send)
+
+    async def run() -> None:
+        transport = httpx2.ASGITransport(addressed, client=("192.0.2.1", 4711))
+        headers = {"authorization": f"Bearer {TOKEN}"}
+        http = httpx2.AsyncClient(transport=transport, headers=headers)
+        connection = streamable_http_client(f"{URL}/mcp", http_client=http)
+        async with endpoint.running(), http, Client(connection) as client:
+            assert not (await client.call_tool("list_signing_keys", {})).is_error
+
+    asyncio.run(run())
+    assert set(seen) == {(("192.0.2.1", 4711), "198.51.100.7")}
 
 
 def test_the_allowlisted_recipient_is_in_what_would_pass(tmp_path: Path) -> None:
