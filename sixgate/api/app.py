@@ -16,9 +16,12 @@ from sixgate.api.routes import (
     auth,
     chains,
     organisation,
+    policies,
+    secrets,
     signing_keys,
     transaction_reads,
     treasury,
+    vaults,
     webhooks,
 )
 from sixgate.api.services import Services
@@ -31,6 +34,9 @@ ROUTERS = (
     treasury.router,
     chains.router,
     organisation.router,
+    vaults.router,
+    secrets.router,
+    policies.router,
     webhooks.router,
     audit.router,
     not_supported.router,

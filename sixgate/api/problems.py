@@ -79,6 +79,18 @@ class Problem(Exception):  # noqa: N818 - the RFC's term
         )
 
 
+def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the problem statuses of a route for its OpenAPI description."""
+    schema = {"type": "object"}
+    return {
+        status: {
+            "description": f"{HTTPStatus(status).phrase} (problem details)",
+            "content": {MEDIA_TYPE: {"schema": schema}},
+        }
+        for status in statuses
+    }
+
+
 def invalid(fields: Mapping[str, str]) -> Problem:
     """Return the 400 that names each wrong field and why."""
     sentence = "; ".join(f"{name}: {why}" for name, why in fields.items())

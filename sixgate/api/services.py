@@ -10,14 +10,17 @@ from schemas.fields import Name
 from signer.signatures import Ed25519Signer
 from sixgate.backends.ports import Backend
 from sixgate.desk.desk import Desk
+from sixgate.gateway.access_policies import AccessPolicies
 from sixgate.gateway.agents import Agents
 from sixgate.gateway.api_keys import ApiKeys
 from sixgate.gateway.calls import Calls
 from sixgate.gateway.chain_names import ChainNames
 from sixgate.gateway.database import Database
 from sixgate.gateway.people import People
+from sixgate.gateway.secret_versions import SecretVersions
 from sixgate.gateway.tokens import Token, Tokens
 from sixgate.gateway.transactions import Transactions
+from sixgate.gateway.vaults import Vaults
 from sixgate.webhooks.service import Webhooks
 
 
@@ -39,6 +42,9 @@ class Services:
     api_keys: ApiKeys
     tokens: Tokens
     transactions: Transactions
+    vaults: Vaults
+    secret_versions: SecretVersions
+    access_policies: AccessPolicies
     org: Name
     account: Name
     webhooks: Webhooks

@@ -43,7 +43,8 @@ class Custody(Protocol):
 class SecretReader:
     """An agent's session: the service, the organisation, the account, the agent's key, the clock.
 
-    ``on_failed_providers`` receives the providers that failed although the others sufficed.
+    ``on_failed_providers`` receives the providers that failed although the others sufficed. A
+    gateway that signs for an agent with its own key names the ``agent``.
     """
 
     api: Custody
@@ -52,6 +53,12 @@ class SecretReader:
     key: Ed25519Signer
     clock_ms: Callable[[], int]
     on_failed_providers: Callable[[Sequence[str]], None] = lambda _: None
+    agent: Name | None = None
+
+    @property
+    def reader(self) -> str:
+        """The agent that reads."""
+        return self.agent or self.key.keyid
 
     def ask(
         self,
@@ -66,7 +73,7 @@ class SecretReader:
         request = SecretRequest(
             org=self.org,
             account=self.account,
-            agent=self.key.keyid,
+            agent=self.reader,
             operation=operation,
             vault=vault,
             path=path,
@@ -93,7 +100,7 @@ class SecretReader:
             org=self.org, account=self.account, vault=vault, path=path, version=version
         )
         key = str(self.api.reading_key()["public_key"])
-        box = seal_for(key, share, context.to_signer(self.key.keyid))
+        box = seal_for(key, share, context.to_signer(self.reader))
         return ClientShare(key_version=version, share_key=key, box=f"0x{box.hex()}")
 
 

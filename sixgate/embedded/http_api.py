@@ -20,14 +20,17 @@ from sixgate.data_folder.key_files import ensure_private_key, load_key_file
 from sixgate.desk.desk import LocalDesk
 from sixgate.embedded.node import Node
 from sixgate.embedded.webhooks import running_webhooks
+from sixgate.gateway.access_policies import AccessPolicies
 from sixgate.gateway.agents import Agents
 from sixgate.gateway.api_keys import ApiKeys
 from sixgate.gateway.calls import Calls
 from sixgate.gateway.chain_names import ChainNames
 from sixgate.gateway.database import Database
 from sixgate.gateway.people import People
+from sixgate.gateway.secret_versions import SecretVersions
 from sixgate.gateway.tokens import Tokens
 from sixgate.gateway.transactions import Transactions
+from sixgate.gateway.vaults import Vaults
 from sixgate.settings.api import ApiSettings
 from sixgate.settings.loading import FROM_ENVIRONMENT
 
@@ -92,6 +95,9 @@ def gateway_services(
             api_keys=ApiKeys(database, secrets.token_hex, hasher),
             tokens=Tokens(database, token_key, registered.org, secrets.token_hex),
             transactions=transactions,
+            vaults=Vaults(database),
+            secret_versions=SecretVersions(database),
+            access_policies=AccessPolicies(database),
             org=registered.org,
             account=scope.accounts[0],
             webhooks=webhooks,

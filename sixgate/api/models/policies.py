@@ -1,0 +1,71 @@
+"""Requests and replies of the routes of access policies."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from schemas.access import PathGlob, Right
+from sixgate.api.models.base import Reply, Request, Time
+
+
+def _no_conditions(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    if value:
+        raise ValueError("is not enforced, and therefore not supported")
+    return value
+
+
+def _no_expiry(value: str | None) -> str | None:
+    if value is not None:
+        raise ValueError("is not supported: delete the policy when it should end")
+    return value
+
+
+Conditions = Annotated[dict[str, Any] | None, AfterValidator(_no_conditions)]
+Expiry = Annotated[Time | None, AfterValidator(_no_expiry)]
+Permissions = Annotated[list[Right], Field(min_length=1, max_length=3)]
+
+
+class PolicyRequest(Request):
+    """Permissions of an agent or person on the paths of a vault that match a pattern.
+
+    In ``secret_path_pattern``, ``*`` matches any characters within one segment, a segment ``**``
+    any number of segments. ``read`` also permits to sign with stored keys, for an agent with the
+    Intents API; ``sign`` permits only that. ``conditions`` and ``expires_at`` must be empty.
+    """
+
+    principal_type: Literal["agent", "user"]
+    principal_id: str = Field(max_length=64)
+    secret_path_pattern: PathGlob
+    permissions: Permissions = Field(default_factory=lambda: list[Right](["read"]))
+    conditions: Conditions = None
+    expires_at: Expiry = None
+
+
+class PolicyUpdate(Request):
+    """Changes of a policy; an absent member stays as it is."""
+
+    permissions: Permissions | None = None
+    conditions: Conditions = None
+    expires_at: Expiry = None
+
+
+class PolicyReply(Reply):
+    """An access policy."""
+
+    id: str
+    vault_id: str
+    principal_type: str
+    principal_id: str
+    secret_path_pattern: str
+    permissions: list[str]
+    conditions: dict[str, Any]
+    expires_at: str | None
+    created_at: str
+    created_by: str
+
+
+class PolicyList(Reply):
+    """The access policies of a vault, newest first."""
+
+    policies: list[PolicyReply]
+    next_cursor: str | None = None

@@ -1,0 +1,96 @@
+"""Grants of access policies: rewrites all grants of an agent or person in one registry record.
+
+1. Note the grants that the policies give. *If the process ends here, the registry is unchanged.*
+2. Register all grants: those of the policies, and those that no policy ever gave.
+   *If the process ends here, the grants are in force; the next change repeats step 3.*
+3. Note that exactly these grants are from policies.
+
+A policy is stored before its grants and deleted after them, so no grant is without a policy.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from schemas.access import GRANTS_MAX, Grant, Right
+from schemas.custody import KEY_VAULTS
+from schemas.registry import AccessSet
+from signer.path_globs import matches
+from sixgate.api.problems import Problem
+from sixgate.api.services import Services
+from sixgate.gateway.access_policies import AccessPolicy
+
+_RIGHTS: tuple[Right, ...] = ("read", "write", "sign")
+
+
+def rewrite_grants(
+    services: Services, principal: str, without: frozenset[str] = frozenset()
+) -> None:
+    """Register the grants of a principal's policies, except those in ``without``.
+
+    Raises ``registry_refused``, or a 409 problem if there are too many grants.
+    """
+    store = services.access_policies
+    with store.lock:
+        policies = [one for one in store.of_principal(principal) if one.id not in without]
+        wanted = _grants_of(services, policies)
+        former = services.backend.read.registered.access.get(principal, ())
+        given = store.given(principal)
+        kept = [grant for grant in former if grant.encode() not in given]
+        after = (*kept, *(grant for grant in wanted if grant not in kept))
+        if len(after) > GRANTS_MAX:
+            detail = (
+                f"{principal} would have {len(after)} grants; at most {GRANTS_MAX} are possible."
+            )
+            raise Problem(409, "too_many_grants", detail)
+        # 1.
+        store.note(principal, (grant for grant in wanted if grant not in kept))
+        # 2.
+        if after != former:
+            services.desk.register([AccessSet(agent=principal, grants=after)])
+        # 3.
+        store.replace_given(principal, (grant for grant in wanted if grant not in kept))
+
+
+def rewrite_grants_in(services: Services, vault: str) -> None:
+    """Register the grants of everyone with a policy in a vault again, after its keys changed."""
+    for principal in _principals(services, vault):
+        rewrite_grants(services, principal)
+
+
+def revoke_all(services: Services, vault: str) -> None:
+    """Revoke and delete all policies of a vault."""
+    policies = services.access_policies.of_vault(vault)
+    for principal in _principals(services, vault):
+        rewrite_grants(services, principal, frozenset(one.id for one in policies))
+    for policy in policies:
+        services.access_policies.delete(policy.id)
+
+
+def _principals(services: Services, vault: str) -> list[str]:
+    return sorted({one.principal for one in services.access_policies.of_vault(vault)})
+
+
+def _grants_of(services: Services, policies: Sequence[AccessPolicy]) -> list[Grant]:
+    grants = [grant for policy in reversed(policies) for grant in _of_policy(services, policy)]
+    return list({grant.encode(): grant for grant in grants}.values())
+
+
+def _of_policy(services: Services, policy: AccessPolicy) -> Iterator[Grant]:
+    """Yield a policy's grants: on its secrets, and on the signing keys that are among them.
+
+    The right to read a stored key is the right to sign with it while the agent submits intents.
+    """
+    holds_keys = policy.vault in KEY_VAULTS
+    rights = tuple(
+        right
+        for right in _RIGHTS
+        if right in policy.permissions and (holds_keys or right != "sign")
+    )
+    if rights:
+        yield Grant(effect="allow", vault=policy.vault, paths=policy.pattern, rights=rights)
+    if {"read", "sign"}.isdisjoint(policy.permissions):
+        return
+    keys = services.backend.read.vaults.keys
+    for path in services.secret_versions.signing_keys(policy.vault):
+        found = keys.find(services.account, path)
+        if found and found.imported and matches(policy.pattern, path):
+            yield Grant(effect="allow", vault=found.vault, paths=path, rights=("sign",))

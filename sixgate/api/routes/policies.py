@@ -1,0 +1,135 @@
+"""``/v1/vaults/{vault_id}/policies``: who may read, write and sign in a vault."""
+
+from dataclasses import replace
+
+from fastapi import APIRouter, Response
+
+from schemas.access import Right
+from sixgate.api.callers import Caller, PersonCaller, ServicesOf
+from sixgate.api.models import policies as models
+from sixgate.api.models.base import timestamp
+from sixgate.api.pages import CursorQuery, LimitQuery, page_of
+from sixgate.api.policy_grants import rewrite_grants
+from sixgate.api.problems import Problem, answers, not_found
+from sixgate.api.services import Services
+from sixgate.api.vault_lookup import find_vault
+from sixgate.api_error import ApiError
+from sixgate.gateway.access_policies import AccessPolicy
+
+router = APIRouter(prefix="/v1/vaults/{vault_id}/policies", tags=["policies"])
+RIGHTS: tuple[Right, ...] = ("read", "write", "sign")
+
+
+@router.post("", status_code=201, responses=answers(400, 401, 403, 404, 409))
+def create(
+    vault_id: str, request: models.PolicyRequest, caller: PersonCaller, services: ServicesOf
+) -> models.PolicyReply:
+    """Grant an agent or person permissions on secrets; they are in force when this replies."""
+    known = find_vault(services, caller, vault_id)
+    _check_principal(services, request.principal_type, request.principal_id)
+    policy = AccessPolicy(
+        id=services.new_id(),
+        vault=known.id,
+        principal_type=request.principal_type,
+        principal=request.principal_id,
+        pattern=request.secret_path_pattern,
+        permissions=_rights(request.permissions),
+        created_at_ms=services.now_ms(),
+        created_by=caller.actor,
+    )
+    # If the process ends after it, the policy is listed and not in force: delete it, or change it.
+    services.access_policies.put(policy)
+    try:
+        rewrite_grants(services, policy.principal)
+    except (ApiError, Problem) as error:
+        if isinstance(error, Problem) or error.code == "registry_refused":
+            services.access_policies.delete(policy.id)
+        raise
+    return _reply(policy)
+
+
+@router.get("", responses=answers(400, 401, 403, 404))
+def list_policies(
+    vault_id: str,
+    caller: PersonCaller,
+    services: ServicesOf,
+    limit: LimitQuery = 1000,
+    cursor: CursorQuery = None,
+) -> models.PolicyList:
+    """List the policies of a vault, newest first."""
+    known = find_vault(services, caller, vault_id)
+    found = {one.id: one for one in services.access_policies.of_vault(known.id)}
+    page, next_cursor = page_of(list(found), limit, cursor)
+    return models.PolicyList(policies=[_reply(found[one]) for one in page], next_cursor=next_cursor)
+
+
+@router.put("/{policy_id}", responses=answers(400, 401, 403, 404, 409))
+def update(
+    vault_id: str,
+    policy_id: str,
+    request: models.PolicyUpdate,
+    caller: PersonCaller,
+    services: ServicesOf,
+) -> models.PolicyReply:
+    """Change the permissions of a policy; they are in force when this replies."""
+    with services.access_policies.lock:
+        before = _policy(services, caller, vault_id, policy_id)
+        if request.permissions is None:
+            return _reply(before)
+        after = replace(before, permissions=_rights(request.permissions))
+        # If the process ends after it, the new permissions are listed and not in force: change the
+        # policy again.
+        services.access_policies.put(after)
+        try:
+            rewrite_grants(services, after.principal)
+        except (ApiError, Problem) as error:
+            if isinstance(error, Problem) or error.code == "registry_refused":
+                services.access_policies.put(before)
+            raise
+    return _reply(after)
+
+
+@router.delete("/{policy_id}", status_code=204, responses=answers(401, 403, 404, 409))
+def delete(vault_id: str, policy_id: str, caller: PersonCaller, services: ServicesOf) -> Response:
+    """Delete a policy; its permissions are revoked when this replies."""
+    policy = _policy(services, caller, vault_id, policy_id)
+    # If the process ends between the two, the policy is listed and revoked: delete it again.
+    rewrite_grants(services, policy.principal, frozenset({policy.id}))
+    services.access_policies.delete(policy.id)
+    return Response(status_code=204)
+
+
+def _policy(services: Services, caller: Caller, vault_id: str, policy_id: str) -> AccessPolicy:
+    known = find_vault(services, caller, vault_id)
+    policy = services.access_policies.get(policy_id)
+    if policy is None or policy.vault != known.id:
+        raise not_found("policy", policy_id)
+    return policy
+
+
+def _check_principal(services: Services, principal_type: str, name: str) -> None:
+    """Raise a 404 problem unless there is such an agent, or person, of the account."""
+    agent = services.backend.read.registered.agents.get(name)
+    person = services.people.get(name)
+    of_type = person is not None if principal_type == "user" else person is None
+    if agent is None or not of_type or agent.account != services.account:
+        raise not_found(principal_type, name)
+
+
+def _rights(permissions: list[Right]) -> tuple[Right, ...]:
+    return tuple(right for right in RIGHTS if right in permissions)
+
+
+def _reply(policy: AccessPolicy) -> models.PolicyReply:
+    return models.PolicyReply(
+        id=policy.id,
+        vault_id=policy.vault,
+        principal_type=policy.principal_type,
+        principal_id=policy.principal,
+        secret_path_pattern=policy.pattern,
+        permissions=list(policy.permissions),
+        conditions={},
+        expires_at=None,
+        created_at=timestamp(policy.created_at_ms),
+        created_by=policy.created_by,
+    )

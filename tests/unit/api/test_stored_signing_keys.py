@@ -1,0 +1,260 @@
+"""Raw keys that people store by PUT: they sign through ``signing_key_path``."""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+
+import pytest
+from coincurve import PrivateKey
+from fastapi.testclient import TestClient
+
+from schemas.key_chains import KeyChain
+from schemas.registry import AccessSet, AgentSet, Entry
+from signer.access import may_sign
+from signer.addresses.derivation import derive
+from sixgate.api.app import create_app
+from sixgate.authoring.operator import Admin, register
+from sixgate.authoring.vault_orders import Orderer
+from sixgate.desk.desk import Desk
+from tests.harness.api import Api, running_api
+from tests.harness.api_agents import Session, set_intents, token_agent
+
+_NUMBERS = count()
+
+
+@pytest.fixture(scope="module")
+def person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    with running_api(tmp_path_factory.mktemp("api") / "data") as found:
+        yield Session(found, found.person)
+
+
+@pytest.fixture(scope="module")
+def vault(person: Session) -> str:
+    return person.vault()
+
+
+@pytest.fixture
+def path() -> str:
+    return f"keys/k{next(_NUMBERS)}"
+
+
+def new_key() -> tuple[str, str]:
+    """Return a raw key as text, and its address."""
+    key = PrivateKey(secrets.token_bytes(32))
+    return key.to_hex(), derive(KeyChain.ETHEREUM, key.public_key.format(compressed=False))
+
+
+def signs(api: Api, agent: str, path: str) -> bool:
+    read = api.services.backend.read
+    key = read.vaults.keys.find("main", path)
+    grants = read.registered.access.get(agent, ())
+    return bool(
+        key and key.active and may_sign(read.registered.agents[agent], grants, key.vault, path)
+    )
+
+
+@pytest.mark.parametrize("prefix", ["keys", "wallets"])
+@pytest.mark.parametrize("form", ["{}", "0x{}", "{}\n"])
+@pytest.mark.parametrize("order", ["policy first", "key first"])
+def test_a_stored_key_signs_for_agents_that_may_read_it(
+    person: Session, vault: str, prefix: str, form: str, order: str
+) -> None:
+    path = f"{prefix}/k{next(_NUMBERS)}"
+    raw, address = new_key()
+    name, headers = token_agent(person.api, intents=True)
+    other, _ = token_agent(person.api, intents=True)
+    if order == "policy first":
+        person.allow(vault, name, f"{prefix}/*")
+        assert not signs(person.api, name, path)
+    made = person.put(vault, path, form.format(raw), type="private_key")
+    assert (made.status_code, made.json()["signing_address"]) == (201, address)
+    policy = None if order == "policy first" else person.allow(vault, name, path)
+    assert signs(person.api, name, path)
+    assert not signs(person.api, other, path)
+    reply = Session(person.api, headers).get(vault, path)
+    assert (reply.status_code, reply.json()["code"]) == (403, "key_read_blocked")
+    if policy is not None:
+        person.send("DELETE", f"/vaults/{vault}/policies/{policy}")
+        assert not signs(person.api, name, path)
+
+
+def test_a_sign_permission_does_not_read(person: Session, vault: str, path: str) -> None:
+    person.put(vault, path, new_key()[0])
+    name, headers = token_agent(person.api)
+    person.allow(vault, name, path, "sign")
+    assert signs(person.api, name, path)
+    assert Session(person.api, headers).get(vault, path).status_code == 404
+
+
+def test_the_same_key_is_stored_again_and_another_is_refused(
+    person: Session, vault: str, path: str
+) -> None:
+    raw, address = new_key()
+    person.put(vault, path, raw)
+    again = person.put(vault, path, f"0x{raw}")
+    assert (again.status_code, again.json()["signing_address"]) == (200, address)
+    for value in (new_key()[0], "not a key"):
+        refused = person.put(vault, path, value)
+        assert (refused.status_code, refused.json()["code"]) == (409, "signing_key_exists")
+        assert address in refused.json()["detail"]
+    assert person.get(vault, path).json()["version"] == 2
+
+
+def test_a_key_signs_at_one_path_only(person: Session, vault: str, path: str) -> None:
+    raw, _ = new_key()
+    person.put(vault, path, raw)
+    second = person.put(vault, f"{path}-second", raw)
+    assert (second.status_code, second.json()["code"]) == (409, "signing_key_exists")
+    assert path in second.json()["detail"]
+    assert person.get(vault, f"{path}-second").status_code == 404
+    elsewhere = person.put(person.vault(), path, raw)
+    assert (elsewhere.status_code, elsewhere.json()["code"]) == (409, "signing_key_exists")
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        ("keys/solana-signer", None),  # a path of Ed25519 keys
+        ("keys/Upper", None),
+        ("other/path", None),
+        ("agents/x/keys/y", None),
+        ("keys/zero", "00" * 32),
+        ("keys/short", "ab" * 31),
+        ("keys/words", "a passphrase"),
+    ],
+)
+def test_other_values_and_paths_are_secrets_only(
+    person: Session, vault: str, where: str, value: str | None
+) -> None:
+    made = person.put(vault, where, value or new_key()[0])
+    assert made.status_code == 201
+    assert "signing_address" not in made.json()
+    assert person.api.services.backend.read.vaults.keys.find("main", where) is None
+
+
+@pytest.mark.parametrize("mode", ["2of2_client_custody", "2of3_multi_hsm"])
+def test_a_key_in_split_custody_is_not_imported_elsewhere(
+    person: Session, path: str, mode: str
+) -> None:
+    made = person.put(person.vault(mpc_custody=mode), path, new_key()[0])
+    assert made.status_code == 201
+    assert person.api.services.backend.read.vaults.keys.find("main", path) is None
+
+
+def test_agents_store_no_signing_keys(person: Session, vault: str, path: str) -> None:
+    name, headers = token_agent(person.api)
+    person.allow(vault, name, "keys/*", "read", "write")
+    refused = Session(person.api, headers).put(vault, path, new_key()[0])
+    assert (refused.status_code, refused.json()["code"]) == (403, "people_only")
+    assert person.get(vault, path).status_code == 404
+
+
+def test_an_agent_cannot_overwrite_a_signing_key(person: Session, vault: str, path: str) -> None:
+    person.put(vault, path, new_key()[0])
+    name, headers = token_agent(person.api)
+    person.allow(vault, name, path, "write")
+    refused = Session(person.api, headers).put(vault, path, "garbage")
+    assert (refused.status_code, refused.json()["code"]) == (409, "signing_key_exists")
+
+
+def test_a_deleted_key_signs_no_more_and_its_path_stays_taken(
+    person: Session, vault: str, path: str
+) -> None:
+    raw, _ = new_key()
+    person.put(vault, path, raw)
+    name, _ = token_agent(person.api, intents=True)
+    person.allow(vault, name, path)
+    assert signs(person.api, name, path)
+    assert person.send("DELETE", f"/vaults/{vault}/secrets/{path}").status_code == 204
+    assert not signs(person.api, name, path)
+    for value in (raw, new_key()[0]):
+        refused = person.put(vault, path, value)
+        assert (refused.status_code, refused.json()["code"]) == (409, "signing_key_exists")
+
+
+def test_a_key_outside_the_scope_of_people_is_not_given_away(
+    person: Session, vault: str, path: str
+) -> None:
+    """An agent with a key of its own may sign with the path: people must not replace its key."""
+    api = person.api
+    outside = AgentSet(
+        agent=f"native{next(_NUMBERS)}",
+        account="main",
+        public_key=f"0x{secrets.token_hex(32)}",
+        policy_id="people",
+        active=True,
+        intents_api_enabled=True,
+        key_paths=(path,),
+    )
+    register(api.node, api.folder.admin(), [outside], api.services.now_ms())
+    refused = person.put(vault, path, new_key()[0])
+    assert (refused.status_code, refused.json()["code"]) == (409, "key_refused")
+    assert person.get(vault, path).status_code == 404
+
+
+class ProcessEndedError(BaseException):
+    """Stands for the end of the process: no handler of the API runs."""
+
+
+@dataclass
+class EndingDesk:
+    """A desk at one of whose uses the process ends."""
+
+    desk: Desk
+    ends_at: str
+    used: list[str] = field(default_factory=list)
+
+    def register(self, entries: Sequence[Entry]) -> None:
+        self._use("grants" if isinstance(entries[0], AccessSet) else "vault")
+        self.desk.register(entries)
+
+    def admin(self) -> Admin:
+        self._use("import")
+        return self.desk.admin()
+
+    def orderer(self) -> Orderer:
+        self._use("secret")
+        return self.desk.orderer()
+
+    def _use(self, what: str) -> None:
+        self.used.append(what)
+        if what == self.ends_at:
+            raise ProcessEndedError
+
+
+@pytest.mark.parametrize("ends_at", ["vault", "import", "secret", "grants"])
+def test_a_kill_between_import_and_secret_is_continued_by_storing_again(
+    person: Session, ends_at: str
+) -> None:
+    vault, path = person.vault(), f"keys/k{next(_NUMBERS)}"
+    raw, address = new_key()
+    name, _ = token_agent(person.api, intents=True)
+    person.allow(vault, name, "keys/*")
+    desk = EndingDesk(person.api.services.desk, ends_at)
+    app = create_app(replace(person.api.services, desk=desk))
+    url, body = f"/v1/vaults/{vault}/secrets/{path}", {"value": raw, "type": "private_key"}
+    with pytest.raises(ProcessEndedError):
+        TestClient(app).put(url, json=body, headers=person.headers)
+    assert desk.used[-1] == ends_at
+    assert not signs(person.api, name, path)
+    stored = person.get(vault, path).status_code == 200
+    assert stored is (ends_at == "grants")
+    again = person.put(vault, path, raw, type="private_key")
+    assert again.status_code == (200 if stored else 201)
+    assert again.json()["signing_address"] == address
+    assert signs(person.api, name, path)
+    assert person.get(vault, path).json()["value"] == raw
+
+
+def test_a_stored_key_stays_unreadable_when_intents_are_turned_on(
+    person: Session, vault: str, path: str
+) -> None:
+    raw, _ = new_key()
+    person.put(vault, path, raw)
+    name, headers = token_agent(person.api)
+    reader = Session(person.api, headers)
+    person.allow(vault, name, path)
+    assert reader.get(vault, path).json()["value"] == raw
+    set_intents(person.api, name, intents=True)
+    assert reader.get(vault, path).json()["code"] == "key_read_blocked"
