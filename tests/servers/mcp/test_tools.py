@@ -17,7 +17,8 @@ from mcp_types import CallToolResult
 from sixgate_client import AsyncClient
 from starlette.applications import Starlette
 
-from sixgate.mcp.http import McpEndpoint, in_process
+from sixgate.mcp import http as mcp_http
+from sixgate.mcp.http import McpEndpoint
 from sixgate.mcp.server import create_server
 from sixgate.mcp.tools import TOOLS
 from tests.harness.client.stub_api import ALLOWED, API_KEY, OTHER, TOKEN, StubApi, on_a_socket
@@ -329,7 +330,7 @@ def test_the_api_sees_the_address_of_the_tools_caller() -> None:
         seen.append((scope["client"], scope.get("sixgate.client_ip")))
         await api(scope, receive, send)
 
-    endpoint = McpEndpoint(in_process(app), URL)
+    endpoint = McpEndpoint(mcp_http.in_process(app), URL)
 
     async def addressed(scope: Any, receive: Any, send: Any) -> None:
         scope["sixgate.client_ip"] = "198.51.100.7"
