@@ -130,6 +130,7 @@ def request_digest(intent: Intent) -> str:
     Two intents of one agent with one idempotency key are the same request if all their fields are
     equal, except when they expire and the client share, which is sealed anew for each attempt.
     """
-    plain = intent.plain()
-    request = {name: value for name, value in plain.items() if name not in NEVER_COMPARED}
+    request = intent.plain()
+    for name in NEVER_COMPARED:
+        request.pop(name, None)
     return digest("sixgate/request/v1", canonical_bytes(request))

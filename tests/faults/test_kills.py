@@ -71,13 +71,20 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def submit(inbox: SqliteLog, trader: Producer, burst: int) -> None:
-    """Append small and large intents, a forbidden recipient, a replay, a changed one, garbage."""
+    """Append small and large intents, a forbidden recipient, a replay, a changed one, garbage.
+
+    Two requests are repeated with another expiry, one before and one after it.
+    """
     values = [trader.signed(f"{burst}-{number}", value_wei=10**14) for number in range(BURST)]
     values += [
         trader.signed(f"{burst}-large-{n}", value_wei=LARGE_WEI) for n in range(LARGE_PER_BURST)
     ]
     values += [trader.signed(f"{burst}-no", to=STRANGER), values[0], b"garbage %d" % burst]
     values += [trader.signed(f"{burst}-1", value_wei=7)]
+    later_ms = trader.now_ms() + 700_000
+    again = {"value_wei": LARGE_WEI, "expires_at_ms": later_ms}
+    values.insert(0, trader.signed(f"{burst}-large-0", **again))
+    values += [trader.signed(f"{burst}-2", value_wei=10**14, expires_at_ms=later_ms)]
     inbox.append([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in values], 0)
 
 
@@ -124,7 +131,7 @@ def finish(folder: Folder) -> None:
 def unfinished(folder: Folder) -> bool:
     """Return whether an intent has no outcome or garbage no event yet."""
     found = read(in_folder(folder.path))
-    return len(found.outcomes) < len(found.intents) or not found.strangers_ended()
+    return not found.ended() >= set(found.intents) or not found.strangers_ended()
 
 
 def verify_ledger(folder: Folder) -> None:
@@ -159,6 +166,6 @@ def test_no_kill_loses_or_repeats_an_intent_exceeds_the_limit_or_breaks_the_ledg
     verify_ledger(folder)
     found = check(in_folder(folder.path), settled=True)
     appended = [intent for intent in found.intents.values() if intent["idempotency_key"][0] != "b"]
-    assert len(appended) == (bursts + 1) * (BURST + LARGE_PER_BURST + 2), f"seed {SEED}"
+    assert len(appended) == (bursts + 1) * (BURST + LARGE_PER_BURST + 4), f"seed {SEED}"
     assert any(outcome.get("reason") == "daily_limit_exceeded" for outcome in found.outcomes)
     assert any(outcome["type"] == "transaction.signed" for outcome in found.outcomes)

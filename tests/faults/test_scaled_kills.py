@@ -27,12 +27,14 @@ def victims(names: list[str]) -> list[str]:
 
 
 def submit(scaled: Scaled, trader: Producer, life: int) -> None:
-    """Append small and large intents, a forbidden recipient, a replay and garbage."""
+    """Append small and large intents, a forbidden recipient, a replay, garbage, a repetition."""
     values = [trader.signed(f"{life}-{n}", value_wei=10**9) for n in range(SCALED_INTENTS)]
     values += [
         trader.signed(f"{life}-large-{n}", value_wei=LARGE_WEI) for n in range(LARGE_PER_LIFE)
     ]
     values += [trader.signed(f"{life}-no", to=STRANGER), values[0], b"garbage %d" % life]
+    later_ms = trader.now_ms() + 700_000
+    values += [trader.signed(f"{life}-1", value_wei=10**9, expires_at_ms=later_ms)]
     scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in values])
 
 
@@ -54,7 +56,7 @@ def test_no_kill_loses_or_repeats_an_intent_exceeds_the_limit_or_breaks_the_ledg
     scaled.await_caught_up("gates", "signer", "ledger")
     scaled.settle(all_ended)
     found = check(on_kafka(scaled.broker), settled=True)
-    submitted = SCALED_KILLS * (SCALED_INTENTS + LARGE_PER_LIFE + 1)
+    submitted = SCALED_KILLS * (SCALED_INTENTS + LARGE_PER_LIFE + 2)
     assert len(found.intents) == submitted, f"seed {SEED}"
     large = min(SCALED_KILLS * LARGE_PER_LIFE, LARGE_SIGNED_MAX)
     assert len(found.signed) == SCALED_KILLS * SCALED_INTENTS + large, f"seed {SEED}"

@@ -131,6 +131,22 @@ def test_a_replay_gets_no_second_outcome_and_a_changed_one_is_rejected(
     check(in_folder(pipeline.folder.path), settled=True)
 
 
+def test_a_repetition_that_the_gates_would_reject_shares_the_first_outcome(
+    pipeline: Pipeline, trader: Producer
+) -> None:
+    dear = [trader.signed(f"{n}", value_wei=25 * 10**16) for n in range(20)]
+    pipeline.submit(*dear)
+    assert ends(pipeline.drain()) == ["signed"] * 20
+    later_ms = trader.now_ms() + 700_000
+    pipeline.submit(trader.signed("0", value_wei=25 * 10**16, expires_at_ms=later_ms))
+    events = pipeline.drain()
+    (advice,) = [e.value for e in events if e.topic is Topic.DECIDED]
+    assert b"daily_limit_exceeded" in advice
+    assert ends(events) == []
+    assert pipeline.audits() == ["intent.duplicate"]
+    check(in_folder(pipeline.folder.path), settled=True)
+
+
 def test_the_daily_limit_holds_over_many_agents_of_one_account(tmp_path: Path) -> None:
     agents = [Producer(Ed25519Signer(f"agent-{i}", secrets.token_bytes(32))) for i in range(8)]
     pipeline = open_pipeline(make_folder(tmp_path / "data", [agent.signer for agent in agents]))

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import orjson
@@ -22,11 +23,13 @@ from schemas.record import Outgoing
 from schemas.topics import INTERNAL_BYTES_MAX, Topic
 from signer.signatures import Ed25519Signer
 from signer.state import StateIntegrityError, StateRollbackError
+from sixgate.answers.outcome_notifications import Notice
+from sixgate.answers.pending_records import names_of
 from sixgate.answers.verification import Verification
 from sixgate.api import Api, ApiError
 from sixgate.data_folder.creation import Founding, create
 from sixgate.data_folder.folder import Folder, FolderBusyError, FolderError
-from sixgate.embedded.node import Node
+from sixgate.embedded.node import Node, running
 from sixgate.embedded.pipeline import Pipeline
 from sixgate.socket.connection import connect
 from sixgate.socket.remote import RemoteApi, dial
@@ -40,6 +43,7 @@ from tests.harness.judge.promises import check, in_folder
 from tests.harness.pipeline.embedded import ACCOUNT, STRANGER, Producer
 
 NOW_MS = 1
+NOTICE_S_MAX = 30
 STRANGER_KEY = Ed25519Signer("stranger", b"s" * 32).public_key
 
 
@@ -88,6 +92,22 @@ def test_an_owner_that_ends_during_a_call_is_a_lost_connection(said: bytes) -> N
     with pytest.raises(ApiError) as caught:
         list(RemoteApi(lambda: ours).signed(after=0, follow=True))
     assert caught.value.code == "connection_lost"
+
+
+def test_a_client_that_looks_up_an_undecided_intent_is_notified_of_its_outcome(
+    folder: Folder, trader: Producer
+) -> None:
+    """Its repetition may be found while the first intent is pinned and not yet signed."""
+    first, watched = trader.signed("a"), SimpleQueue[list[Notice]]()
+    digest = names_of(first, ACCOUNT)[1]
+    with running(folder) as node, node.notices.watching([], watched) as watch:
+        assert node.first_end(watch, digest) is None
+        assert results(submit(node, first)) == ["signed"]
+        ((name, outcome),) = watched.get(timeout=NOTICE_S_MAX)
+        assert (name, outcome["intent"]) == (digest, digest)
+        found = node.first_end(watch, digest)
+        assert found is not None
+        assert found["id"] == outcome["id"]
 
 
 def test_an_absent_owner_is_a_lost_connection(folder: Folder) -> None:

@@ -51,6 +51,9 @@ class Load:
     def _send_burst(self, number: int) -> None:
         keys = [f"{self.name}-{number}-{n}" for n in range(BURST)]
         values = [self._signed(n, key) for n, key in enumerate(keys)]
+        # A producer that restarts repeats a request with another expiry: one payment.
+        later_ms = self.trader.now_ms() + 700_000
+        values.append(self.trader.signed(keys[1], value_wei=DEAR_WEI, expires_at_ms=later_ms))
         events = [Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in values]
         while not self._sent(events):
             time.sleep(AGAIN_S)

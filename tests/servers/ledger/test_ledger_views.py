@@ -88,13 +88,19 @@ def test_an_intent_without_an_outcome_is_pending(fresh: Fresh) -> None:
     ]
 
 
-def repeated(pipeline: Pipeline, n: int, first: str, **changes: object) -> str:
-    """Append an intent and the audit record that calls it a repetition; return its digest."""
+def undecided(pipeline: Pipeline, n: int, **changes: object) -> str:
+    """Append an intent that the gates have cleared; return its digest."""
     again = sample_intent(n, "account-0").model_copy(update={"expires_at_ms": 7} | changes)
     name, envelope = intent_digest(again.encode()), sealed(again)
     pipeline.append(Topic.SUBMITTED, again.account, envelope.encode(), START_MS + 1)
     for clearance, topic in clearances(name, envelope, START_MS + 1):
         pipeline.append(topic, again.account, clearance.encode(), START_MS + 1)
+    return name
+
+
+def repeated(pipeline: Pipeline, n: int, first: str, **changes: object) -> str:
+    """Append an intent and the audit record that calls it a repetition; return its digest."""
+    name = undecided(pipeline, n, **changes)
     event = audited("intent.duplicate", name, name, first, actor="signer-1", at_ms=START_MS)
     pipeline.append(Topic.AUDIT, "", event.value)
     return name
@@ -105,11 +111,14 @@ def test_a_repetition_is_not_pending_and_names_the_intent_that_it_repeats(fresh:
     pipeline.run(2)
     again = repeated(pipeline, 0, name_of(0))
     pipeline.append(Topic.AUDIT, "", duplicate_of(name_of(1)))
+    waiting = undecided(pipeline, 5)  # its own bytes were sent twice
+    pipeline.append(Topic.AUDIT, "", duplicate_of(waiting))
     clickhouse = filled(fresh(), pipeline.records).clickhouse
     assert set(clickhouse.rows("SELECT intent, outcome, repeats FROM intents")) == {
         (name_of(0), "transaction.signed", ""),
         (name_of(1), "transaction.signed", ""),
         (again, "repeated", name_of(0)),
+        (waiting, "pending", ""),
     }
     assert clickhouse.rows("SELECT count() FROM decisions") == [(2,)]
 
@@ -120,7 +129,7 @@ def test_a_repetition_shares_the_outcome_of_its_first_intent(fresh: Fresh) -> No
     again = repeated(pipeline, 0, name_of(0))
     of_other_value = repeated(pipeline, 1, name_of(1), value_wei=1)
     of_another = repeated(pipeline, 2, name_of(3), expires_at_ms=8)
-    undecided = repeated(pipeline, 9, "0x" + "0a" * 32)
+    of_none = repeated(pipeline, 9, "0x" + "0a" * 32)
     outcomes = VerifiedOutcomes(
         filled(fresh(), pipeline.records).clickhouse, {"signer-1": [f"0x{SIGNER_PUBLIC.hex()}"]}
     )
@@ -128,7 +137,7 @@ def test_a_repetition_shares_the_outcome_of_its_first_intent(fresh: Fresh) -> No
     assert first is not None
     assert outcomes.outcome(again) == first
     assert outcomes.has_outcome(again)
-    for forged in (of_other_value, of_another, undecided):
+    for forged in (of_other_value, of_another, of_none):
         assert not outcomes.has_outcome(forged), "an unsigned audit record was believed"
     assert not outcomes._replace(signer_keys={}).has_outcome(again)
 

@@ -1,5 +1,7 @@
 """Repeated requests at the signer: one outcome, whatever an agent, a broker or a crash does."""
 
+import hashlib
+import json
 from typing import Any
 
 import pytest
@@ -116,6 +118,14 @@ OTHER_OWNER = {"v", "kind", "org", "account", "agent", "idempotency_key"}
 def test_every_field_but_two_is_compared() -> None:
     compared = TransactionIntent.model_fields.keys() - OTHER_OWNER
     assert compared - CHANGED.keys() == {"expires_at_ms", "client_share"}
+
+
+def test_the_request_digest_is_what_the_format_says() -> None:
+    request = json.loads(FIRST.model_copy(update={"client_share": SHARE}).encode())
+    del request["expires_at_ms"], request["client_share"]
+    encoded = json.dumps(request, sort_keys=True, separators=(",", ":")).encode()
+    wanted = hashlib.sha256(b"sixgate/request/v1\0" + encoded).hexdigest()
+    assert request_digest(FIRST) == f"0x{wanted}"
 
 
 @pytest.mark.parametrize("field", sorted(CHANGED))
