@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 import orjson
 
+from schemas.topics import Topic
 from sixgate.api import ApiError, Json
 from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.queries import IsVerified, trail
+from streams.ledger.queries import IsVerified, TrailEvent, firsts_of, trail
 
 # Intents submitted within one second are listed in the order of submission.
 _NEWEST = """
@@ -36,6 +37,7 @@ intents.intent IN (
         AND JSONExtractString(payload, 'idempotency_key') = {key:String}
 )
 """
+_ENDS = (Topic.OUTCOMES, Topic.SIGNED)
 _NAMED = "SELECT DISTINCT intent FROM trail WHERE startsWith(intent, {prefix:String}) LIMIT 2"
 _SIGNED = """
 SELECT intent, body FROM ledger
@@ -67,6 +69,7 @@ class IntentQueries(NamedTuple):
     def trail(self, prefix: str) -> list[Json]:
         """Return every event of the intent whose digest or transaction hash begins with ``prefix``.
 
+        Those of a repetition are followed by the outcome that it shares.
         Raises ``intent_unknown`` if no intent or several match.
         """
         found = self._named(prefix) or self._signed(prefix)
@@ -75,8 +78,18 @@ class IntentQueries(NamedTuple):
             raise ApiError("intent_unknown", f"{what} with {prefix}: see sixgate intents list")
         return [
             {"topic": e.topic, "at_ms": e.at_ms, "event": orjson.loads(e.body)}
-            for e in trail(self.clickhouse, found.pop())
+            for e in self._with_shared(found.pop())
         ]
+
+    def _with_shared(self, intent: str) -> list[TrailEvent]:
+        events = trail(self.clickhouse, intent)
+        if any(event.topic == Topic.OUTCOMES for event in events):
+            return events
+        shared = (
+            [event for event in trail(self.clickhouse, first) if event.topic in _ENDS]
+            for first in firsts_of(self.clickhouse, intent)
+        )
+        return events + next(filter(None, shared), [])
 
     def _named(self, prefix: str) -> set[str]:
         return {intent for (intent,) in self.clickhouse.rows(_NAMED, {"prefix": prefix})}

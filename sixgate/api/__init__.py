@@ -178,7 +178,8 @@ class Api(Protocol):
     def trail(self, intent: str) -> list[Json]:
         """Return every event of an intent in order: ``{topic, at_ms, event}``.
 
-        ``intent`` is an unambiguous prefix of its digest or of its transaction's hash.
+        ``intent`` is an unambiguous prefix of its digest or of its transaction's hash. The events
+        of a repetition are followed by the outcome of the first intent.
         Raises ``intent_unknown``.
         """
         ...

@@ -146,6 +146,11 @@ def test_intents_are_found_by_their_idempotency_key(api: Api) -> None:
     assert api.intents(limit=9, account=ACCOUNT, agent=None, idempotency_key=key) == rows
     assert api.intents(limit=9, account=None, agent="nobody", idempotency_key=key) == []
     assert api.intents(limit=9, account=None, agent=None, idempotency_key=new()) == []
+    again = next(row["intent"] for row in rows if row["repeats"])
+    assert api.trail(again)[0]["event"] != api.trail(first["intent"])[0]["event"]
+    assert [event for event in api.trail(again) if event["topic"] == "outcomes"] == [
+        event for event in api.trail(first["intent"]) if event["topic"] == "outcomes"
+    ]
     waiting = api.sql("SELECT count() FROM intents WHERE outcome = 'pending'")
     assert waiting["rows"] == [[0]]
 

@@ -28,11 +28,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """The intent, each gate's step, and the outcome if it is decided."""
+    """The intent, each gate's step, and the outcome if it is decided.
+
+    ``repeats`` is the intent whose outcome it shares, if it repeats that one's request.
+    """
 
     intent: AnyIntent | None
     steps: tuple[Step, ...]
     outcome: Json | None
+    repeats: str | None = None
 
 
 def trail_of(events: Sequence[Json]) -> Trail:
@@ -42,14 +46,17 @@ def trail_of(events: Sequence[Json]) -> Trail:
     """
     verdicts: dict[str, Json] = {}
     outcome: Json | None = None
+    repeats: str | None = None
     for record in events:
         event = record["event"]
         verdicts |= {verdict["gate"]: verdict for verdict in event.get("verdicts", ())}
         if event.get("type") in ENDS and outcome is None:
             outcome = event
+        if event.get("action") == "intent.duplicate" and event["detail"] != event["subject"]:
+            repeats = event["detail"]
     steps = [_step(gate, verdicts.get(gate)) for gate in Gate if gate is not Gate.SIGNING]
     steps.append(_signing(outcome))
-    return Trail(_intent(events), tuple(steps), outcome)
+    return Trail(_intent(events), tuple(steps), outcome, repeats)
 
 
 def _step(gate: Gate, verdict: Json | None) -> Step:

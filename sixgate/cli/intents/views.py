@@ -31,7 +31,8 @@ def trail_views(trail: Trail, events: Sequence[Json], chains: Sequence[Json]) ->
     units = {chain["chain_id"]: chain for chain in chains}
     unit = units.get(trail.intent.chain_id, {}).get("symbol", "") if trail.intent else ""
     if trail.intent is not None:
-        yield Sheet("Intent", list(intent_rows(trail.intent, units, unit)))
+        repeats = [("repeats", trail.repeats)] if trail.repeats else []
+        yield Sheet("Intent", [*intent_rows(trail.intent, units, unit), *repeats])
     yield Listing(("gate", "verdict", "time"), [_step(step, unit) for step in trail.steps])
     if trail.outcome is not None:
         yield Sheet(

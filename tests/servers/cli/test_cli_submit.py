@@ -152,6 +152,9 @@ def test_a_command_with_its_own_key_can_be_repeated(quick: CommandLine) -> None:
     listed = quick.ok("intents", "list", "--agent", once["agent"], "--key", "invoice-7").out
     assert len(re.findall(r"\bsigned\b", listed)) == 1
     assert listed.count(f"of {first['intent'][:6]}") == 2
+    shown = " ".join(quick.ok("intents", "show", again["intent"]).out.split())
+    assert f"repeats {first['intent']}" in shown
+    assert first["result"]["transaction_hash"] in shown
     assert quick.ok("intents", "list", "--key", "invoice-8", "--json").json == []
 
 
