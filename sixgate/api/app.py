@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 from typing import cast
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from sixgate.api import not_supported
 from sixgate.api.problems import install_handlers
+from sixgate.api.route_tree import RouteTree
 from sixgate.api.routes import (
     agents,
     audit,
@@ -39,7 +39,6 @@ ROUTERS = (
     policies.router,
     webhooks.router,
     audit.router,
-    not_supported.router,
 )
 
 
@@ -56,9 +55,10 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     install_handlers(app)
-    routes = [route for router in ROUTERS for route in router.routes]
-    # The first match counts, so ``agents/me`` must precede ``agents/{agent_id}``.
-    app.router.routes.extend(sorted(routes, key=_specificity))
+    routes = [cast(Route, route) for router in ROUTERS for route in router.routes]
+    # The tree finds every route; the routes after it are for the OpenAPI description only.
+    app.router.routes.append(RouteTree([*routes, *cast(list[Route], not_supported.router.routes)]))
+    app.router.routes.extend(routes)
     return app
 
 
@@ -77,9 +77,3 @@ def add_mcp(app: FastAPI) -> None:
 
     app.router.routes.append(Route("/mcp", endpoint))
     app.router.lifespan_context = running
-
-
-def _specificity(route: BaseRoute) -> list[int]:
-    """Order routes by their segments: fixed names, then parameters, then the rest of a path."""
-    segments = cast(APIRoute, route).path.split("/")
-    return [2 if ":path" in part else int("{" in part) for part in segments]

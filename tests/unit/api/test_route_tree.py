@@ -1,0 +1,46 @@
+"""The tree of routes finds the same route as trying one after the other, by specificity."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.routing import Match, Route
+
+from sixgate.api.route_tree import RouteTree
+
+PATHS = ["/a", "/a/b", "/a/{x}", "/{x}/b", "/a/{x}/c", "/{x}/{y}/c", "/r/{rest:path}", "/{x}"]
+METHODS = ["GET", "POST"]
+
+
+async def nothing(_request: Any) -> None: ...
+
+
+def specificity(path: str) -> list[int]:
+    return [2 if ":path" in part else int("{" in part) for part in path.split("/")]
+
+
+def first_match(routes: list[Route], scope: dict[str, Any]) -> tuple[Match, str]:
+    partial = (Match.NONE, "")
+    for route in sorted(routes, key=lambda route: specificity(route.path)):
+        match, _ = route.matches(scope)
+        if match is Match.FULL:
+            return match, route.path
+        if match is Match.PARTIAL and partial[0] is Match.NONE:
+            partial = (match, route.path)
+    return partial
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(PATHS), st.sampled_from(METHODS)), unique=True),
+    st.lists(st.sampled_from(["", "a", "b", "c", "r", "other"]), min_size=1, max_size=4),
+    st.sampled_from(METHODS),
+)
+def test_the_tree_agrees_with_trying_each_route(
+    declared: list[tuple[str, str]], segments: list[str], method: str
+) -> None:
+    routes = [Route(path, nothing, methods=[verb]) for path, verb in declared]
+    path = "/" + "/".join(segments)
+    scope = {"type": "http", "path": path, "method": method, "root_path": "", "headers": []}
+    match, found = RouteTree(routes).matches(scope)
+    chosen = found["sixgate.route"].path if found else ""
+    assert (match, chosen) == first_match(routes, scope)
