@@ -95,7 +95,7 @@ TOPICS: dict[Topic, TopicSpec] = {
     Topic.SUBMITTED: TopicSpec(
         _PRODUCERS | _OPERATORS | _GATEWAY, _GATES, 7 * DAY_MS, SUBMITTED_BYTES_MAX
     ),
-    Topic.UNATTRIBUTED: TopicSpec(_GATES, _OPERATORS, 7 * DAY_MS, keyed=False),
+    Topic.UNATTRIBUTED: TopicSpec(_GATES, _OPERATORS | _CONSUMERS, 7 * DAY_MS, keyed=False),
     Topic.ADMITTED: TopicSpec(_GATES, _GATES, 7 * DAY_MS),
     Topic.ALLOWLISTED: TopicSpec(_GATES, _GATES, 7 * DAY_MS),
     Topic.CAPPED: TopicSpec(_GATES, _GATES, 7 * DAY_MS),

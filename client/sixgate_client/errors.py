@@ -23,6 +23,26 @@ class SixgateError(Exception):
         self.problem: Json = problem or {}
         self.code = str(self.problem.get("code", ""))
 
+    @property
+    def gate(self) -> str | None:
+        """Return the gate whose rule refused a transaction or message, if one did."""
+        return self.problem.get("gate")
+
+    @property
+    def evidence(self) -> dict[str, str]:
+        """Return the values that the rule compared."""
+        return dict(self.problem.get("evidence") or {})
+
+    @property
+    def transaction_id(self) -> str | None:
+        """Return the id of the recorded transaction."""
+        return self.problem.get("transaction_id") or self.problem.get("id")
+
+    @property
+    def decided(self) -> bool:
+        """Return whether the signer ended the intent: its key gives the same answer again."""
+        return self.gate is not None
+
 
 class ConnectionFailedError(SixgateError):
     """No reply arrived. The outcome of a submitted request is unknown.
@@ -66,21 +86,6 @@ class RefusedError(SixgateError):
     def reason(self) -> str:
         """Return the stable code of the reason."""
         return self.code
-
-    @property
-    def gate(self) -> str | None:
-        """Return the gate whose rule refused a transaction or message, if one did."""
-        return self.problem.get("gate")
-
-    @property
-    def evidence(self) -> dict[str, str]:
-        """Return the values that the rule compared."""
-        return dict(self.problem.get("evidence") or {})
-
-    @property
-    def transaction_id(self) -> str | None:
-        """Return the id of the recorded transaction."""
-        return self.problem.get("transaction_id") or self.problem.get("id")
 
 
 class ApprovalRequiredError(RefusedError):

@@ -91,13 +91,11 @@ def sign_message(
     message: str,
     *,
     chain: str = "ethereum",
-    idempotency_key: str | None = None,
     agent_id: str | None = None,
 ) -> Operation[MessageSignature]:
-    """Sign a message (EIP-191)."""
+    """Sign a message (EIP-191); sent once, because the server takes no key here."""
     body = {"intent_type": "personal_sign", "chain": chain, "message": message}
-    key = idempotency_key or session.new_key()
-    found = yield from _post(session, agent_id, "sign", body, key)
+    found = yield from _post(session, agent_id, "sign", body)
     return cast(MessageSignature, found)
 
 
@@ -106,13 +104,11 @@ def sign_typed_data(
     typed_data: Json,
     *,
     chain: str = "ethereum",
-    idempotency_key: str | None = None,
     agent_id: str | None = None,
 ) -> Operation[MessageSignature]:
-    """Sign typed data (EIP-712)."""
+    """Sign typed data (EIP-712); sent once."""
     body = {"intent_type": "typed_data", "chain": chain, "typed_data": typed_data}
-    key = idempotency_key or session.new_key()
-    found = yield from _post(session, agent_id, "sign", body, key)
+    found = yield from _post(session, agent_id, "sign", body)
     return cast(MessageSignature, found)
 
 

@@ -226,6 +226,8 @@ def _judge(answer: Answer) -> Reply | SixgateError:
 
 def _is_passing(error: SixgateError) -> bool:
     """Return whether a repetition may succeed: it never does for a decision on the request."""
+    if error.decided:
+        return False
     if isinstance(error, ConflictError):  # still in progress; otherwise another request's key
         return error.code.endswith("in_progress") or error.retry_after_s is not None
     if isinstance(error, ServerError):

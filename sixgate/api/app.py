@@ -64,11 +64,9 @@ def create_app(services: Services) -> FastAPI:
 
 def add_mcp(app: FastAPI) -> None:
     """Serve MCP at ``/mcp``: its tools call this application with the caller's bearer."""
-    import httpx
+    from sixgate.mcp.http import McpEndpoint, in_process
 
-    from sixgate.mcp.http import McpEndpoint
-
-    endpoint = McpEndpoint(httpx.ASGITransport(app), "http://sixgate")
+    endpoint = McpEndpoint(in_process(app), "http://sixgate")
 
     @asynccontextmanager
     async def running(_app: object) -> AsyncIterator[None]:

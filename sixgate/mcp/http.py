@@ -8,6 +8,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 
 import httpx
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -18,10 +19,24 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sixgate.mcp.server import Context, create_server
 
+# The request that a tool acts for, so that the API records the caller's address and not its own.
+_ACTING_FOR: ContextVar[Scope | None] = ContextVar("acting_for", default=None)
+_ADDRESSES = ("client", "sixgate.client_ip")
 CLIENTS_MAX = 1_000
 BODY_BYTES_MAX = 1024 * 1024
 API_KEY = "ocv_"
 _PROBLEM = "application/problem+json"
+
+
+def in_process(app: ASGIApp) -> httpx.AsyncBaseTransport:
+    """Return a transport that calls an application, with the address of the tool's caller."""
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        caller = _ACTING_FOR.get() or {}
+        addresses = {name: caller[name] for name in _ADDRESSES if name in caller}
+        await app({**scope, **addresses}, receive, send)
+
+    return httpx.ASGITransport(call)
 
 
 class McpEndpoint:
@@ -61,7 +76,10 @@ class McpEndpoint:
         await answer(scope, receive, send)
 
     def _client(self, context: Context) -> AsyncClient:
-        bearer = _bearer(context.request.headers) if context.request is not None else ""
+        bearer = ""
+        if context.request is not None:
+            bearer = _bearer(context.request.headers)
+            _ACTING_FOR.set(context.request.scope)
         name = hashlib.sha256(bearer.encode()).digest()
         client = self._clients.pop(name, None) or self._new(bearer)
         self._clients[name] = client

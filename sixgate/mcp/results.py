@@ -40,19 +40,25 @@ def success(content: Json) -> CallToolResult:
     return _result(content, json.dumps(content, ensure_ascii=False), is_error=False)
 
 
-def refusal(error: RefusedError, agent: Json | None) -> CallToolResult:
+def is_refusal(error: SixgateError) -> bool:
+    """Return whether a rule or a right refuses the call, whatever the status says."""
+    return isinstance(error, RefusedError) or error.decided
+
+
+def refusal(error: SixgateError, agent: Json | None) -> CallToolResult:
     """Return a refusal: the rule, the reason, what would pass and what is left."""
     known = agent or {}
-    passing = would_pass(error.reason, known)
+    passing = would_pass(error.code, known)
     content = {
         "refused": True,
-        "rule": error.gate or _GATES.get(error.reason),
-        "reason": error.reason,
+        "rule": error.gate or _GATES.get(error.code),
+        "reason": error.code,
         "sentence": error.detail,
         "would_pass": passing,
         "left_24h_eth": left_eth(known),
         "transaction_id": error.transaction_id,
         "evidence": error.evidence or None,
+        "retry_after_s": error.retry_after_s,
     }
     left = content["left_24h_eth"]
     sentences = [

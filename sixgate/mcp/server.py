@@ -14,7 +14,7 @@ from mcp_types import (
     PaginatedRequestParams,
 )
 from pydantic import ValidationError
-from sixgate_client import AsyncClient, RefusedError, SixgateError
+from sixgate_client import AsyncClient, SixgateError
 
 from sixgate.mcp import results
 from sixgate.mcp.tools import TOOLS, AgentTool, described
@@ -58,9 +58,9 @@ async def carry_out(tool: AgentTool, given: dict[str, Any], client: AsyncClient)
         return results.invalid_arguments(error)
     try:
         return results.success(await tool.call(client, arguments))
-    except RefusedError as error:
-        return results.refusal(error, await _agent(client))
     except SixgateError as error:
+        if results.is_refusal(error):
+            return results.refusal(error, await _agent(client))
         return results.failure(error)
     except ValueError as error:  # an argument that cannot be a part of a path
         return results.misuse(str(error))

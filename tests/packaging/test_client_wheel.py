@@ -28,6 +28,12 @@ try:
 except sixgate_client.ConnectionFailedError:
     print(sixgate_client.__file__)
 """
+USE_KAFKA = """
+import json, sys
+sys.path[:0] = json.loads(sys.argv[1])
+from sixgate_client.kafka import Outcomes, Producer
+print(Outcomes.__module__, Producer.__module__)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +106,11 @@ def test_it_needs_httpx_alone(wheel: Path, unpacked: Path, tmp_path: Path) -> No
     assert [one.name for one in required(wheel, "")] == ["httpx"]
     needed = copied(closure(required(wheel, "")), tmp_path)
     assert run(USE, unpacked, needed).startswith(str(unpacked))
+
+
+def test_its_extra_adds_kafka(wheel: Path, unpacked: Path, tmp_path: Path) -> None:
+    needed = copied(closure(required(wheel, "kafka")), tmp_path)
+    assert run(USE_KAFKA, unpacked, needed)
 
 
 def test_it_is_typed_and_has_nothing_else(unpacked: Path) -> None:

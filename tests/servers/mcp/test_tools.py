@@ -185,6 +185,19 @@ def test_a_refusal_names_the_rule_what_would_pass_and_what_is_left(tmp_path: Pat
     assert "0.75 ETH" in str(result.content)
 
 
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(400, "fee_unknown"), (409, "nonce_used"), (503, "key_unavailable"), (429, "rate_exceeded")],
+)
+def test_a_decision_with_another_status_is_a_refusal_too(
+    tmp_path: Path, status: int, code: str
+) -> None:
+    api = StubApi()
+    api.refused = {"status": status, "code": code, "detail": "The sentence.", "gate": "signing"}
+    content = called(api, "submit_transaction", tmp_path, **PAY).structured_content
+    assert (content["refused"], content["rule"], content["reason"]) == (True, "signing", code)
+
+
 def test_a_reverted_simulation_is_a_refusal_too(tmp_path: Path) -> None:
     api = StubApi()
     detail = "The simulation of tx-9 reverted."

@@ -159,7 +159,9 @@ def test_a_method_sends_its_request_and_returns_its_result(use: Use, call: Call)
     assert f"{request.method} {request.url.raw_path.decode()}" == call.request
     assert (json.loads(request.content) if request.content else None) == call.body
     assert request.headers["authorization"] == f"Bearer {TOKEN}"
-    assert ("idempotency-key" in request.headers) == call.name.startswith(("submit", "sign_"))
+    assert ("idempotency-key" in request.headers) == call.name.startswith(
+        ("submit", "sign_transaction")
+    )
     assert request.headers.get("x-client-share") == call.kwargs.get("client_share")
 
 

@@ -134,6 +134,16 @@ def test_every_submission_has_its_own_key_unless_one_is_given() -> None:
     assert script.requests[0].headers["idempotency-key"] == "mine"
 
 
+@pytest.mark.parametrize(("status", "code"), [(503, "key_unavailable"), (429, "rate_exceeded")])
+def test_a_decision_is_not_asked_for_again_whatever_its_status(status: int, code: str) -> None:
+    body = {"code": code, "gate": "signing", "transaction_id": "tx-1", "detail": "it failed"}
+    script = Script(reply(status, body, retry_after="1"))
+    with pytest.raises(SixgateError) as refused:
+        script.run(submitted(session()))
+    assert (refused.value.gate, refused.value.transaction_id) == ("signing", "tx-1")
+    assert refused.value.retry_after_s == 1
+
+
 @pytest.mark.parametrize("failure", [LOST, reply(503), reply(429, retry_after="1")])
 def test_a_post_without_a_key_is_never_retried(failure: Any) -> None:
     script = Script(failure)
@@ -180,7 +190,7 @@ def test_a_long_retry_after_is_the_callers_decision() -> None:
 
 
 def test_a_key_in_progress_is_waited_for_and_a_foreign_one_is_not() -> None:
-    running = reply(409, {"code": "idempotency_in_progress", "detail": "running"})
+    running = reply(409, {"code": "request_in_progress", "detail": "running"})
     assert Script(running, running, reply(200, SIGNED)).run(submitted(session())) == SIGNED
     foreign = reply(409, {"code": "idempotency_conflict", "detail": "another request"})
     with pytest.raises(ConflictError) as refused:
