@@ -39,6 +39,10 @@ CREATE INDEX by_hash ON transactions (transaction_hash) WHERE transaction_hash I
 CREATE INDEX unverified ON transactions (status) WHERE status = 'unverified';
 """
 _PLACE = "created_at_ms, offset, partition"
+_NAMED = f"""
+SELECT chain_id, reply, signed, {_PLACE}, visible, first FROM transactions
+WHERE id = ? AND agent = ?
+"""  # noqa: S608 - built from constants
 
 
 class Place(NamedTuple):
@@ -247,11 +251,13 @@ class Reader(NamedTuple):
 
         A repetition leads to the first intent.
         """
-        query = "SELECT visible, first FROM transactions WHERE id = ? AND agent = ?"
-        row = self.connection.execute(query, (name, agent)).fetchone()
-        column = "id" if row else "transaction_hash"
-        wanted = row[1] if row and not row[0] else name
-        return self._one(f"{column} = ? AND agent = ?", (wanted, agent))
+        row = self.connection.execute(_NAMED, (name, agent)).fetchone()
+        if row is None:
+            return self._one("transaction_hash = ? AND agent = ?", (name, agent))
+        visible, first = row[6:]
+        if visible:
+            return _shown(row[:6])
+        return self._one("id = ? AND agent = ?", (first, agent)) if first else None
 
     def with_key(self, agent: str, idempotency_key: str) -> Shown | None:
         """Return the newest request with a key that did not conflict with an earlier one."""

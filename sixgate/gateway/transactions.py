@@ -66,7 +66,8 @@ class ListPage(NamedTuple):
 class Transactions:
     """The transactions of every agent; any thread may call.
 
-    ``registered`` returns the registry as it is now. The projection does not own ``feed``.
+    ``registered`` returns the registry as it is now. The projection does not own ``feed``. Reads
+    see what the log had at the last ``catch_up``.
     """
 
     def __init__(self, path: Path, feed: LogFeed, registered: Callable[[], Registered]) -> None:
@@ -81,7 +82,7 @@ class Transactions:
             self._positions = {}
 
     def is_current(self) -> bool:
-        """Return whether the log has not moved since the last ``catch_up``; cheap."""
+        """Return whether the log has not moved since the last complete ``catch_up``; cheap."""
         return self._version == self._feed.version()
 
     def catch_up(self, within_s: float = CATCH_UP_S_MAX) -> None:
@@ -108,7 +109,6 @@ class Transactions:
 
         ``name`` is an id or a transaction hash. What a read leaves out is absent.
         """
-        self.catch_up()
         with _translated(), self._store.reading() as reader:
             found = reader.named(agent, name)
         return self._shown(found, include_signed_tx=include_signed_tx) if found else None
@@ -117,7 +117,6 @@ class Transactions:
         self, agent: str, idempotency_key: str, *, include_signed_tx: bool = False
     ) -> dict[str, Any] | None:
         """Return the request that an agent's idempotency key stands for, or None."""
-        self.catch_up()
         with _translated(), self._store.reading() as reader:
             found = reader.with_key(agent, idempotency_key)
         return self._shown(found, include_signed_tx=include_signed_tx) if found else None
@@ -126,7 +125,6 @@ class Transactions:
         self, agent: str, limit: int, filters: Filter | None = None, *, include_signed_tx: bool
     ) -> ListPage:
         """Return an agent's transactions, newest first, after the place in ``filters``."""
-        self.catch_up()
         with _translated(), self._store.reading() as reader:
             rows = reader.newest(agent, limit + 1, filters or Filter())
         page = rows[:limit]

@@ -1,7 +1,6 @@
 """Reads of transactions: documented members, redaction, paging, and nothing of other agents."""
 
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,18 +9,12 @@ from schemas.dsse import INTENT_TYPE
 from schemas.intent import TransactionIntent, intent_digest
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from tests.harness.api import ACCOUNT, Api, running_api
+from tests.harness.api import ACCOUNT, Api
 from tests.harness.builders.waiting import until
 
 RECIPIENT = "0x" + "bb" * 20
 Headers = dict[str, str]
 _numbers = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    with running_api(tmp_path_factory.mktemp("api")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +53,7 @@ def signed(api: Api, agent_id: str, **changes: Any) -> str:
     tx_id = submit(api, agent_id, **changes)
 
     def decided() -> bool:
+        api.services.transactions.catch_up()
         reply = api.services.transactions.reply(agent_id, tx_id)
         return reply is not None and reply["status"] != "pending"
 

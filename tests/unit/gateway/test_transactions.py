@@ -65,8 +65,13 @@ class Rig:
         self.pipeline.drain()
         return [id_of(value) for value in values]
 
+    @property
+    def current(self) -> Transactions:
+        self.transactions.catch_up()
+        return self.transactions
+
     def newest(self, agent: str = "trader", **filters: Any) -> list[dict[str, Any]]:
-        page = self.transactions.newest(agent, 1000, Filter(**filters), include_signed_tx=True)
+        page = self.current.newest(agent, 1000, Filter(**filters), include_signed_tx=True)
         return page.replies
 
     def close(self) -> None:
@@ -97,9 +102,9 @@ def append_to_log(rig: Rig, *events: Outgoing) -> None:
 def test_reply_has_the_outcome_as_soon_as_it_is_committed(rig: Rig) -> None:
     pipeline, value = rig.pipeline, rig.trader.signed("a")
     pipeline.submit(value)
-    pending = rig.transactions.reply("trader", id_of(value))
+    pending = rig.current.reply("trader", id_of(value))
     pipeline.drain()
-    signed = rig.transactions.reply("trader", id_of(value), include_signed_tx=True)
+    signed = rig.current.reply("trader", id_of(value), include_signed_tx=True)
     assert pending is not None
     assert (pending["status"], pending["tx_hash"], pending["chain"]) == ("pending", None, "base")
     assert signed is not None
@@ -107,7 +112,7 @@ def test_reply_has_the_outcome_as_soon_as_it_is_committed(rig: Rig) -> None:
     assert signed["status"] == "sign_only"
     assert signed["tx_hash"] == outcome["transaction_hash"]
     assert signed["signed_tx"] == outcome["raw_transaction"]
-    assert rig.transactions.reply("trader", signed["tx_hash"]) == {
+    assert rig.current.reply("trader", signed["tx_hash"]) == {
         name: member for name, member in signed.items() if name not in ("signed_tx", "signature")
     }
 
@@ -150,6 +155,7 @@ def check_against_log(rig: Rig, expected: dict[str, list[str]]) -> None:
     """Compare every reply with the outcome in the log, and with a projection built from nothing."""
     ends = {o.intent: o for o in (decode_outcome(record.value) for record in outcomes(rig))}
     with closing(rig.opened("again.db")) as rebuilt:
+        rebuilt.catch_up()
         for agent, ids in expected.items():
             listed = rig.newest(agent)
             assert [reply["id"] for reply in listed] == ids
@@ -211,7 +217,7 @@ def test_forged_outcome_changes_nothing(rig: Rig) -> None:
         outcome = decode_outcome(record.value)
         copy = outcome.model_copy(update={"intent": "0x" + "77" * 32, "signature": None})
         append_to_log(rig, Outgoing(Topic.OUTCOMES, ACCOUNT, forger.sign_event(copy)))
-    assert rig.transactions.reply("trader", "0x" + "77" * 32) is None
+    assert rig.current.reply("trader", "0x" + "77" * 32) is None
     assert len(rig.newest()) == 2
     assert {reply["id"] for reply in rig.newest()} == {genuine_id, id_of(value)}
 
@@ -234,18 +240,18 @@ def test_misrouted_intent_is_invisible(rig: Rig) -> None:
 def test_intent_of_a_revoked_agent_stays_visible_by_its_outcome(rig: Rig) -> None:
     (intent_id,) = rig.submit(rig.trader.signed("a"))
     del rig.pipeline.runner.stage.registry.agents["trader"]
-    reply = rig.transactions.reply("trader", intent_id)
+    reply = rig.current.reply("trader", intent_id)
     assert reply is not None
     assert reply["status"] == "sign_only"
 
 
 def test_agent_sees_no_transaction_of_another_agent(rig: Rig) -> None:
     (intent_id,) = rig.submit(rig.saver.signed("a"))
-    reply = rig.transactions.reply("saver", intent_id)
+    reply = rig.current.reply("saver", intent_id)
     assert reply is not None
-    assert rig.transactions.reply("trader", intent_id) is None
-    assert rig.transactions.reply("trader", reply["tx_hash"]) is None
-    assert rig.transactions.with_key("trader", "a") is None
+    assert rig.current.reply("trader", intent_id) is None
+    assert rig.current.reply("trader", reply["tx_hash"]) is None
+    assert rig.current.with_key("trader", "a") is None
     assert rig.newest("trader") == []
 
 
@@ -254,7 +260,7 @@ def test_pages_neither_skip_nor_repeat_while_transactions_arrive(rig: Rig) -> No
     seen: list[str] = []
     place = None
     while True:
-        page = rig.transactions.newest("trader", 3, Filter(before=place), include_signed_tx=False)
+        page = rig.current.newest("trader", 3, Filter(before=place), include_signed_tx=False)
         seen += [reply["id"] for reply in page.replies]
         place = page.next
         if place is None:
@@ -274,10 +280,10 @@ def test_status_and_key_restrict_a_list(rig: Rig) -> None:
 
 def test_key_leads_to_the_request_that_did_not_conflict(rig: Rig) -> None:
     first, conflicting = rig.submit(rig.trader.signed("a"), rig.trader.signed("a", value_wei=7))
-    found = rig.transactions.with_key("trader", "a")
+    found = rig.current.with_key("trader", "a")
     assert found is not None
     assert found["id"] == first
-    refused = rig.transactions.reply("trader", conflicting)
+    refused = rig.current.reply("trader", conflicting)
     assert refused is not None
     assert refused["reason"] == "idempotency_conflict"
 
@@ -291,7 +297,7 @@ def test_repetition_leads_to_the_reply_of_the_first_intent(rig: Rig) -> None:
     again = rig.trader.signed("a", expires_at_ms=rig.trader.now_ms() + 999_000)
     rig.pipeline.submit(again)
     append_to_log(rig, repetition(id_of(again), first))
-    reply = rig.transactions.reply("trader", id_of(again))
+    reply = rig.current.reply("trader", id_of(again))
     assert reply is not None
     assert reply["id"] == first
     assert [one["id"] for one in rig.newest()] == [first]
@@ -302,7 +308,7 @@ def test_forged_repetition_of_another_request_is_ignored(rig: Rig) -> None:
     mine = rig.trader.signed("a")
     rig.pipeline.submit(mine)
     append_to_log(rig, repetition(id_of(mine), other))
-    reply = rig.transactions.reply("trader", id_of(mine))
+    reply = rig.current.reply("trader", id_of(mine))
     assert reply is not None
     assert (reply["id"], reply["status"]) == (id_of(mine), "pending")
 
@@ -331,6 +337,7 @@ def test_projection_of_another_log_is_built_again(rig: Rig, tmp_path: Path) -> N
         registry = other.pipeline.runner.stage.registry
         rig.transactions.close()
         with closing(Transactions(path, other.feed, lambda: registry)) as moved:
+            moved.catch_up()
             page = moved.newest("trader", 10, include_signed_tx=False)
             assert [reply["id"] for reply in page.replies] == [intent_id]
     rig.transactions = rig.opened()
@@ -346,7 +353,7 @@ def test_threads_read_their_own_writes_while_others_read(rig: Rig) -> None:
                 value = rig.trader.signed(f"{number}-{round_number}")
                 with turn:
                     rig.submit(value)
-                reply = rig.transactions.reply("trader", id_of(value))
+                reply = rig.current.reply("trader", id_of(value))
                 assert reply is not None
                 assert reply["status"] == "sign_only"
         except BaseException as error:  # noqa: BLE001 - shown by the test's thread
