@@ -84,10 +84,11 @@ def _agent_problem(registered: Registered, scope: ScopedAdminSet, entry: AgentSe
         problem = _key_paths_problem(registered, scope, entry, path)
         if path not in known and problem is not None:
             return problem
-    if entry.intents_api_enabled and not (before and before.intents_api_enabled):
-        grants = registered.access.get(entry.agent, ())
-        if problem := _grants_problem(registered, scope, entry, grants):
-            return problem
+    # With the Intents API, grants to read keys let the agent sign too.
+    grants = registered.access.get(entry.agent, ())
+    fresh = [grant for grant in grants if before is None or not _gives_keys(before, grant)]
+    if problem := _grants_problem(registered, scope, entry, fresh):
+        return problem
     # Deactivating an agent stays possible if a full admin gave it a policy beyond the ceiling.
     return _used_policy_problem(registered, scope, entry) if entry.active else None
 

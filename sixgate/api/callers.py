@@ -2,6 +2,7 @@
 
 1. Read the bearer token and verify it.
 2. Check that the API key it was exchanged for still exists, and that its owner is still active.
+3. Count the request against the rate of its owner.
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from sixgate.api.limits import check_rate
 from sixgate.api.problems import Problem, forbidden, not_found
 from sixgate.api.services import Services, services_of
 from sixgate.gateway.api_keys import OwnerKind
@@ -60,7 +62,10 @@ async def authenticated(request: Request, services: ServicesOf) -> Caller:
     # 2.
     if problem := services.credential_problem(token):
         raise unauthorized(problem)
-    return Caller(token.owner_kind, token.owner, token, client_ip(request))
+    caller = Caller(token.owner_kind, token.owner, token, client_ip(request))
+    # 3.
+    check_rate(request.scope, caller.actor)
+    return caller
 
 
 AnyCaller = Annotated[Caller, Depends(authenticated)]

@@ -57,7 +57,7 @@ class Exchange:
             # Checked here, because the server would close the connection without a reply.
             if _SPLITS.search(b"".join([part for header in headers for part in header])):
                 raise ValueError("a header of the reply contains a line break")
-            message["headers"] = headers
+            message = {**message, "headers": headers}
             self.status = message["status"]
         elif not message.get("more_body", False):
             self.complete = True

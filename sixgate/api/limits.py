@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from time import perf_counter
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field
 
@@ -23,6 +23,7 @@ Seconds: TypeAlias = Annotated[float, Field(gt=0, le=3_600)]
 KIB = 1024
 LOGGED_PATH_MAX = 200
 _BUSY_RETRY_S = 1
+_CHECK_PRINCIPAL = "sixgate.check_principal"
 _LOG = logging.getLogger("sixgate.http")
 
 INTERNAL = Refusal(
@@ -64,7 +65,8 @@ class LimitedApp:
     """ASGI middleware: bounds requests, adds security headers, answers failures as problems.
 
     ``now_ms`` is a monotonic clock. The application finds the client's address in
-    ``scope["sixgate.client_ip"]``.
+    ``scope["sixgate.client_ip"]``, and calls ``check_rate`` for the principal that it
+    authenticated.
     """
 
     def __init__(self, app: App, limits: Limits, now_ms: Callable[[], int]) -> None:
@@ -72,6 +74,7 @@ class LimitedApp:
         self._limits = limits
         self._now_ms = now_ms
         self._rate = RateLimit(limits.ip_rate)
+        self._principal_rate = RateLimit(limits.principal_rate)
         self._pending = 0
         self.start_error: Exception | None = None
 
@@ -83,6 +86,7 @@ class LimitedApp:
         began_s = perf_counter()
         ip = client_ip(scope, self._limits.trusted_proxies)
         scope["sixgate.client_ip"] = ip
+        scope[_CHECK_PRINCIPAL] = self._check_principal
         limit = self._limits.body_bytes_max_of(scope["path"])
         exchange = Exchange(receive, send, limit, tls=scope["scheme"] == "https")
         refusal = self._refusal(scope, ip, limit)
@@ -94,6 +98,12 @@ class LimitedApp:
             elapsed_ms = round((perf_counter() - began_s) * 1000)
             facts = {"status": exchange.status, "elapsed_ms": elapsed_ms, "client": ip}
             _LOG.debug("http.request", extra=_named(scope) | facts)
+
+    def _check_principal(self, principal: str) -> None:
+        if wait_ms := self._principal_rate.take(principal, self._now_ms()):
+            refusal = too_many_requests(wait_ms, f"{principal} sent too many requests")
+            headers = {"Retry-After": str(refusal.retry_after_s)}
+            raise Problem(refusal.status, refusal.code, refusal.detail, headers=headers)
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -136,15 +146,13 @@ class LimitedApp:
             self._pending -= 1
 
 
-def check_rate(limit: RateLimit, principal: str, now_ms: int) -> None:
+def check_rate(scope: Mapping[str, Any], principal: str) -> None:
     """Count a request of an agent or person; raise the 429 problem if it is over its rate.
 
-    ``now_ms`` is a monotonic clock.
+    Without the middleware, as in tests of the application alone, there is no limit.
     """
-    if wait_ms := limit.take(principal, now_ms):
-        refusal = too_many_requests(wait_ms, f"{principal} sent too many requests")
-        headers = {"Retry-After": str(refusal.retry_after_s)}
-        raise Problem(refusal.status, refusal.code, refusal.detail, headers=headers)
+    if check := scope.get(_CHECK_PRINCIPAL):
+        check(principal)
 
 
 def too_many_requests(wait_ms: int, sentence: str) -> Refusal:

@@ -6,7 +6,6 @@ uvicorn parses requests and calls the application; ``connection.py`` bounds conn
 
 import asyncio
 import logging
-import socket
 import threading
 import time
 from collections.abc import Coroutine, Iterator, Sequence
@@ -16,11 +15,11 @@ from typing import Any
 import uvicorn
 import uvloop
 
+from sixgate.api.acceptor import Acceptor
 from sixgate.api.connection import Connection, Connections
 from sixgate.api.exchange import App
 from sixgate.api.limits import LimitedApp, Limits
 from sixgate.api.listeners import (
-    BACKLOG,
     Address,
     Listen,
     Listener,
@@ -90,6 +89,7 @@ class _Server(uvicorn.Server):
         self.server_state: Connections = connections
         self._app = app
         self._listeners = listeners
+        self._acceptors: list[Acceptor] = []
         self._limits = limits
         self._loop = uvloop.new_event_loop()
         self._stopping = asyncio.Event()
@@ -131,22 +131,14 @@ class _Server(uvicorn.Server):
         if self.lifespan.should_exit:
             self.should_exit = True
             return
-        self.servers = [await self._accepting(listener) for listener in self._listeners]
+        self._acceptors = [
+            Acceptor(listener, self._connection, self._limits.handshake_s_max)
+            for listener in self._listeners
+        ]
+        for acceptor in self._acceptors:
+            acceptor.start()
         self.started = True
         self._ready.set()
-
-    async def _accepting(self, listener: Listener) -> asyncio.Server:
-        loop, link = asyncio.get_running_loop(), listener.link
-        if link.family == socket.AF_UNIX:
-            return await loop.create_unix_server(self._connection, sock=link, backlog=BACKLOG)
-        return await loop.create_server(
-            self._connection,
-            sock=link,
-            ssl=listener.tls,
-            backlog=BACKLOG,
-            ssl_handshake_timeout=self._limits.handshake_s_max if listener.tls else None,
-            ssl_shutdown_timeout=LINGER_S if listener.tls else None,
-        )
 
     def _connection(self) -> Connection:
         return Connection(self.config, self.server_state, self.lifespan.state)
@@ -157,8 +149,8 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: Any = None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Let pending requests finish, then stop the application; both in bounded time."""
-        for server in self.servers:
-            server.close()
+        for acceptor in self._acceptors:
+            await acceptor.stop()
         for connection in list(self.server_state.connections):
             connection.shutdown()
         await _bounded(self._drained(), self._limits.stop_s_max)

@@ -13,15 +13,16 @@ Observed behaviour of pyrevm 0.3.7:
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pyrevm import EVM, AccountInfo, BlockEnv, CfgEnv, Env, ExecutionResult
 
-from streams.simulators.balances import Log
+from streams.simulators.balances import ZERO_ADDRESS, Log
 from streams.simulators.contracts import known_errors
-from streams.simulators.genesis import Genesis
+from streams.simulators.genesis import Genesis, GenesisAccount
 from streams.simulators.reverts import decode_revert
 from streams.simulators.simulation import Call, FailureReason, Status
+from streams.simulators.state_after import changed_accounts
 
 _REFUSALS = {
     "LackOfFundForMaxFee": FailureReason.INSUFFICIENT_FUNDS,
@@ -41,7 +42,10 @@ _REVERT_DATA = re.compile(r"output: 0x([0-9a-f]*)")
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """The result of one run; `balances_wei` has the addresses that the run accessed."""
+    """The result of one run; `balances_wei` has the addresses that the run accessed.
+
+    `changed` has them as accounts, if they were asked for.
+    """
 
     status: Status
     reason: FailureReason | None = None
@@ -51,6 +55,7 @@ class Execution:
     logs: tuple[Log, ...] = ()
     balances_wei: Mapping[str, int] = field(default_factory=dict)
     created: str | None = None
+    changed: Mapping[str, GenesisAccount] = field(default_factory=dict)
 
     def same_effects(self, other: "Execution") -> bool:
         """Return whether two runs had the same effects, apart from gas."""
@@ -63,8 +68,9 @@ class Machine:
 
     def __init__(self, genesis: Genesis) -> None:
         self._evm = _load(genesis)
+        self._alloc = genesis.alloc
 
-    def run(self, call: Call, gas_limit: int) -> Execution:
+    def run(self, call: Call, gas_limit: int, *, with_changed: bool = False) -> Execution:
         """Execute `call` with `gas_limit` and revert its changes.
 
         Errors of pyrevm other than RuntimeError (a Rust panic, a failed allocation) are not caught
@@ -85,8 +91,23 @@ class Machine:
             execution = _reverted(result, message)
         else:
             execution = self._succeeded(result, created)
+            if with_changed:
+                changed = changed_accounts(self._evm, self._alloc)
+                execution = replace(execution, changed=changed)
         self._evm.revert(checkpoint)
         return execution
+
+    def view(self, to: str, data: bytes, gas_limit: int) -> bytes | None:
+        """Return what a contract answers to a call that changes nothing, or None if it fails."""
+        checkpoint = self._evm.snapshot()
+        try:
+            return self._evm.message_call(
+                ZERO_ADDRESS, to, calldata=data, gas=gas_limit, is_static=True
+            )
+        except RuntimeError:
+            return None
+        finally:
+            self._evm.revert(checkpoint)
 
     def _execute(self, call: Call, gas_limit: int) -> str | None:
         if call.to is None:

@@ -11,6 +11,9 @@ DATA_BYTES_MAX = 2 * 1024 * 1024
 TRANSACTION_GAS_MAX = 1 << 24
 """Largest gas limit of a transaction (EIP-7825)."""
 
+CALLS_BEFORE_MAX = 9
+"""Most calls that run before another one on the same state."""
+
 NATIVE = "native"
 """The asset name of the chain's own unit in a `BalanceChange`."""
 
@@ -38,6 +41,9 @@ class Call(_Value):
     `account` is used for fair sharing in a pool only. `to` is None for a contract creation.
     `gas_limit` is the transaction's; None asks for one up to TRANSACTION_GAS_MAX or the block's.
     With `max_fee_per_gas_wei` the sender must also hold gas limit times fee.
+
+    The calls of `after`, on the same chain, run before this one on the same state; one that does
+    not succeed changes nothing. With `with_balances` the answer has the balances before.
     """
 
     account: str
@@ -48,6 +54,8 @@ class Call(_Value):
     data: Annotated[bytes, Field(max_length=DATA_BYTES_MAX)] = b""
     gas_limit: Uint64 | None = None
     max_fee_per_gas_wei: Uint256 = 0
+    after: Annotated[tuple["Call", ...], Field(max_length=CALLS_BEFORE_MAX)] = ()
+    with_balances: bool = False
 
 
 class Status(StrEnum):
@@ -81,11 +89,15 @@ class FailureReason(StrEnum):
 
 
 class BalanceChange(_Value):
-    """Change of one address's balance of one asset: `native` or a token's address."""
+    """Change of one address's balance of one asset: `native` or a token's address.
+
+    `before_base_units` is None if nobody asked for it or the token does not answer.
+    """
 
     address: Address
     asset: str
     delta_base_units: Annotated[int, Field(ge=-UINT256_MAX, le=UINT256_MAX)]
+    before_base_units: Uint256 | None = None
 
 
 class Simulation(_Value):

@@ -74,6 +74,12 @@ class Registered:
     agents: dict[str, Json] = field(default_factory=dict)
     policies: dict[str, Json] = field(default_factory=dict)
     signers: dict[str, str] = field(default_factory=dict)
+    gateways: dict[str, str] = field(default_factory=dict)
+
+    def key_of(self, agent: Json) -> str:
+        """Return the key that must have signed an agent's intents; raise ``KeyError``."""
+        own: str | None = agent.get("public_key")
+        return own if own is not None else self.gateways[agent["gateway"]]
 
 
 @dataclass
@@ -130,6 +136,8 @@ def read_registered(values: Values) -> Registered:
             registered.policies[entry["policy_id"]] = entry["policy"]
         elif entry["type"] == "service.set" and entry["role"] == "signer":
             registered.signers[entry["name"]] = entry["public_key"]
+        elif entry["type"] == "service.set" and entry["role"] == "gateway":
+            registered.gateways[entry["name"]] = entry["public_key"]
     return registered
 
 
@@ -162,7 +170,7 @@ def authentic(raw: bytes, registered: Registered) -> bytes | None:
         agent = registered.agents[orjson.loads(body)["agent"]]
         pae = b"DSSEv1 %d %b %d %b" % (len(INTENT_TYPE), INTENT_TYPE.encode(), len(body), body)
         signature = base64.b64decode(envelope["signatures"][0]["sig"])
-        return body if verifies(agent["public_key"], signature, pae) else None
+        return body if verifies(registered.key_of(agent), signature, pae) else None
     except (ValueError, KeyError, TypeError):
         return None
 

@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 
-from sixgate.api.limits import KIB, check_rate
-from sixgate.api.problems import Problem
-from sixgate.api.rate_limit import Rate, RateLimit
+from sixgate.api.limits import KIB
 from sixgate.logs import JsonLines
 from tests.harness.builders.http_server import (
     GET,
@@ -142,15 +140,6 @@ def test_nobody_changes_an_address_by_a_header() -> None:
         found = [ask_once(link, forwarded(b"1.1.1.%d" % number)) for number in range(2)]
         assert [answer.status for answer in found] == [200, 429]
         assert found[0].json()["client"] == "127.0.0.1"
-
-
-def test_a_principal_over_its_rate_gets_a_problem() -> None:
-    limit = RateLimit(Rate(per_minute=1, burst=1))
-    check_rate(limit, "agent:trader", 0)
-    check_rate(limit, "agent:other", 0)
-    with pytest.raises(Problem) as refused:
-        check_rate(limit, "agent:trader", 500)
-    assert (refused.value.status, refused.value.headers) == (429, {"Retry-After": "60"})
 
 
 def test_requests_above_the_maximum_get_503_and_the_others_finish() -> None:

@@ -273,3 +273,20 @@ def test_the_limit_of_open_files_is_raised_as_far_as_needed() -> None:
             assert raise_file_limit(hard) == hard - RESERVED_FILE_COUNT
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_server_without_a_free_file_continues_when_there_is_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with served(EchoApp()) as address, socket.socket() as link:
+        parts = urlsplit(address.url)
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+            link.connect((str(parts.hostname), parts.port or 0))
+            link.sendall(LAST_GET)
+            until(lambda: "http.accept_failed" in [one.getMessage() for one in caplog.records])
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert [answer.status for answer in answers(rest_of(link))] == [200]
+        assert ask(address, LAST_GET)[0].status == 200

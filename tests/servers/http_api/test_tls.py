@@ -3,7 +3,7 @@
 import ssl
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from infra.local.certificates import Authority
+from sixgate.api.acceptor import HANDSHAKES_MAX
 from sixgate.api.server import Address
 from sixgate.api.tls import ServerTls
 from sixgate.errors import SettingsError
@@ -26,7 +27,7 @@ from tests.harness.builders.http_server import (
 )
 from tests.harness.builders.waiting import until
 
-SHORT = 0.2
+SHORT, LONG = 0.2, 3_600
 ENDLESS = GET.replace(b"/seen", b"/endless")
 
 
@@ -164,6 +165,16 @@ def test_a_handshake_has_a_deadline(keys: Keys) -> None:
         connected(address) as link,
     ):
         assert rest_of(link) == b""
+
+
+def test_stalled_handshakes_make_room_for_genuine_clients(keys: Keys) -> None:
+    with (
+        served(EchoApp(), tls=server_tls(keys), handshake_s_max=LONG) as address,
+        ExitStack() as stack,
+    ):
+        stalled = [stack.enter_context(connected(address)) for _ in range(HANDSHAKES_MAX + 1)]
+        assert certificate_of(asked(address, client_tls(keys))) is None
+        assert rest_of(stalled[0]) == b""
 
 
 def test_a_client_that_does_not_read_is_cut_off_over_tls(keys: Keys) -> None:
