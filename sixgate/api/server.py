@@ -6,6 +6,7 @@ uvicorn parses requests and calls the application; ``connection.py`` bounds conn
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from collections.abc import Coroutine, Iterator, Sequence
@@ -83,7 +84,7 @@ class _Server(uvicorn.Server):
             proxy_headers=False,  # client_address.py decides
             server_header=False,
             date_header=False,
-            timeout_keep_alive=round(limits.idle_s_max),
+            timeout_keep_alive=math.ceil(limits.idle_s_max),
         )
         super().__init__(config)
         self.server_state: Connections = connections
