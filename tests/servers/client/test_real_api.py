@@ -1,19 +1,9 @@
 """The client and MCP against the real API of an embedded node, on TCP and on a Unix socket."""
 
 import asyncio
-import os
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
-from mcp import Client as McpClient
-from mcp import StdioServerParameters, stdio_client
-from mcp.client.streamable_http import streamable_http_client
-from mcp_types import CallToolResult
 from sixgate_client import (
     AsyncClient,
     Client,
@@ -23,54 +13,7 @@ from sixgate_client import (
     UnauthenticatedError,
 )
 
-from sixgate.api.app import add_mcp, create_app
-from sixgate.api.limits import Limits
-from sixgate.api.listeners import Listen, Tcp
-from sixgate.api.server import serving
-from tests.harness.api import Api, running_api
-
-ROOT = Path(__file__).parents[3]
-RECIPIENT = "0xABaBaBaBABabABabAbAbABAbABabababaBaBABaB"
-
-
-@dataclass(frozen=True)
-class Served:
-    """A served API, and clients of a person and of an agent with an Ethereum key."""
-
-    api: Api
-    url: str
-    socket: Path
-    person: Client
-    agent_key: str
-
-    @property
-    def agent(self) -> Client:
-        return Client(self.url, api_key=self.agent_key)
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("api")
-    with running_api(folder / "data") as api:
-        app = create_app(api.services)
-        add_mcp(app)
-        socket = folder / "s"
-        with (
-            serving(
-                app, Listen(socket=socket, tcp=(Tcp(host="127.0.0.1", port=0),)), Limits()
-            ) as address,
-            Client(address.url, api_key=api.person_key) as person,
-        ):
-            agent = person.create_agent(
-                name="trader",
-                intents_api_enabled=True,
-                tx_to_allowlist=[RECIPIENT],
-                tx_max_value_eth="0.5",
-                tx_daily_limit_eth="2",
-                tx_allowed_chains=["base"],
-            )
-            person.provision_signing_key("ethereum", agent_id=agent["id"])
-            yield Served(api, address.url, socket, person, agent["api_key"])
+from tests.harness.client.served_api import RECIPIENT, Served, on_http, on_stdio
 
 
 def test_an_agent_reads_itself_its_keys_and_the_chains(served: Served) -> None:
@@ -131,29 +74,6 @@ def test_a_token_of_the_exchange_works_alone(served: Served) -> None:
     token = served.api.token(served.agent_key)
     with Client(served.url, token=token) as agent:
         assert agent.signing_keys()  # asks who it is first
-
-
-async def on_http(served: Served, tool: str, arguments: dict[str, Any]) -> CallToolResult:
-    headers = {"authorization": f"Bearer {served.agent_key}"}
-    async with (
-        httpx2.AsyncClient(headers=headers) as http,
-        McpClient(streamable_http_client(f"{served.url}/mcp", http_client=http)) as client,
-    ):
-        return await client.call_tool(tool, arguments)
-
-
-async def on_stdio(served: Served, tool: str, arguments: dict[str, Any]) -> CallToolResult:
-    environment = {
-        "SIXGATE_API_KEY": served.agent_key,
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "client")]),
-        "HOME": str(served.socket.parent),
-    }
-    words = ["-m", "sixgate", "mcp", "--url", served.url]
-    command = StdioServerParameters(
-        command=sys.executable, args=words, env=environment, cwd=served.socket.parent
-    )
-    async with McpClient(stdio_client(command)) as client:
-        return await client.call_tool(tool, arguments)
 
 
 @pytest.mark.parametrize("transport", [on_http, on_stdio])
