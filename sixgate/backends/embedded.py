@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from schemas.fields import TimeMs
+from schemas.fields import TimeMs, X25519PublicKey
 from schemas.record import Outgoing
 from signer.registered import Registered
 from signer.vaults.register import VaultRegister
@@ -119,6 +119,15 @@ class _Read:
         """See ``Read.spent_wei``."""
         with self.node.pipeline.lock:
             return self.node.stage.memory.account(account).spent_wei(at_ms)
+
+    def share_key(self, account: str) -> X25519PublicKey | None:
+        """See ``Read.share_key``."""
+        announced = self.node.vaults.sealed_for(account, self.node.stage.registry)
+        return announced.public_key if announced else None
+
+    def outcome(self, intent: str) -> Json | None:
+        """See ``Read.outcome``."""
+        return self.node.outcome(intent)
 
     def trail(self, intent: str) -> list[Json]:
         """See ``Read.trail``."""

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from schemas.fields import Count, TimeMs
+from schemas.fields import Count, TimeMs, X25519PublicKey
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from signer.registered import Registered
@@ -76,6 +76,14 @@ class Read(Protocol):
 
     def spent_wei(self, account: str, at_ms: TimeMs) -> int:
         """Return the charges of an account in the current window."""
+        ...
+
+    def share_key(self, account: str) -> X25519PublicKey | None:
+        """Return the key to which client shares for an account's keys are sealed, if any."""
+        ...
+
+    def outcome(self, intent: str) -> Json | None:
+        """Return the verified outcome of an intent once it is committed, or None."""
         ...
 
     def trail(self, intent: str) -> list[Json]:

@@ -179,6 +179,11 @@ class Node:
         self.settle()
         return list(self._ledger.answers.intents.clickhouse.rows(query, parameters))
 
+    def outcome(self, intent: str) -> Json | None:
+        """Return the verified outcome of an intent once it is committed, or None."""
+        self.settle()
+        return self._ledger.answers.outcomes.outcome(intent)
+
     def settle(self) -> None:
         """Let the ledger catch up with everything that is committed."""
         self.pipeline.settle()

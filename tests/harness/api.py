@@ -78,9 +78,11 @@ def api_folder(path: Path) -> tuple[Folder, str]:
 
 
 @contextmanager
-def running_api(path: Path) -> Iterator[Api]:
-    """Lend a running API over a new data folder."""
+def running_api(path: Path, genesis: bytes | None = None) -> Iterator[Api]:
+    """Lend a running API over a new data folder; ``genesis`` is a chain to simulate on."""
     folder, person_id = api_folder(path)
+    if genesis is not None:
+        (folder.genesis / "chain.json").write_bytes(genesis)
     with folder.ownership_lock(), running(folder) as node:
         keys = {name: ensure_public_key(folder.key(name), name) for name in (GATEWAY, DESK)}
         entries = api_entries(ACCOUNT, (GATEWAY, keys[GATEWAY]), (DESK, keys[DESK]))

@@ -1,0 +1,187 @@
+"""Idempotency keys: each is stored with its request and the signed intent before that is submitted.
+
+A repeated request therefore always leads to the same intent, also after a crash.
+
+1. ``begin`` stores the row, or finds the one of an earlier request.
+2. The caller submits the intent and waits for its outcome.
+3. ``finish`` notes how it ended. That note may be lost in a crash: then the intent is submitted
+   again at the next start, and the signer drops the duplicate.
+"""
+
+import hashlib
+import sqlite3
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from schemas.fields import TimeMs
+from sixgate.api import Json
+from sixgate.gateway.database import Database
+
+OUTCOMES_MAX = 1_000
+"""How many outcomes are kept in memory; the ledger has all of them."""
+_CREATE = """
+CREATE TABLE IF NOT EXISTS idempotency_keys (
+  agent TEXT NOT NULL, key TEXT NOT NULL, request TEXT NOT NULL, intent TEXT NOT NULL,
+  account TEXT NOT NULL, envelope BLOB NOT NULL, created_at_ms INTEGER NOT NULL,
+  ended INTEGER NOT NULL, PRIMARY KEY (agent, key)) STRICT;
+CREATE INDEX IF NOT EXISTS idempotency_keys_created ON idempotency_keys (created_at_ms);
+CREATE INDEX IF NOT EXISTS idempotency_keys_open ON idempotency_keys (ended) WHERE ended = 0;
+"""
+_INSERT = "INSERT INTO idempotency_keys VALUES (?, ?, ?, ?, ?, ?, ?, 0)"
+_FORGET = "DELETE FROM idempotency_keys WHERE created_at_ms < ?"
+_FIND = "SELECT * FROM idempotency_keys WHERE agent = ? AND key = ? AND created_at_ms >= ?"
+_END = "UPDATE idempotency_keys SET ended = 1 WHERE agent = ? AND key = ?"
+_OPEN = "SELECT * FROM idempotency_keys WHERE ended = 0 ORDER BY created_at_ms"
+
+
+class KeyName(NamedTuple):
+    """An agent and one of its idempotency keys, hashed."""
+
+    agent: str
+    key: str
+
+
+class SignedIntent(NamedTuple):
+    """An intent in the envelope that was signed for it; ``intent`` is its digest."""
+
+    account: str
+    intent: str
+    envelope: bytes
+
+
+class KeyInUseError(Exception):
+    """Another request with this key is being processed; ``intent`` is its transaction."""
+
+    def __init__(self, intent: str) -> None:
+        super().__init__(intent)
+        self.intent = intent
+
+
+class KeyConflictError(Exception):
+    """The key belongs to another request; ``intent`` is its transaction."""
+
+    def __init__(self, intent: str) -> None:
+        super().__init__(intent)
+        self.intent = intent
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A request that may continue.
+
+    ``repeated`` if an earlier request made the intent; ``outcome`` if that is known. ``submitted``
+    if this process submitted the intent and has seen no outcome.
+    """
+
+    signed: SignedIntent
+    repeated: bool = False
+    outcome: Json | None = None
+    submitted: bool = False
+
+
+MakeIntent: TypeAlias = Callable[[], SignedIntent]
+
+
+def hashed_key(key: str) -> str:
+    """Return the idempotency key of the intent; the caller's key is stored nowhere."""
+    return f"sha256-{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+class IdempotencyKeys:
+    """The idempotency keys of one gateway's agents; any thread may call."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._writing = threading.Lock()  # one ``begin`` at a time
+        self._lock = threading.Lock()  # of the fields below; never held during a write
+        self._running: set[KeyName] = set()
+        self._submitted: set[KeyName] = set()
+        self._ended: set[KeyName] = set()
+        self._outcomes: OrderedDict[KeyName, Json] = OrderedDict()
+        database.create(_CREATE)
+
+    def begin(
+        self, name: KeyName, request: str, make: MakeIntent, *, now_ms: TimeMs, remember_ms: int
+    ) -> Begun:
+        """Store a new request durably, or return what an earlier one with the key led to.
+
+        ``request`` is the digest of the request, ``make`` signs its intent; what it raises leaves
+        the key unused. Unless this raises, the caller must call ``finish``. Raises
+        ``KeyConflictError``, ``KeyInUseError``.
+        """
+        oldest_ms = now_ms - remember_ms
+        with self._writing:
+            row = self._database.row(_FIND, (*name, oldest_ms))
+            if row is not None:
+                return self._repeat(name, request, row)
+            signed = make()
+            self._store(name, request, signed, now_ms, oldest_ms)
+            with self._lock:
+                self._running.add(name)
+            return Begun(signed)
+
+    def finish(self, name: KeyName, outcome: Json | None, *, submitted: bool) -> None:
+        """End a request; without an ``outcome`` its intent is still undecided."""
+        with self._lock:
+            self._running.discard(name)
+            if outcome is None:
+                if submitted:
+                    self._submitted.add(name)
+                return
+            self._submitted.discard(name)
+            self._ended.add(name)
+            self._outcomes[name] = outcome
+            if len(self._outcomes) > OUTCOMES_MAX:
+                self._outcomes.popitem(last=False)
+
+    def intent_of(self, agent: str, key: str) -> str | None:
+        """Return the intent that an agent's key (not hashed) led to, or None."""
+        row = self._database.row(_FIND, (agent, hashed_key(key), 0))
+        return str(row["intent"]) if row else None
+
+    def resume(self, submit: Callable[[SignedIntent], None]) -> int:
+        """Submit every intent whose end was not noted, oldest first; return how many."""
+        rows = self._database.rows(_OPEN)
+        for row in rows:
+            submit(_signed(row))
+            with self._lock:
+                self._submitted.add(KeyName(row["agent"], row["key"]))
+        return len(rows)
+
+    def flush(self) -> None:
+        """Store the noted ends."""
+        with self._writing, self._database.transaction():
+            self._store_ends()
+
+    def _repeat(self, name: KeyName, request: str, row: sqlite3.Row) -> Begun:
+        if row["request"] != request:
+            raise KeyConflictError(row["intent"])
+        with self._lock:
+            if name in self._running:
+                raise KeyInUseError(row["intent"])
+            self._running.add(name)
+            outcome, submitted = self._outcomes.get(name), name in self._submitted
+        return Begun(_signed(row), repeated=True, outcome=outcome, submitted=submitted)
+
+    def _store(
+        self, name: KeyName, request: str, signed: SignedIntent, now_ms: TimeMs, oldest_ms: int
+    ) -> None:
+        # Ends are stored with the next request: one write to the disk for both.
+        with self._database.transaction():
+            self._store_ends()
+            self._database.write(_FORGET, (oldest_ms,))
+            row = (*name, request, signed.intent, signed.account, signed.envelope, now_ms)
+            self._database.write(_INSERT, row)
+
+    def _store_ends(self) -> None:
+        with self._lock:
+            ended, self._ended = self._ended, set()
+        for name in ended:
+            self._database.write(_END, name)
+
+
+def _signed(row: sqlite3.Row) -> SignedIntent:
+    return SignedIntent(row["account"], row["intent"], bytes(row["envelope"]))

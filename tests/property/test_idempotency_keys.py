@@ -1,0 +1,138 @@
+"""The store of idempotency keys against a model: repeats, conflicts, crashes and forgetting."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from sixgate.gateway.database import Database
+from sixgate.gateway.idempotency import (
+    Begun,
+    IdempotencyKeys,
+    KeyConflictError,
+    KeyInUseError,
+    KeyName,
+    SignedIntent,
+)
+from tests.harness.sizes import sized
+
+REMEMBER_MS = 1_000
+NAMES = st.builds(KeyName, st.sampled_from(["a", "b"]), st.sampled_from(["x", "y"]))
+REQUESTS = st.sampled_from(["r", "s"])
+
+
+class Known:
+    """What the model knows of a key."""
+
+    def __init__(self, request: str, signed: SignedIntent, at_ms: int) -> None:
+        self.request, self.signed, self.at_ms = request, signed, at_ms
+        self.running = True
+        self.outcome: dict[str, Any] | None = None
+        self.submitted = False
+        self.ended = False  # at any time
+        self.ended_here = False  # since the last start
+
+
+class Keys(RuleBasedStateMachine):
+    """Runs the store and the model side by side."""
+
+    @initialize()
+    def start(self) -> None:
+        self.folder = TemporaryDirectory()
+        self.database = Database(Path(self.folder.name) / "gateway.db")
+        self.keys = IdempotencyKeys(self.database)
+        self.known: dict[KeyName, Known] = {}
+        self.now_ms, self.made = 10_000, 0
+
+    @rule(name=NAMES, request=REQUESTS)
+    def begin(self, name: KeyName, request: str) -> None:
+        self._forget()
+        known = self.known.get(name)
+        made_before = self.made
+        terms: Any = {"now_ms": self.now_ms, "remember_ms": REMEMBER_MS}
+        if known is None:
+            begun = self.keys.begin(name, request, self._make, **terms)
+            self.known[name] = Known(request, begun.signed, self.now_ms)
+            assert begun == Begun(begun.signed)
+        elif known.request != request or known.running:
+            refused = KeyConflictError if known.request != request else KeyInUseError
+            with pytest.raises(refused, match=known.signed.intent):
+                self.keys.begin(name, request, self._make, **terms)
+        else:
+            begun = self.keys.begin(name, request, self._make, **terms)
+            repeated = Begun(known.signed, True, known.outcome, known.submitted)  # noqa: FBT003
+            assert begun == repeated
+            known.running = True
+        assert self.made == made_before + (known is None)
+
+    @rule(name=NAMES, request=REQUESTS)
+    def begin_and_fail(self, name: KeyName, request: str) -> None:
+        self._forget()
+        if name in self.known:
+            return
+
+        def make() -> SignedIntent:
+            raise LookupError
+
+        with pytest.raises(LookupError):
+            self.keys.begin(name, request, make, now_ms=self.now_ms, remember_ms=REMEMBER_MS)
+
+    @rule(name=NAMES, outcome=st.none() | st.just({"type": "x"}), submitted=st.booleans())
+    def finish(self, name: KeyName, outcome: dict[str, Any] | None, submitted: bool) -> None:  # noqa: FBT001
+        known = self.known.get(name)
+        if known is None or not known.running:
+            return
+        self.keys.finish(name, outcome, submitted=submitted)
+        known.running = False
+        known.outcome = outcome or known.outcome
+        known.ended |= outcome is not None
+        known.ended_here |= outcome is not None
+        known.submitted = (known.submitted or submitted) and known.outcome is None
+
+    @rule(ms=st.sampled_from([1, 400, 1_001]))
+    def wait(self, ms: int) -> None:
+        if not any(known.running for known in self.known.values()):
+            self.now_ms += ms  # a request never runs as long as keys are remembered
+
+    @rule(flushed=st.booleans())
+    def restart(self, flushed: bool) -> None:  # noqa: FBT001
+        if flushed:
+            self.keys.flush()
+        self.keys = IdempotencyKeys(self.database)
+        again: list[SignedIntent] = []
+        self.keys.resume(again.append)
+        for known in self.known.values():
+            resumed = known.signed in again
+            assert resumed or known.ended, "an undecided intent was not submitted at the start"
+            assert not (resumed and flushed and known.ended_here)
+            known.running = known.ended_here = False
+            known.outcome, known.submitted = None, resumed
+        assert len(again) == len(set(again))
+
+    @invariant()
+    def one_intent_each(self) -> None:
+        if hasattr(self, "known"):
+            intents = [known.signed.intent for known in self.known.values()]
+            assert len(intents) == len(set(intents))
+
+    def teardown(self) -> None:
+        if hasattr(self, "database"):
+            self.database.close()
+            self.folder.cleanup()
+
+    def _forget(self) -> None:
+        oldest_ms = self.now_ms - REMEMBER_MS
+        self.known = {n: known for n, known in self.known.items() if known.at_ms >= oldest_ms}
+
+    def _make(self) -> SignedIntent:
+        self.made += 1
+        return SignedIntent("main", f"0x{self.made:064x}", b"%d" % self.made)
+
+
+TestKeys = Keys.TestCase
+# Each step writes to the disk.
+TestKeys.settings = settings(max_examples=sized(20, 2_000), stateful_step_count=20)
