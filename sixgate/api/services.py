@@ -16,6 +16,7 @@ from sixgate.gateway.api_keys import ApiKeys
 from sixgate.gateway.calls import Calls
 from sixgate.gateway.chain_names import ChainNames
 from sixgate.gateway.database import Database
+from sixgate.gateway.idempotency import IdempotencyKeys
 from sixgate.gateway.people import People
 from sixgate.gateway.secret_versions import SecretVersions
 from sixgate.gateway.tokens import Token, Tokens
@@ -23,13 +24,17 @@ from sixgate.gateway.transactions import Transactions
 from sixgate.gateway.vaults import Vaults
 from sixgate.webhooks.service import Webhooks
 
+# The documented client gives up after 30 s and then does not know the outcome.
+WAIT_S = 20.0
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
     """The services of one gateway.
 
     ``account`` is the account of the agents that people create through the API. ``gateway_key``
-    signs the intents of token-authenticated agents. Clocks and randomness are inputs.
+    signs the intents of token-authenticated agents. ``wait_s`` is how long a reply waits for an
+    outcome. Clocks and randomness are inputs.
     """
 
     backend: Backend
@@ -52,6 +57,8 @@ class Services:
     now_ms: Callable[[], int]
     random_hex: Callable[[int], str]
     new_id: Callable[[], str]
+    idempotency: IdempotencyKeys
+    wait_s: float = WAIT_S
 
     def credential_problem(self, token: Token) -> str | None:
         """Return why a token no longer counts: its API key or its owner ended; otherwise None."""

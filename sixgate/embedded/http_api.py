@@ -12,6 +12,7 @@ from sixgate.api.app import add_mcp, create_app
 from sixgate.api.listeners import Address, Listen, Tcp
 from sixgate.api.server import serving
 from sixgate.api.services import Services
+from sixgate.api.submission import resume
 from sixgate.api_error import ApiError
 from sixgate.backends.embedded import embedded_backend
 from sixgate.clocks import wall_ms
@@ -26,6 +27,7 @@ from sixgate.gateway.api_keys import ApiKeys
 from sixgate.gateway.calls import Calls
 from sixgate.gateway.chain_names import ChainNames
 from sixgate.gateway.database import Database
+from sixgate.gateway.idempotency import IdempotencyKeys
 from sixgate.gateway.people import People
 from sixgate.gateway.secret_versions import SecretVersions
 from sixgate.gateway.tokens import Tokens
@@ -84,7 +86,8 @@ def gateway_services(
         # Builds an absent projection. What takes longer goes on with the first reads.
         with suppress(ApiError):
             transactions.catch_up()
-        yield Services(
+        idempotency = IdempotencyKeys(database)
+        services = Services(
             backend=backend,
             desk=LocalDesk(backend.administer, load_key_file(folder.key(DESK), DESK), wall_ms),
             calls=Calls(backend.submit, gateway_key, registered.org, wall_ms, secrets.token_hex),
@@ -105,4 +108,10 @@ def gateway_services(
             now_ms=wall_ms,
             random_hex=secrets.token_hex,
             new_id=lambda: str(uuid.uuid4()),
+            idempotency=idempotency,
         )
+        resume(services)
+        try:
+            yield services
+        finally:
+            idempotency.flush()

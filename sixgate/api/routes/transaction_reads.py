@@ -16,6 +16,7 @@ from sixgate.api.models.transactions import TransactionList, TransactionReply, T
 from sixgate.api.pages import CursorQuery, LimitQuery
 from sixgate.api.problems import invalid, not_found
 from sixgate.api.services import Services
+from sixgate.gateway.idempotency import hashed_key
 from sixgate.gateway.transaction_store import Filter, Place
 
 router = APIRouter(prefix="/v1/agents/{agent_id}/transactions", tags=["transactions"])
@@ -47,7 +48,9 @@ async def list_transactions(  # noqa: PLR0913 - the documented parameters
 ) -> Response:
     """List an agent's transactions and signed messages, newest first."""
     _check_agent(services, agent_id)
-    keys = (idempotency_key,) if idempotency_key is not None else ()
+    # Keys of requests are stored as hashes; agents with keys of their own choose them in full.
+    given = idempotency_key
+    keys = () if given is None else (given, hashed_key(given))
     filters = Filter(_place(cursor), status, keys)
     await _catch_up(services)
     page = services.transactions.newest(

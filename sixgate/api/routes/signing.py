@@ -1,0 +1,96 @@
+"""``POST /v1/agents/{id}/sign``: messages, typed data and transactions of every type."""
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from schemas.intent import AnyIntent
+from schemas.outcome import MessageSigned
+from signer.ethereum.address import checksum_address
+from sixgate.api.callers import AgentItself, ServicesOf
+from sixgate.api.models.base import timestamp
+from sixgate.api.models.submissions import (
+    MessageReply,
+    PendingReply,
+    SignRequest,
+    TypedDataReply,
+)
+from sixgate.api.models.transactions import TransactionReply
+from sixgate.api.problems import answers
+from sixgate.api.requesting import (
+    ClientShareOf,
+    NoIdempotencyKey,
+    Signing,
+    chain_name,
+    checked,
+    form_problems,
+    transaction_reply,
+)
+from sixgate.api.services import Services
+from sixgate.api.submission import Ended, Submitter, submit_once, submitting_agent
+from sixgate.gateway.intents import created_at_ms, message_bytes, signature_intent
+
+router = APIRouter(prefix="/v1/agents/{agent_id}/sign", tags=["transactions"])
+SignReply = MessageReply | TypedDataReply | TransactionReply | PendingReply
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    202: {"model": PendingReply, "description": "Undecided: read the transaction later"},
+    **answers(400, 401, 403, 404, 409, 422, 429, 503),
+}
+
+
+@router.post("", responses=_RESPONSES, dependencies=[NoIdempotencyKey])
+async def sign(
+    request: SignRequest,
+    caller: AgentItself,
+    services: ServicesOf,
+    share: ClientShareOf,
+    response: Response,
+) -> SignReply:
+    """Sign a message (EIP-191), typed data (EIP-712) or a transaction of type 0 to 4."""
+    agent = submitting_agent(services, caller.id)
+    signing = checked(services, agent, request, share)
+    transaction = request.intent_type == "transaction"
+    by = Submitter(services, caller, "transaction.sign" if transaction else "message.sign")
+    ended = await submit_once(by, lambda: _intent(signing, request))
+    response.status_code = ended.status(HTTPStatus.OK)
+    if ended.outcome is None:
+        return PendingReply(id=ended.intent_id)
+    if isinstance(ended.outcome, MessageSigned):
+        return _signature_reply(services, request, ended, ended.outcome)
+    return transaction_reply(services, ended)
+
+
+def _intent(signing: Signing, request: SignRequest) -> AnyIntent:
+    services = signing.services
+    with form_problems():
+        found = signing.target()
+        sealed = request.model_copy(update={"client_share": signing.shared(found)})
+        origin = signing.origin(f"api-{services.random_hex(16)}", None)
+        return signature_intent(sealed, found, origin, services.org)
+
+
+def _signature_reply(
+    services: Services, request: SignRequest, ended: Ended, outcome: MessageSigned
+) -> MessageReply | TypedDataReply:
+    sender = checksum_address(bytes.fromhex(outcome.sender[2:]))
+    members: dict[str, Any] = {
+        "id": ended.intent_id,
+        "chain": chain_name(services, outcome.chain_id),
+        "chain_id": outcome.chain_id,
+        "signature": outcome.message_signature,
+        "from": sender,
+        "from_address": sender,
+        "created_at": timestamp(created_at_ms(ended.intent)),
+    }
+    if outcome.kind == "personal_sign":
+        encoding = message_bytes(request)[1]
+        return MessageReply(
+            **members, message_hash=outcome.signed_digest, message_encoding=encoding
+        )
+    return TypedDataReply(
+        **members,
+        typed_data_hash=outcome.signed_digest,
+        primary_type=outcome.primary_type,
+        verifying_contract=outcome.verifying_contract,
+    )

@@ -1,0 +1,343 @@
+"""Idempotency keys: one request, one transaction; repeated, concurrent, crashed and forgotten."""
+
+import asyncio
+import threading
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from httpx2 import Response
+
+from sixgate.api.app import create_app
+from sixgate.api.callers import Caller
+from sixgate.api.services import Services
+from sixgate.api.submission import Keyed, Submitter, submit_keyed
+from sixgate.api_error import ApiError
+from sixgate.backends.ports import Submit
+from sixgate.embedded.http_api import gateway_services
+from sixgate.gateway.idempotency import hashed_key
+from sixgate.gateway.tokens import Token
+from tests.harness.api import Api
+from tests.harness.judge.promises import in_folder
+from tests.harness.signing_agents import TRANSFER, SigningAgent, new_key, refusal, signing_agent
+
+DAY_MS = 24 * 60 * 60 * 1000
+
+
+@pytest.fixture(scope="module")
+def agent(api: Api) -> SigningAgent:
+    return signing_agent(api)
+
+
+def outcomes_of(agent: SigningAgent, key: str) -> list[bytes]:
+    """Return the outcomes of the intents with an idempotency key, from the log alone."""
+    hashed = hashed_key(key).encode()
+    named = f'"{agent.id}"'.encode()
+    outcomes = in_folder(agent.api.folder.path)("outcomes")
+    return [body for body in outcomes if hashed in body and named in body]
+
+
+def test_the_first_request_is_created_and_repetitions_get_the_same_reply(
+    agent: SigningAgent,
+) -> None:
+    key = new_key()
+    first, second, third = (agent.submit(key) for _ in range(3))
+    assert [reply.status_code for reply in (first, second, third)] == [201, 200, 200]
+    assert first.json() == second.json() == third.json()
+    assert first.json()["signed_tx"]
+    assert len(outcomes_of(agent, key)) == 1
+
+
+def test_equal_fields_in_another_form_are_the_same_request(agent: SigningAgent) -> None:
+    key = new_key()
+    first = agent.submit(key, nonce=None, data="0x")
+    again = agent.submit(key, value="0.0010", gas_limit="100000", to=TRANSFER["to"].lower())
+    assert (again.status_code, again.json()) == (200, first.json())
+
+
+@pytest.mark.parametrize("change", [{"value": "0.002"}, {"chain": "ethereum"}, {"data": "0x01"}])
+def test_another_body_with_the_key_is_a_conflict(
+    agent: SigningAgent, change: dict[str, Any]
+) -> None:
+    key = new_key()
+    first = agent.submit(key).json()
+    reply = agent.submit(key, **change)
+    assert refusal(reply) == (409, "idempotency_conflict")
+    assert reply.json()["transaction_id"] == first["id"]
+    assert first["id"] in reply.json()["detail"]
+    assert "new" not in reply.json()["detail"]  # a new key would pay twice
+    assert agent.submit(key).json() == first
+
+
+def test_signing_only_with_the_key_of_a_submission_is_a_conflict(agent: SigningAgent) -> None:
+    key = new_key()
+    agent.submit(key)
+    reply = agent.post("/transactions/sign", TRANSFER, Idempotency_Key=key)
+    assert refusal(reply) == (409, "idempotency_conflict")
+
+
+def test_a_refused_request_is_refused_again(api: Api) -> None:
+    agent, key = signing_agent(api, tx_max_value_eth="0.0001"), new_key()
+    first = agent.submit(key)
+    assert refusal(first) == (403, "value_too_high")
+    agent.limit()
+    again = agent.submit(key)
+    assert (again.status_code, again.json()) == (403, first.json())
+    assert len(outcomes_of(agent, key)) == 1
+
+
+def test_an_invalid_request_does_not_use_its_key(agent: SigningAgent) -> None:
+    key = new_key()
+    assert agent.submit(key, value="wrong").status_code == 400
+    assert agent.submit(key, chain="nowhere").status_code == 400
+    assert agent.submit(key).status_code == 201
+
+
+def test_a_transaction_is_found_by_its_key(agent: SigningAgent) -> None:
+    key = new_key()
+    first = agent.submit(key).json()
+    url = f"/v1/agents/{agent.id}/transactions?include_signed_tx=true&idempotency_key={key}"
+    listed = agent.api.client.get(url, headers=agent.headers).json()["transactions"]
+    assert [found["id"] for found in listed] == [first["id"]]
+    assert {name: found for name, found in listed[0].items() if name != "created_at"} == {
+        name: found for name, found in first.items() if name != "created_at"
+    }
+
+
+def test_a_key_belongs_to_one_agent(api: Api, agent: SigningAgent) -> None:
+    other, key = signing_agent(api), new_key()
+    first, second = agent.submit(key), other.submit(key)
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.json()["id"] != second.json()["id"]
+    assert api.services.idempotency.intent_of(agent.id, key) == first.json()["id"]
+    assert api.services.idempotency.intent_of(other.id, key) == second.json()["id"]
+    assert api.services.idempotency.intent_of(other.id, "unknown") is None
+
+
+@pytest.mark.parametrize("key", ["", "k" * 256, "k" * 10_240, "\u00e9", "a\tb"])
+def test_a_key_that_is_none_is_refused(agent: SigningAgent, key: str) -> None:
+    reply = agent.api.client.post(
+        f"/v1/agents/{agent.id}/transactions",
+        json=TRANSFER,
+        headers={
+            name.encode(): value.encode("latin-1")
+            for name, value in (agent.headers | {"Idempotency-Key": key}).items()
+        },
+    )
+    assert refusal(reply) == (400, "validation")
+    assert list(reply.json()["fields"]) == ["Idempotency-Key"]
+
+
+def test_two_keys_are_refused(agent: SigningAgent) -> None:
+    headers = [*agent.headers.items(), ("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
+    url = f"/v1/agents/{agent.id}/transactions"
+    reply = agent.api.client.post(url, json=TRANSFER, headers=headers)
+    assert list(reply.json()["fields"]) == ["Idempotency-Key"]
+
+
+def test_the_key_itself_is_stored_nowhere(agent: SigningAgent) -> None:
+    key = "secret-of-the-caller"
+    assert agent.submit(key).status_code == 201
+    folder = agent.api.folder.path
+    for name in ("gateway.db", "gateway.db-wal", "inbox.db", "inbox.db-wal"):
+        assert key.encode() not in (folder / name).read_bytes()
+
+
+def test_many_requests_at_once_make_one_transaction(agent: SigningAgent) -> None:
+    key, replies = new_key(), list[Response]()
+    barrier = threading.Barrier(8)
+
+    def send() -> None:
+        barrier.wait()
+        replies.append(agent.submit(key))
+
+    threads = [threading.Thread(target=send) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    codes = [reply.status_code for reply in replies]
+    assert codes.count(201) == 1, codes
+    assert set(codes) <= {201, 200, 409}
+    for reply in replies:
+        if reply.status_code == 409:
+            assert refusal(reply) == (409, "request_in_progress")
+            assert reply.headers["retry-after"] == "1"
+    assert len({reply.json()["id"] for reply in replies if reply.status_code < 300}) == 1
+    assert len(outcomes_of(agent, key)) == 1
+
+
+@dataclass
+class HeldSubmit:
+    """Holds appends back until the test releases them, or fails them."""
+
+    inner: Submit
+    reached: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
+    fails: bool = False
+
+    def append(self, events: Any) -> None:
+        self.reached.set()
+        if self.fails:
+            raise ApiError("connection_lost", "the connection was lost")
+        self.released.wait(30)
+        self.inner.append(events)
+
+
+def test_a_request_that_is_being_processed_is_in_progress(api: Api, agent: SigningAgent) -> None:
+    key, replies = new_key(), list[Response]()
+    submit = HeldSubmit(api.services.backend.submit)
+    app = create_app(replace(api.services, backend=replace(api.services.backend, submit=submit)))
+    url, headers = f"/v1/agents/{agent.id}/transactions", agent.headers | {"Idempotency-Key": key}
+    with TestClient(app) as client:
+        first = threading.Thread(
+            target=lambda: replies.append(client.post(url, json=TRANSFER, headers=headers))
+        )
+        first.start()
+        assert submit.reached.wait(30)
+        second = client.post(url, json=TRANSFER, headers=headers)
+        other = client.post(url, json=TRANSFER | {"value": "0.002"}, headers=headers)
+        submit.released.set()
+        first.join()
+        third = client.post(url, json=TRANSFER, headers=headers)
+    assert refusal(second) == (409, "request_in_progress")
+    assert refusal(other) == (409, "idempotency_conflict")
+    assert (replies[0].status_code, third.status_code) == (201, 200)
+    assert third.json() == replies[0].json()
+
+
+def test_after_202_the_key_is_in_progress_and_then_has_its_outcome(
+    api: Api, agent: SigningAgent
+) -> None:
+    key, url = new_key(), f"/v1/agents/{agent.id}/transactions"
+    headers = agent.headers | {"Idempotency-Key": key}
+    impatient = TestClient(create_app(replace(api.services, wait_s=0)))
+    # The pipeline decides nothing meanwhile.
+    with api.services.backend.read.unchanged(), impatient as client:
+        pending = client.post(url, json=TRANSFER, headers=headers)
+        again = client.post(url, json=TRANSFER, headers=headers)
+    assert pending.status_code == 202
+    assert refusal(again) == (409, "request_in_progress")
+    assert again.json()["transaction_id"] == pending.json()["id"]
+    agent.submit()  # comes after it, so it is decided
+    reply = agent.submit(key)
+    assert reply.status_code == 200
+    assert reply.json()["id"] == pending.json()["id"]
+    assert len(outcomes_of(agent, key)) == 1
+
+
+def test_a_failed_append_is_repeated_with_the_same_intent(api: Api, agent: SigningAgent) -> None:
+    key, url = new_key(), f"/v1/agents/{agent.id}/transactions"
+    headers = agent.headers | {"Idempotency-Key": key}
+    failing = HeldSubmit(api.services.backend.submit, fails=True)
+    backend = replace(api.services.backend, submit=failing)
+    with TestClient(create_app(replace(api.services, backend=backend))) as client:
+        reply = client.post(url, json=TRANSFER, headers=headers)
+    assert refusal(reply) == (503, "connection_lost")
+    stored = api.services.idempotency.intent_of(agent.id, key)
+    again = agent.submit(key)
+    assert (again.status_code, again.json()["id"]) == (200, stored)
+    assert len(outcomes_of(agent, key)) == 1
+
+
+def crash_between_row_and_append(services: Services, agent: SigningAgent, key: str) -> str:
+    """Store the row of a request and end there, as a killed process would."""
+    dying = HeldSubmit(services.backend.submit, fails=True)
+    app = create_app(replace(services, backend=replace(services.backend, submit=dying)))
+    url, headers = f"/v1/agents/{agent.id}/transactions", agent.headers | {"Idempotency-Key": key}
+    with TestClient(app, raise_server_exceptions=False) as client:
+        client.post(url, json=TRANSFER, headers=headers)
+    stored = services.idempotency.intent_of(agent.id, key)
+    assert stored is not None
+    return stored
+
+
+def test_a_request_that_was_stored_but_not_submitted_is_submitted_at_the_next_start(
+    api: Api, agent: SigningAgent
+) -> None:
+    key = new_key()
+    stored = crash_between_row_and_append(api.services, agent, key)
+    assert outcomes_of(agent, key) == []
+    with gateway_services(api.folder, api.node) as restarted:  # a new process over the folder
+        agent.submit()  # comes after it, so it is decided
+        assert len(outcomes_of(agent, key)) == 1
+        url = f"/v1/agents/{agent.id}/transactions"
+        headers = _token_of(restarted, agent) | {"Idempotency-Key": key}
+        with TestClient(create_app(restarted)) as client:
+            reply = client.post(url, json=TRANSFER, headers=headers)
+            other = client.post(url, json=TRANSFER | {"value": "0.002"}, headers=headers)
+    assert (reply.status_code, reply.json()["id"]) == (200, stored)
+    assert refusal(other) == (409, "idempotency_conflict")
+    assert len(outcomes_of(agent, key)) == 1
+
+
+def test_a_start_submits_nothing_twice(api: Api, agent: SigningAgent) -> None:
+    key = new_key()
+    first = agent.submit(key).json()
+    for _ in range(2):  # the end of this request is not noted yet: it is submitted again
+        with gateway_services(api.folder, api.node):
+            pass
+    agent.submit()
+    assert len(outcomes_of(agent, key)) == 1
+    assert agent.submit(key).json() == first
+
+
+def _token_of(services: Services, agent: SigningAgent) -> dict[str, str]:
+    issued = services.api_keys.issue("agent", agent.id, now_ms=services.now_ms())
+    text, _ = services.tokens.issue(
+        "agent", agent.id, issued.key.id, now_ms=services.now_ms(), ttl_s=300
+    )
+    return {"Authorization": f"Bearer {text}"}
+
+
+def test_a_cancelled_caller_does_not_leave_its_key_in_progress(
+    api: Api, agent: SigningAgent
+) -> None:
+    key = new_key()
+    submit = HeldSubmit(api.services.backend.submit)
+    services = replace(api.services, backend=replace(api.services.backend, submit=submit))
+
+    async def cancelled() -> None:
+        def make(_key: str) -> Any:
+            raise ApiError("halted", "no intent is made")
+
+        token = Token("id", "agent", agent.id, "key", 0)
+        by = Submitter(
+            services, Caller("agent", agent.id, token, "127.0.0.1"), "transaction.submit"
+        )
+        task = asyncio.create_task(submit_keyed(by, Keyed(key, "0x00"), make))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancelled())
+    assert agent.submit(key).status_code == 201
+
+
+def test_a_key_is_forgotten_after_its_time_and_the_signer_still_remembers_it(
+    api: Api, agent: SigningAgent
+) -> None:
+    key = new_key()
+    first = agent.submit(key).json()
+    database = api.services.database
+    database.write(
+        "UPDATE idempotency_keys SET created_at_ms = created_at_ms - ? WHERE key = ?",
+        (DAY_MS + 60_000, hashed_key(key)),
+    )
+    again = agent.submit(key)  # a new intent, which repeats the request in the signer's memory
+    assert (again.status_code, again.json()["id"]) == (200, first["id"])
+    assert refusal(agent.submit(key, value="0.002")) == (409, "idempotency_conflict")
+    assert len(outcomes_of(agent, key)) == 1
+
+
+def test_a_gateway_with_another_store_gets_the_first_outcome(api: Api, agent: SigningAgent) -> None:
+    key = new_key()
+    first = agent.submit(key).json()
+    api.services.database.write("DELETE FROM idempotency_keys WHERE key = ?", (hashed_key(key),))
+    again = agent.submit(key)
+    assert (again.status_code, again.json()["tx_hash"]) == (200, first["tx_hash"])
+    api.services.database.write("DELETE FROM idempotency_keys WHERE key = ?", (hashed_key(key),))
+    reply = agent.submit(key, value="0.002")
+    assert refusal(reply) == (409, "idempotency_conflict")
