@@ -150,8 +150,8 @@ class Transactions:
                         break
             # 3.
             for place, records in ends.items():
-                self._fold(place, records, self._end)
-                _check_time(ends_at_s)
+                if self._fold(place, records, self._end):
+                    _check_time(ends_at_s)
             # A page that is not full reached the end of its partition, which may have moved since.
             if all(len(records) < PAGE_COUNT for records in ends.values()):
                 # 4.

@@ -4,8 +4,8 @@ import os
 import secrets
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from schemas.outcome import decode_outcome
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
+from sixgate.api_error import ApiError
 from sixgate.embedded.log_files import LogFiles
 from sixgate.gateway import transactions as module
 from sixgate.gateway.transaction_fold import parsed
@@ -303,6 +304,16 @@ def test_repetition_leads_to_the_reply_of_the_first_intent(rig: Rig) -> None:
     assert [one["id"] for one in rig.newest()] == [first]
 
 
+def test_signer_lets_a_repetition_share_the_first_outcome(rig: Rig) -> None:
+    (first,) = rig.submit(rig.trader.signed("a"))
+    (again,) = rig.submit(rig.trader.signed("a", expires_at_ms=rig.trader.now_ms() + 999_000))
+    reply = rig.current.reply("trader", again)
+    assert reply is not None
+    assert (reply["id"], reply["status"]) == (first, "sign_only")
+    assert again != first
+    assert [one["id"] for one in rig.newest()] == [first]
+
+
 def test_forged_repetition_of_another_request_is_ignored(rig: Rig) -> None:
     (other,) = rig.submit(rig.saver.signed("a"))
     mine = rig.trader.signed("a")
@@ -311,6 +322,46 @@ def test_forged_repetition_of_another_request_is_ignored(rig: Rig) -> None:
     reply = rig.current.reply("trader", id_of(mine))
     assert reply is not None
     assert (reply["id"], reply["status"]) == (id_of(mine), "pending")
+
+
+class LogWithoutIntents(LogFiles):
+    """A log that keeps outcomes longer than intents."""
+
+    def read(self, topic: Topic, partition: int, offset: int, count_max: int) -> Sequence[Record]:
+        if topic is Topic.SUBMITTED:
+            return []
+        return super().read(topic, partition, offset, count_max)
+
+
+def test_outcome_is_shown_without_the_intent(rig: Rig) -> None:
+    signed, refused = rig.submit(rig.trader.signed("a"), rig.trader.signed("b", to=STRANGER))
+    registry = rig.pipeline.runner.stage.registry
+    with (
+        closing(LogWithoutIntents(rig.folder, rig.folder.trust().partitions)) as feed,
+        closing(Transactions(rig.folder.path / "again.db", feed, lambda: registry)) as found,
+    ):
+        found.catch_up()
+        replies = found.newest("trader", 10, include_signed_tx=True).replies
+    whole = {reply["id"]: reply for reply in rig.newest()}
+    assert {reply["id"] for reply in replies} == {signed, refused}
+    for reply in replies:
+        for name in ("tx_hash", "signed_tx", "reason", "to", "value_wei", "chain"):
+            assert reply[name] == whole[reply["id"]][name]
+
+
+def test_catching_up_has_a_deadline_and_goes_on_later(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PAGE_COUNT", 2)
+    ids = rig.submit(*(rig.trader.signed(f"k{number}") for number in range(7)))
+    attempts = 0
+    while not rig.transactions.is_current():
+        attempts += 1
+        assert attempts < 100
+        with suppress(ApiError):
+            rig.transactions.catch_up(within_s=0)
+    assert attempts > 1
+    assert [reply["id"] for reply in rig.newest()] == ids[::-1]
 
 
 def test_file_of_another_version_or_damaged_is_built_again(rig: Rig) -> None:
