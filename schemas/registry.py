@@ -64,13 +64,14 @@ class VaultCreated(Canonical):
 class CustomerKeySet(Canonical):
     """The fingerprint of the customer key (CMEK) that encrypts all new values of a vault.
 
-    The server never has the key. Existing values stay under their former key until rotated.
+    The server never has the key. Existing values stay under their former key until rotated. Without
+    ``fingerprint`` the vault accepts values without this layer again.
     """
 
     type: Literal["customer-key.set"] = "customer-key.set"
     account: Name
     vault: VaultName
-    fingerprint: Digest
+    fingerprint: Digest | None = None
 
 
 class AddressClaimed(Canonical):

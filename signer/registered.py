@@ -43,7 +43,8 @@ class Registered:
     ``signer_keys`` holds every key that a signer ever had: what it signed before a revocation stays
     valid. ``revoked_keys`` maps signer and key to the sequence of the record that revoked the key.
     ``scoped_keys`` holds every key that a scoped admin ever had, for the same reason.
-    ``customer_keys`` holds the fingerprints of a vault's customer keys, newest last. ``claims``
+    ``customer_keys`` holds the fingerprints of a vault's customer keys, newest last; a vault
+    without one is absent. ``claims``
     maps the address of every imported key to the one account that may import it.
     """
 

@@ -114,6 +114,11 @@ def _enrol(registered: Registered, entry: CustomerKeySet) -> None:
     if vault is None or vault.holds_keys:
         raise RegistryEntryError(f"{entry.account} has no vault {entry.vault} for secrets")
     previous = registered.customer_keys.get(vault.id, ())
+    if entry.fingerprint is None:
+        if not previous:
+            raise RegistryEntryError(f"{entry.vault} has no customer key")
+        del registered.customer_keys[vault.id]
+        return
     if entry.fingerprint in previous:
         raise RegistryEntryError(
             f"customer key {entry.fingerprint} was set for {entry.vault} before"

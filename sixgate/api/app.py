@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from starlette.routing import Route
 
 from sixgate.api import not_supported
+from sixgate.api.customer_key_jobs import CustomerKeyJobs
 from sixgate.api.problems import install_handlers
 from sixgate.api.route_tree import RouteTree
 from sixgate.api.routes import (
@@ -15,6 +16,7 @@ from sixgate.api.routes import (
     audit,
     auth,
     chains,
+    cmek,
     organisation,
     policies,
     secrets,
@@ -39,6 +41,7 @@ ROUTERS = (
     chains.router,
     organisation.router,
     vaults.router,
+    cmek.router,
     secrets.router,
     policies.router,
     webhooks.router,
@@ -58,6 +61,7 @@ def create_app(services: Services) -> FastAPI:
         openapi_url="/v1/openapi.json",
     )
     app.state.services = services
+    app.state.customer_key_jobs = CustomerKeyJobs()
     install_handlers(app)
     routes = [cast(Route, route) for router in ROUTERS for route in router.routes]
     # The tree finds every route; the routes after it are for the OpenAPI description only.

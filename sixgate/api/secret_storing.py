@@ -102,7 +102,10 @@ def store_version(
             # 3.
             address = _imported(services, caller, registered, new.path, kind, value)
             # 4. and 5.
-            result = _store(services, caller, registered, replace(new, value=value), kind)
+            layered = bool(services.backend.read.registered.customer_keys.get(registered.vault.id))
+            terms = replace(new.terms, layered=layered)
+            sent = NewVersion(new.path, value, terms)
+            result = _store(services, caller, registered, sent, kind)
         # 6.
         if address is not None:
             services.secret_versions.add_signing_key(known.id, new.path)

@@ -1,8 +1,9 @@
 """Requests and replies of the vault routes."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from schemas.custody import Providers
 from sixgate.api.models.base import LenientRequest, Reply, Request
@@ -10,7 +11,18 @@ from sixgate.api.models.base import LenientRequest, Reply, Request
 MpcMode = Literal[
     "2of2_client_custody", "2of3_multi_hsm", "2of3_client_custody", "2of3_multi_hsm_client"
 ]
+_FINGERPRINT = re.compile(r"(?:sha256:|0x)?([0-9a-fA-F]{64})", re.ASCII)
 DisplayName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=128)]
+
+
+def _fingerprint(text: str) -> str:
+    found = _FINGERPRINT.fullmatch(text)
+    if found is None:
+        raise ValueError("must be 64 hexadecimal digits, such as sha256:2c26b46b…")
+    return f"0x{found[1].lower()}"
+
+
+Fingerprint = Annotated[str, Field(max_length=80), AfterValidator(_fingerprint)]
 
 
 class NewVaultRequest(LenientRequest):
@@ -33,12 +45,14 @@ class VaultReply(Reply):
 
     ``mpc_custody`` is null without a custody mode of several holders: its key then wraps every data
     key. ``kek_id`` changes with each rotation of that key, and is null while there is none.
-    ``is_system`` marks the automatic vaults of signing keys.
+    ``account`` and ``org_id`` are authenticated with values under a customer key. ``is_system``
+    marks the automatic vaults of signing keys.
     """
 
     id: str
     name: str
     org_id: str
+    account: str
     description: str
     created_at: str | None
     created_by: str | None
@@ -49,6 +63,36 @@ class VaultReply(Reply):
     mpc_threshold: int | None
     mpc_providers: list[str]
     is_system: bool
+
+
+class CmekRequest(Request):
+    """The fingerprint of the customer's key: SHA-256 of its 32 bytes, in 64 hexadecimal digits.
+
+    ``sha256:`` or ``0x`` before the digits is accepted.
+    """
+
+    fingerprint: Fingerprint
+
+
+class CmekRotationRequest(Request):
+    """The fingerprint of the next customer key; the keys are in headers."""
+
+    new_fingerprint: Fingerprint
+
+
+class CmekRotationReply(Reply):
+    """A rotation of a vault's customer key.
+
+    ``status`` is ``running``, ``completed`` or ``failed``. ``skipped`` counts secrets whose newest
+    version is disabled or not encrypted by the customer; they are not among ``total_secrets``.
+    """
+
+    job_id: str
+    status: str
+    total_secrets: int
+    processed: int
+    skipped: int
+    error: str | None
 
 
 class VaultList(Reply):

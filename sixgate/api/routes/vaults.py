@@ -135,6 +135,7 @@ def vault_reply(services: Services, known: KnownVault) -> models.VaultReply:
         id=known.id,
         name=details.name if details else known.id,
         org_id=services.org,
+        account=vault.account,
         description=details.description if details else "",
         created_at=timestamp(details.created_at_ms) if details else None,
         created_by=details.created_by if details else None,

@@ -1,19 +1,17 @@
 """Client shares of secrets over HTTP: one for each version, and demanded on each read."""
 
 import base64
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.harness.api import running_api
+from tests.harness.api import Api
 from tests.harness.api_agents import Session
 
 
 @pytest.fixture(scope="module")
-def person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    with running_api(tmp_path_factory.mktemp("api") / "data") as found:
-        yield Session(found, found.person)
+def person(api: Api) -> Session:
+    return Session(api, api.person)
 
 
 def refused(reply: Any, status: int, code: str) -> None:

@@ -1,6 +1,5 @@
 """Access policies over HTTP, and the registry's grants that they are."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -9,14 +8,13 @@ import pytest
 from schemas.access import Grant
 from schemas.registry import AccessSet
 from sixgate.api.policy_grants import rewrite_grants
-from tests.harness.api import running_api
+from tests.harness.api import Api
 from tests.harness.api_agents import Session, token_agent
 
 
 @pytest.fixture(scope="module")
-def person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    with running_api(tmp_path_factory.mktemp("api") / "data") as found:
-        yield Session(found, found.person)
+def person(api: Api) -> Session:
+    return Session(api, api.person)
 
 
 @pytest.fixture(scope="module")

@@ -1,17 +1,14 @@
 """Paths of secrets in URLs: one decoding, no tricks."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.harness.api import running_api
+from tests.harness.api import Api
 from tests.harness.api_agents import Session, raw_request
 
 
 @pytest.fixture(scope="module")
-def person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    with running_api(tmp_path_factory.mktemp("api") / "data") as found:
-        yield Session(found, found.person)
+def person(api: Api) -> Session:
+    return Session(api, api.person)
 
 
 @pytest.fixture(scope="module")

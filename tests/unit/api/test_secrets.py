@@ -1,7 +1,6 @@
 """Secrets over HTTP: versions, types, limits, client shares, paths, and what must never leak."""
 
 import logging
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -11,14 +10,13 @@ import pytest
 from sixgate.api.generated_values import ALPHABETS
 from sixgate.api.models.secrets import SecretReply, SecretRequest
 from sixgate.clocks import wall_ms
-from tests.harness.api import running_api
+from tests.harness.api import Api
 from tests.harness.api_agents import Session, set_intents, token_agent
 
 
 @pytest.fixture(scope="module")
-def person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    with running_api(tmp_path_factory.mktemp("api") / "data") as found:
-        yield Session(found, found.person)
+def person(api: Api) -> Session:
+    return Session(api, api.person)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """Raw keys that people store by PUT: they sign through ``signing_key_path``."""
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -17,16 +17,15 @@ from sixgate.api.app import create_app
 from sixgate.authoring.operator import Admin, register
 from sixgate.authoring.vault_orders import Orderer
 from sixgate.desk.desk import Desk
-from tests.harness.api import Api, running_api
+from tests.harness.api import Api
 from tests.harness.api_agents import Session, set_intents, token_agent
 
 _NUMBERS = count()
 
 
 @pytest.fixture(scope="module")
-def person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    with running_api(tmp_path_factory.mktemp("api") / "data") as found:
-        yield Session(found, found.person)
+def person(api: Api) -> Session:
+    return Session(api, api.person)
 
 
 @pytest.fixture(scope="module")

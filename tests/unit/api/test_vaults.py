@@ -1,21 +1,19 @@
 """Vaults over HTTP: creation, custody modes, visibility, deletion."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from tests.harness.api import running_api
+from tests.harness.api import Api
 from tests.harness.api_agents import Session, token_agent
 
 MODES = ("2of2_client_custody", "2of3_multi_hsm", "2of3_client_custody", "2of3_multi_hsm_client")
 
 
 @pytest.fixture(scope="module")
-def person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    with running_api(tmp_path_factory.mktemp("api") / "data") as found:
-        yield Session(found, found.person)
+def person(api: Api) -> Session:
+    return Session(api, api.person)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,234 @@
+"""Rotations of customer keys that the gateway makes for a customer, in the background.
+
+The customer sends both keys, which are in memory for one job only. A job:
+
+1. Enrols the new key. *If the process ends here, every value opens under an enrolled key.*
+2. Re-encrypts the newest versions in batches, each as the next version of its secret.
+   *If the process ends here, moved versions stay. The same request continues with the others.*
+
+A customer who re-encrypts with ``sixgate cmek rotate`` never sends a key.
+"""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from schemas.registry import CustomerKeySet
+from signer.custody.errors import CmekRefusedError, CorruptError
+from sixgate.api import Json
+from sixgate.api.callers import Caller
+from sixgate.api.problems import Problem
+from sixgate.api.secret_reading import living_versions
+from sixgate.api.services import Services
+from sixgate.api.vault_lookup import KnownVault, history_of, reader_for
+from sixgate.api_error import ApiError
+from sixgate.authoring.customer_key import CustomerKey
+from sixgate.authoring.customer_rotation import CustomerRotation
+from sixgate.authoring.vault_orders import NewSecret, store
+from sixgate.gateway.secret_versions import Terms
+
+JOBS_MAX = 256
+ATTEMPTS_MAX = 5
+_MOVED = "Moved secrets stay moved; send the same request again to continue."
+
+
+@dataclass(slots=True)
+class Job:
+    """A rotation, running or ended; it holds no key."""
+
+    id: str
+    vault: str
+    status: Literal["running", "completed", "failed"] = "running"
+    total: int = 0
+    processed: int = 0
+    skipped: int = 0
+    error: str | None = None
+
+
+class CustomerKeyJobs:
+    """The rotations of one process; at most one runs in a vault."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._jobs: dict[str, Job] = {}
+
+    def add(self, job_id: str, vault: str) -> Job:
+        """Return a new running job; raise a 409 problem while another one runs in the vault."""
+        with self._lock:
+            running = [one for one in self._jobs.values() if one.status == "running"]
+            if any(one.vault == vault for one in running) or len(running) >= JOBS_MAX:
+                raise Problem(409, "rotation_running", f"Vault {vault} is being rotated already.")
+            ended = [one.id for one in self._jobs.values() if one.status != "running"]
+            if len(self._jobs) >= JOBS_MAX:
+                del self._jobs[ended[0]]
+            job = self._jobs[job_id] = Job(job_id, vault)
+            return job
+
+    def get(self, vault: str, job_id: str) -> Job | None:
+        """Return a job of a vault, or None; ended jobs are forgotten after a while."""
+        job = self._jobs.get(job_id)
+        return job if job is not None and job.vault == vault else None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """The former and the next customer key."""
+
+    old: CustomerKey
+    new: CustomerKey
+
+
+def start_rotation(
+    services: Services, caller: Caller, known: KnownVault, keys: KeyPair, jobs: CustomerKeyJobs
+) -> Job:
+    """Enrol the new key and start re-encrypting; return the running job.
+
+    Raises a problem, before anything changes, unless the old key is the enrolled one.
+    """
+    continues = _check_keys(services, known, keys)
+    job = jobs.add(services.new_id(), known.id)
+    try:
+        if not continues:
+            # 1. From here on the vault refuses values under the old key.
+            entry = CustomerKeySet(
+                account=services.account, vault=known.id, fingerprint=keys.new.fingerprint
+            )
+            services.desk.register([entry])
+        rotation = _Rotation(services, caller, known, keys, job)
+        rotation.count()
+    except BaseException:
+        job.status = "failed"
+        raise
+    threading.Thread(target=rotation.run, name=f"cmek-{job.id}", daemon=True).start()
+    return job
+
+
+def _check_keys(services: Services, known: KnownVault, keys: KeyPair) -> bool:
+    """Return whether an interrupted rotation continues; raise a problem for wrong keys."""
+    enrolled = services.backend.read.registered.customer_keys.get(known.vault.id, ())
+    old, new = keys.old.fingerprint, keys.new.fingerprint
+    if not enrolled:
+        raise Problem(409, "cmek_disabled", f"Vault {known.id} has no customer key.")
+    if known.vault.plan.needs_client:
+        raise Problem(
+            409,
+            "client_share_needed",
+            f"Vault {known.id} needs a client share for each read: store its secrets again, each "
+            "encrypted under the new key.",
+        )
+    if enrolled[-1] == new and old in enrolled[:-1]:
+        return True
+    if enrolled[-1] != old or new in enrolled:
+        raise Problem(
+            409,
+            "cmek_key_wrong",
+            f"Vault {known.id} has the customer key {enrolled[-1].removeprefix('0x')}: the old key "
+            "must be that key, and the new key one that the vault never had.",
+        )
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Rotation:
+    """Re-encrypts the values of one vault for one job."""
+
+    services: Services
+    caller: Caller
+    known: KnownVault
+    keys: KeyPair = field(repr=False)
+    job: Job
+
+    def count(self) -> None:
+        """Count the secrets to re-encrypt."""
+        newest = list(self._newest())
+        self.job.total = sum(1 for _, terms in newest if _movable(terms))
+        self.job.skipped = len(newest) - self.job.total
+
+    def run(self) -> None:
+        """Move all values and end the job; runs in its own thread."""
+        try:
+            self._move_all()
+        except (CmekRefusedError, CorruptError) as error:
+            self._fail(f"{error} {_MOVED}")
+        except ApiError as error:
+            self._fail(f"{error}. {_MOVED}")
+        except BaseException as error:
+            self._fail(f"A defect in Sixgate ({type(error).__name__}). {_MOVED}")
+            raise
+        else:
+            self.job.status = "completed"
+
+    def _move_all(self) -> None:
+        """Move batch after batch; begin again if another request stored a version meanwhile."""
+        for attempt in range(ATTEMPTS_MAX):
+            rotation = self._rotation()
+            try:
+                # 2. Each stored version is durable when it is counted.
+                for _ in rotation.move([one for one, terms in self._newest() if _movable(terms)]):
+                    self.job.processed = min(self.job.total, self.job.processed + 1)
+            except ApiError as error:
+                overtaken = error.code == "vault_refused" and "does not follow" in str(error)
+                if not overtaken or attempt + 1 == ATTEMPTS_MAX:
+                    raise
+            else:
+                if rotation.left:
+                    raise ApiError(
+                        "vault_refused",
+                        f"{len(rotation.left)} secrets are under an earlier customer key, for "
+                        f"example {rotation.left[0]}: rotate with that key as the old one",
+                    )
+                self.job.processed = self.job.total
+                return
+
+    def _rotation(self) -> CustomerRotation:
+        enrolled = self.services.backend.read.registered.customer_keys.get(self.known.vault.id, ())
+        return CustomerRotation(
+            org=self.services.org,
+            vault_id=self.known.order_id,
+            old=self.keys.old,
+            new=self.keys.new,
+            read=self._read,
+            store=self._store,
+            random_bytes=lambda size: bytes.fromhex(self.services.random_hex(size)),
+            others=frozenset(enrolled) - {self.keys.old.fingerprint, self.keys.new.fingerprint},
+        )
+
+    def _newest(self) -> Iterator[tuple[Json, Terms]]:
+        """Yield the newest version of each secret that was not deleted, and its terms."""
+        with self.services.backend.read.unchanged():
+            versions = self.services.backend.read.vaults.secrets.versions
+            paths = sorted(path for *vault, path in versions if tuple(vault) == self.known.vault.id)
+        for path in paths:
+            if found := living_versions(self.services, self.known, path):
+                newest = found[-1]
+                terms = self.services.secret_versions.get(self.known.id, path, newest.version)
+                yield {"path": path, "version": newest.version, "kind": newest.kind}, terms
+
+    def _read(self, path: str, version: int) -> bytes:
+        reader = reader_for(self.services, self.caller)
+        (found,) = reader.ask("export", self.known.vault.name, path, version)
+        return bytes.fromhex(str(found.value)[2:])  # encrypted by the customer: no wipe
+
+    def _store(self, new: NewSecret) -> Json:
+        """Store a moved value with the terms of the version before it."""
+        versions, vault = self.services.secret_versions, self.known.id
+        with versions.changing(vault, new.path):
+            if len(history_of(self.services, self.known.vault, new.path)) + 1 != new.version:
+                raise ApiError("vault_refused", f"version {new.version} does not follow")
+            former = versions.get(vault, new.path, new.version - 1)
+            versions.put(replace(former, version=new.version, created_by=self.caller.actor))
+            try:
+                return store(self.services.desk.orderer(), self.known.order_id, new)
+            except ApiError as error:
+                if error.code == "vault_refused":
+                    versions.drop(vault, new.path, new.version)  # certainly not made
+                raise
+
+    def _fail(self, why: str) -> None:
+        self.job.error = why
+        self.job.status = "failed"
+
+
+def _movable(terms: Terms) -> bool:
+    return terms.layered and not terms.disabled
