@@ -1,5 +1,6 @@
 """Opens the listening sockets of the HTTP server, and makes room for its connections."""
 
+import errno
 import os
 import resource
 import socket
@@ -111,6 +112,11 @@ def _tcp_listener(address: Tcp, section: str) -> socket.socket:
         family, *_, where = found[0]
         return socket.create_server((where[0], where[1]), family=family, backlog=BACKLOG)
     except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise SettingsError(
+                f"another process listens at {address.host}:{address.port} ([{section}]): stop it, "
+                "or choose another address"
+            ) from None
         raise SettingsError(
             f"cannot listen at {address.host}:{address.port} ({error.strerror}): correct host and "
             f"port in [{section}]"

@@ -27,17 +27,21 @@ from sixgate.clocks import wall_ms
 from sixgate.data_folder.creation import Founding, create
 from sixgate.data_folder.folder import ADMIN, Folder, FolderBusyError
 from sixgate.errors import SettingsError
+from sixgate.settings.section import loopback
 
 if TYPE_CHECKING:  # slow to import
     from sixgate.embedded.node import Node
+    from sixgate.settings.api import ApiSettings
 
 OWNERSHIP_TIMEOUT_S = 30.0
 RETRY_S = 0.05
+PORT_MAX = 65_535
 LOG_LEVEL_VARIABLE = "SIXGATE_MONITOR__LOG_LEVEL"  # as for the processes on Kafka
+REQUIRE_EXPLICIT = "policies.require_explicit"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def init(
+def init(  # noqa: PLR0913 - Typer reads the options from the signature
     *,
     org: Annotated[
         str, typer.Option(metavar="NAME", callback=checked_name, help="Name of the organisation.")
@@ -65,23 +69,39 @@ def init(
             show_default="no treasury", help="Tier: determines the treasuries' custody mode."
         ),
     ] = None,
+    compatible: Annotated[
+        bool,
+        typer.Option(
+            "--compatible",
+            help="Let an empty list mean any and an absent limit none, as the documented API does.",
+        ),
+    ] = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
     """Create a data folder: an organisation, its admin key, the known chains, one account."""
     # The tier comes first: it determines the treasury vault that an account opens with.
     entries: list[Entry] = [entry(SettingSet, name="org.tier", value=tier)] if tier else []
     entries += [entry(AccountOpened, account=account), *default_chains()]
+    if compatible:
+        entries.append(entry(SettingSet, name=REQUIRE_EXPLICIT, value=False))
     with progress("creating the data folder"):
         founding = Founding(org, entries, partitions, partitions_per_slot)
         folder = create(data, founding, wall_ms(), secrets.token_bytes)
     out = screen()
     where = "" if data == DATA_DEFAULT else f" --data {shlex.quote(str(data))}"
     limits = "--max-value-eth 1 --daily-limit-eth 5 --allow-to ADDRESS --chains base"
-    for line in (
+    lines = [
         f"Created organisation {org} in {data}, with account {account}.",
         f"The admin key is {folder.key(ADMIN)}: it can change everything, so keep it private.",
-        f"Next: sixgate agents add NAME --account {account} {limits}{where}",
-    ):
+    ]
+    if compatible:
+        lines += [
+            "An agent without limits may sign anything: set the limits of each agent.",
+            f"Next: sixgate people add NAME{where}",
+        ]
+    else:
+        lines.append(f"Next: sixgate agents add NAME --account {account} {limits}{where}")
+    for line in lines:
         out.print(safe(line), soft_wrap=True)
 
 
@@ -103,7 +123,8 @@ def up(
             "a pipeline on Kafka runs as separate processes: start sixgate gates, sixgate signer "
             "and sixgate ledger run with their settings, or omit --config and SIXGATE_CONFIG"
         )
-    # Check the folder before the ledger's engine loads, which takes a while.
+    # Check address and folder before the ledger's engine loads, which takes a while.
+    api = None if http is None else _api_settings(http)
     folder = Folder(data)
     folder.trust()
     from sixgate.embedded.node import running
@@ -116,30 +137,46 @@ def up(
     with _stop_signal() as stop, folder.up_lock(), ExitStack() as owning:
         if _take_ownership(folder, stop, owning):
             with ExitStack() as stack:
-                node = stack.enter_context(running(folder))
-                stack.enter_context(serving(folder, node))
-                urls = stack.enter_context(_http_api(folder, node, http))
+                with progress("starting the pipeline"):
+                    node = stack.enter_context(running(folder))
+                    stack.enter_context(serving(folder, node))
+                    urls = stack.enter_context(_http_api(folder, node, api))
                 where = " and ".join([str(folder.socket), *urls])
                 notices().print(f"Serving {data} at {where}; stop with Ctrl-C.", highlight=False)
                 node.wait(stop)
     notices().print("Stopped cleanly.", highlight=False)
 
 
-@contextmanager
-def _http_api(folder: Folder, node: "Node", http: str | None) -> "Iterator[tuple[str, ...]]":
-    """Serve the HTTP API if an address is given; yield its URLs."""
-    if http is None:
-        yield ()
-        return
-    from sixgate.embedded.http_api import EmbeddedApiSettings, serving_api
+def _api_settings(http: str) -> "ApiSettings":
+    """Return the settings of the HTTP API at an address; end the command if it cannot serve it."""
+    from sixgate.embedded.http_api import EmbeddedApiSettings
     from sixgate.settings.loading import load
 
     host, _, port = http.rpartition(":")
-    if not host or not port.isdecimal():
+    if not host or not port.isascii() or not port.isdecimal() or int(port) > PORT_MAX:
         fail_usage(f"--http {http!a} is no address: give HOST:PORT, such as 127.0.0.1:8600")
     settings = load(EmbeddedApiSettings, None).api
     here = settings.model_copy(update={"host": host.strip("[]"), "port": int(port)})
-    with serving_api(folder, node, here) as address:
+    if not (here.tls or here.insecure_dev or loopback(here.host)):
+        fail_usage(
+            f"--http {http} is reachable from other machines and has no TLS: set "
+            "SIXGATE_API__TLS__CERTIFICATE and SIXGATE_API__TLS__KEY to PEM files, or listen at "
+            "127.0.0.1"
+        )
+    return here
+
+
+@contextmanager
+def _http_api(
+    folder: Folder, node: "Node", settings: "ApiSettings | None"
+) -> "Iterator[tuple[str, ...]]":
+    """Serve the HTTP API if there are settings for it; yield its URLs."""
+    if settings is None:
+        yield ()
+        return
+    from sixgate.embedded.http_api import serving_api
+
+    with serving_api(folder, node, settings) as address:
         yield address.urls
 
 

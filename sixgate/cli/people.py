@@ -11,7 +11,7 @@ from sixgate.cli.config_option import config_file
 from sixgate.cli.listing import Listing, Row, show
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data, name_option
 from sixgate.cli.session import Session, fail_usage, not_found, session
-from sixgate.cli.terminal import notices, print_json, screen
+from sixgate.cli.terminal import notices, print_json, safe, screen
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import DESK, GATEWAY
 from sixgate.data_folder.key_files import ensure_public_key
@@ -19,6 +19,7 @@ from sixgate.data_folder.key_files import ensure_public_key
 if TYPE_CHECKING:
     from schemas.registry import AgentSet
 
+REQUIRE_EXPLICIT = "policies.require_explicit"
 app = typer.Typer(
     no_args_is_help=True,
     help="Manage people who may use the HTTP API.",
@@ -51,6 +52,7 @@ def add(
     _refuse_kafka()
     with session(data) as here:
         served = _served_account(here, account)
+        explicit = here.registry["settings"][REQUIRE_EXPLICIT]
         # If the process ends after this line, the person exists without an API key: add another.
         here.register(*person_entries(person_id, served, GATEWAY))
         with closing(Database(here.folder.gateway)) as database:
@@ -63,6 +65,8 @@ def add(
     if as_json:
         print_json({"id": person_id, "name": name, "account": served, "api_key": key.text})
         return
+    if explicit:
+        _hint_explicit()
     notices().print(f"Added {name}. The API key below is not shown again.", highlight=False)
     screen().print(key.text, highlight=False, soft_wrap=True)
 
@@ -132,6 +136,16 @@ def _served_account(here: Session, wanted: str | None) -> str:
     keys = {name: ensure_public_key(here.folder.key(name), name) for name in (GATEWAY, DESK)}
     here.register(*api_entries(account, (GATEWAY, keys[GATEWAY]), (DESK, keys[DESK])))
     return account
+
+
+def _hint_explicit() -> None:
+    """Say what this organisation demands beyond the documented API."""
+    line = (
+        "This organisation requires explicit policies: an agent that is created through the API "
+        'needs every limit, "unlimited" or ["any"]. To let an absent limit mean no limit: '
+        f"sixgate settings set {REQUIRE_EXPLICIT} false"
+    )
+    notices().print(safe(line))
 
 
 def _inactive(here: Session, person_id: str) -> "AgentSet":

@@ -1,6 +1,7 @@
 """Composition of the HTTP API over a data folder's node."""
 
 import secrets
+import shlex
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -71,8 +72,10 @@ def gateway_services(
     registered = node.stage.registry
     scope = registered.scoped_admins.get(DESK)
     if scope is None or not scope.active:
+        where = shlex.quote(str(folder.path))
         raise FolderError(
-            f"{folder.path} has no people who may use the HTTP API: run sixgate people add NAME"
+            f"{folder.path} has no people who may use the HTTP API: run sixgate people add NAME "
+            f"--data {where}"
         )
     backend = embedded_backend(node)
     gateway_key = load_key_file(folder.key(GATEWAY), GATEWAY)

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from typer.main import get_command
 
 from sixgate.cli.app import app
+from sixgate.embedded.http_api import EmbeddedApiSettings
 from sixgate.scaled.settings import Settings
 from tests.harness.builders.pages import PAGES, ROOT
 
@@ -41,7 +42,8 @@ def variables(section: type[BaseModel], prefix: str = "SIXGATE_") -> Iterator[st
 
 
 COMMANDS = dict(options(get_command(app)))
-KNOWN = set(variables(Settings)) | {"SIXGATE_SECTION__NAME"}  # a placeholder for all of them
+# The last one is a placeholder for all of them.
+KNOWN = {*variables(Settings), *variables(EmbeddedApiSettings), "SIXGATE_SECTION__NAME"}
 
 
 def command_in(words: str) -> str | None:

@@ -1,0 +1,132 @@
+"""``init --compatible``, ``people add``, ``up --http``: what they set up, what they refuse."""
+
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.harness.cli.command_line import InProcess, stopped
+
+EXPLICIT = "policies.require_explicit"
+
+
+@pytest.fixture(scope="module")
+def compatible(tmp_path_factory: pytest.TempPathFactory) -> InProcess:
+    """Make an organisation in which absent limits mean none, with one person."""
+    cli = InProcess(tmp_path_factory.mktemp("compatible") / "data")
+    cli.ok("init", "--org", "acme", "--compatible")
+    return cli
+
+
+def post(url: str, body: dict[str, Any], token: str = "") -> httpx.Response:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return httpx.post(url, json=body, headers=headers, timeout=60)
+
+
+def token_of(url: str, api_key: str) -> str:
+    reply = post(f"{url}/v1/auth/api-key-token", {"api_key": api_key})
+    assert reply.status_code == 200, reply.text
+    return str(reply.json()["access_token"])
+
+
+def test_a_compatible_organisation_requires_no_explicit_policies(compatible: InProcess) -> None:
+    assert compatible.ok("settings", "get", EXPLICIT).out.strip() == "false"
+
+
+def test_a_new_organisation_requires_explicit_policies_unless_told_otherwise(
+    organisation: InProcess,
+) -> None:
+    assert organisation.ok("settings", "get", EXPLICIT).out.strip() == "true"
+
+
+def test_the_first_compatible_step_says_that_absent_limits_are_no_limits(tmp_path: Path) -> None:
+    cli = InProcess(tmp_path / "data")
+    out = cli.ok("init", "--org", "acme", "--compatible").out
+    assert "An agent without limits may sign anything" in out
+    assert f"Next: sixgate people add NAME --data {cli.data}" in out
+
+
+def test_an_agent_of_a_compatible_organisation_needs_no_limits(
+    compatible: InProcess, tmp_path: Path
+) -> None:
+    cli = compatible.copy(tmp_path / "data")
+    person = cli.ok("people", "add", "alice")
+    assert "explicit" not in person.err
+    running = cli.start("up", "--http", "[::1]:0")
+    url = served_url(running)
+    assert url.startswith("http://[::1]:")
+    try:
+        token = token_of(url, person.out.strip())
+        agent = post(f"{url}/v1/agents", {"name": "bot"}, token).json()
+        assert (agent["tx_to_allowlist"], agent["tx_max_value_eth"]) == ([], None)
+    finally:
+        assert stopped(running, signal.SIGTERM) == 0
+
+
+def test_a_person_of_an_explicit_organisation_learns_what_agents_need(cli: InProcess) -> None:
+    added = cli.ok("people", "add", "alice")
+    assert "requires explicit policies" in added.err
+    assert f"sixgate settings set {EXPLICIT} false" in added.err
+    assert added.out.startswith("1ck_")
+    running = cli.start("up", "--http", "127.0.0.1:0")
+    url = served_url(running)
+    try:
+        token = token_of(url, added.out.strip())
+        refused = post(f"{url}/v1/agents", {"name": "bot"}, token)
+        assert refused.status_code == 400
+        assert {"tx_max_value_eth", "tx_to_allowlist"} <= refused.json()["fields"].keys()
+    finally:
+        assert stopped(running, signal.SIGTERM) == 0
+
+
+def test_up_without_a_person_names_the_command_that_adds_one(organisation: InProcess) -> None:
+    ended = organisation.run("up", "--http", "127.0.0.1:0")
+    assert ended.code == 5
+    assert ended.sentence.startswith(f"{organisation.data} has no people who may use the HTTP API")
+    assert ended.sentence.endswith(f"run sixgate people add NAME --data {organisation.data}")
+
+
+def test_up_at_a_taken_address_says_so_and_leaves_the_folder_usable(cli: InProcess) -> None:
+    cli.ok("people", "add", "alice")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        ended = cli.run("up", "--http", f"127.0.0.1:{port}")
+    assert ended.code == 2
+    assert ended.sentence.startswith(
+        f"another process listens at 127.0.0.1:{port} ([api]): stop it, or"
+    )
+    assert cli.ok("agents", "list").out
+
+
+@pytest.mark.parametrize("host", ["198.51.100.7", "[::]", "192.0.2.1", "gateway.example"])
+def test_up_beyond_loopback_without_tls_is_refused_before_anything_starts(
+    host: str, tmp_path: Path
+) -> None:
+    # There is not even a data folder: the address is checked first.
+    ended = InProcess(tmp_path / "data").run("up", "--http", f"{host}:8600")
+    assert ended.code == 2
+    assert ended.sentence.startswith(f"--http {host}:8600 is reachable from other machines")
+    assert "SIXGATE_API__TLS__CERTIFICATE" in ended.sentence
+
+
+@pytest.mark.parametrize("address", ["8600", ":8600", "127.0.0.1:", "127.0.0.1:65536", "h:\u0661"])
+def test_up_refuses_what_is_no_address(address: str, tmp_path: Path) -> None:
+    ended = InProcess(tmp_path / "data").run("up", "--http", address)
+    assert (ended.code, "give HOST:PORT" in ended.sentence) == (2, True)
+
+
+def test_up_with_a_wrong_setting_names_it(cli: InProcess) -> None:
+    more = {"SIXGATE_API__WAIT_S_MAX": "60"}
+    ended = cli.run("up", "--http", "127.0.0.1:0", more=more)
+    assert ended.code == 2
+    assert ended.sentence.startswith("the setting api.wait_s_max is wrong")
+
+
+def served_url(running: Any) -> str:
+    """Return the URL that ``up`` prints once it serves."""
+    line = running.stderr.readline()
+    assert line.startswith("Serving "), line + running.stderr.read()
+    return str(line.split(" and ")[1].split(";")[0])
