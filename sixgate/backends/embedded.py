@@ -16,6 +16,7 @@ from sixgate.api import Json
 from sixgate.backends.ports import Backend
 from sixgate.embedded.log_files import LogFiles
 from sixgate.embedded.node import Node
+from streams.simulators.simulation import Call, Simulation, SimulationFailure
 
 CHECK_S = 0.5
 
@@ -143,3 +144,7 @@ class _Read:
         folder, partitions = self.node.pipeline.parts.folder, self.registered.partitions
         with closing(LogFiles(folder, partitions)) as files:
             yield files
+
+    def simulate(self, calls: Sequence[Call]) -> list[Simulation | SimulationFailure]:
+        """See ``Read.simulate``."""
+        return self.node.pipeline.parts.simulations.run(calls)

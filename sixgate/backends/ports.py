@@ -12,6 +12,7 @@ from signer.registered import Registered
 from signer.vaults.register import VaultRegister
 from sixgate.answers.audit_queries import AuditQueries
 from sixgate.api import Json
+from streams.simulators.simulation import Call, Simulation, SimulationFailure
 
 
 class Submit(Protocol):
@@ -92,6 +93,10 @@ class Read(Protocol):
 
     def rows(self, query: str, parameters: Json) -> list[tuple[object, ...]]:
         """Run a query of this program on the ledger, after it has caught up."""
+        ...
+
+    def simulate(self, calls: Sequence[Call]) -> list[Simulation | SimulationFailure]:
+        """Simulate calls; an agent's limits are not charged. Raise ``simulator_busy``."""
         ...
 
     def feed(self) -> AbstractContextManager[LogFeed]:

@@ -13,6 +13,7 @@ from sixgate.data_folder.folder import LEDGER, SIMULATOR, SLOT, Folder, Trust
 from sixgate.data_folder.holder_files import ensure_local_holders
 from sixgate.data_folder.key_files import load_key_file
 from sixgate.embedded.ledger_service import LedgerService
+from sixgate.embedded.simulations import Simulations
 from sixgate.settings.attestation import EmbeddedSettings
 from sixgate.settings.loading import load
 from streams.log.pipeline import PipelineLog
@@ -40,6 +41,7 @@ class Parts:
     runner: EmbeddedRunner
     ledger_service: LedgerService
     attestor: Attestor
+    simulations: Simulations
     opened: ExitStack
 
     def start(self) -> None:
@@ -112,7 +114,10 @@ def assemble(folder: Folder, on_commit: OnCommit) -> Parts:
             on_commit=on_commit,
         )
         attestor = _attestor(signer_keys, trust, opened)
-        return Parts(folder, appended, runner, ledger_service, attestor, opened.pop_all())
+        simulations = keep(Simulations(folder.genesis))
+        return Parts(
+            folder, appended, runner, ledger_service, attestor, simulations, opened.pop_all()
+        )
 
 
 def _attestor(signer_keys: SignerKeys, trust: Trust, opened: ExitStack) -> Attestor:

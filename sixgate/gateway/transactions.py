@@ -30,6 +30,7 @@ from schemas.topics import Topic
 from signer.registered import Registered
 from sixgate.api_error import ApiError
 from sixgate.backends.ports import LogFeed
+from sixgate.gateway.intents import created_at_ms
 from sixgate.gateway.transaction_fold import (
     Submitted,
     is_authentic,
@@ -241,7 +242,7 @@ class Transactions:
             outcome,
             "",  # the chain's name is read with the row: it may change
             intent_id=intent_id,
-            created_at_ms=place.created_at_ms,
+            created_at_ms=self._created_at_ms(intent, place),
             include_signed_tx=True,
         )
         members = reply.model_dump(by_alias=True)
@@ -257,6 +258,12 @@ class Transactions:
             signed=orjson.dumps(signed),
         )
         self._store.show(intent_id, ready)
+
+    def _created_at_ms(self, intent: AnyIntent | None, place: Place) -> int:
+        """Return when an intent was made: its gateway says so; otherwise when it was appended."""
+        agent = self._registered().agents.get(intent.agent) if intent else None
+        by_gateway = agent is not None and agent.gateway is not None
+        return created_at_ms(intent) if intent and by_gateway else place.created_at_ms
 
     def _shown(self, row: Shown, *, include_signed_tx: bool) -> dict[str, Any]:
         members: dict[str, Any] = orjson.loads(row.reply)

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Query, Response
 from sixgate.api.callers import AgentOrPerson, ServicesOf
 from sixgate.api.models.transactions import TransactionList, TransactionReply, TransactionStatus
 from sixgate.api.pages import CursorQuery, LimitQuery
-from sixgate.api.problems import invalid, not_found
+from sixgate.api.problems import answers, invalid, not_found
 from sixgate.api.services import Services
 from sixgate.gateway.idempotency import hashed_key
 from sixgate.gateway.transaction_store import Filter, Place
@@ -34,7 +34,7 @@ KeyQuery = Annotated[
 _CURSOR = re.compile(r"([0-9]{1,16})\.([0-9]{1,16})\.([0-9]{1,9})", re.ASCII)
 
 
-@router.get("", response_model=TransactionList)
+@router.get("", response_model=TransactionList, responses=answers(400, 401, 404, 429, 503))
 async def list_transactions(  # noqa: PLR0913 - the documented parameters
     agent_id: str,
     _caller: AgentOrPerson,
@@ -60,7 +60,7 @@ async def list_transactions(  # noqa: PLR0913 - the documented parameters
     return _json({"transactions": page.replies, "next_cursor": next_cursor})
 
 
-@router.get("/{tx_id}", response_model=TransactionReply)
+@router.get("/{tx_id}", response_model=TransactionReply, responses=answers(400, 401, 404, 429, 503))
 async def get_transaction(
     agent_id: str,
     tx_id: str,

@@ -11,6 +11,7 @@ from schemas.record import Outgoing
 from schemas.topics import Topic
 from tests.harness.api import ACCOUNT, Api
 from tests.harness.builders.waiting import until
+from tests.harness.signing_agents import new_key, signing_agent
 
 RECIPIENT = "0x" + "bb" * 20
 Headers = dict[str, str]
@@ -77,6 +78,28 @@ def test_transaction_is_read_by_id_and_by_hash(api: Api, agent: tuple[str, Heade
     assert body["to"] == body["to_address"]
     by_hash = get(api, f"{agent_id}/transactions/{body['tx_hash']}", headers)
     assert by_hash.json() == body
+
+
+def test_read_repeats_the_reply_to_the_submission(api: Api) -> None:
+    agent = signing_agent(api)
+    key = new_key()
+    submitted = agent.submit(key)
+    assert submitted.status_code == 201
+    reply = submitted.json()
+    path = f"{agent.id}/transactions"
+    read = get(api, f"{path}/{reply['id']}", agent.headers, include_signed_tx=True)
+    listed = get(api, path, agent.headers, include_signed_tx=True, idempotency_key=key)
+    assert read.json() == reply
+    assert listed.json() == {"transactions": [reply], "next_cursor": None}
+
+
+def test_refused_submission_is_listed_with_its_id(api: Api) -> None:
+    agent = signing_agent(api)
+    refused = agent.submit(signing_key_path="keys/unknown-signer")
+    assert refused.status_code == 403
+    (listed,) = get(api, f"{agent.id}/transactions", agent.headers).json()["transactions"]
+    assert listed["reason"] == refused.json()["code"]
+    assert listed["id"] in refused.text
 
 
 def test_signed_bytes_are_absent_unless_the_query_asks_for_them(
