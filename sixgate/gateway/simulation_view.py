@@ -12,6 +12,7 @@ from signer.ethereum.address import checksum_address
 from signer.keys.descriptor import KeyDescriptor
 from sixgate.api.models.simulations import BalanceChangeReply, SimulationReply
 from sixgate.api.models.transactions import SimulationStatus
+from streams.simulators.report import with_margin
 from streams.simulators.simulation import (
     NATIVE,
     BalanceChange,
@@ -89,7 +90,7 @@ def simulation_view(
         from_=_shown(call.sender),
         to=None if call.to is None else _shown(call.to),
         gas_used=simulation.gas_used,
-        gas_limit=simulation.gas_limit,
+        gas_limit=with_margin(simulation.gas_limit),
         block_number=simulation.block_number,
         balance_changes=[_change(one, chain.symbol) for one in simulation.balance_changes],
         created_address=None if simulation.created is None else _shown(simulation.created),

@@ -98,11 +98,12 @@ def _result(answer: Simulation) -> dict[str, object]:
     return {
         "block_number": answer.block_number,
         "gas_used": answer.gas_used,
-        "gas_limit": _with_margin(answer.gas_limit),
+        "gas_limit": with_margin(answer.gas_limit),
         "revert_reason": f"{reason}: {answer.detail}"[:TEXT_MAX] if reason else None,
         "balance_changes": changes,
     }
 
 
-def _with_margin(gas_limit: int | None) -> int | None:
+def with_margin(gas_limit: int | None) -> int | None:
+    """Return the gas limit to send a transaction with, from the least one that works."""
     return None if gas_limit is None else gas_limit * (100 + GAS_MARGIN_PERCENT) // 100

@@ -38,7 +38,7 @@ class SimulationReply(Reply):
 
     ``status`` is ``success``, ``reverted`` (it ran and reverted) or ``failed`` (it ran out of gas,
     or no block could include it); ``reason`` and ``detail`` say why. ``gas_limit`` is the one to
-    send it with, known only if it succeeds.
+    send it with, 25 % above the least that works; it is null unless the transaction succeeds.
     """
 
     model_config = ConfigDict(

@@ -65,7 +65,7 @@ def test_reply_has_the_documented_members(agent: Agent) -> None:
         "from": agent.address,
         "to": SHOWN_BOB,
         "gas_used": 21_000,
-        "gas_limit": 21_000,
+        "gas_limit": 26_250,
         "block_number": 1,
         "balance_changes": sorted(
             [

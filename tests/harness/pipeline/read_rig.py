@@ -1,0 +1,75 @@
+"""A pipeline with two agents, and a projection of its log for reads."""
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+from schemas.record import Outgoing, Record
+from schemas.topics import Topic
+from signer.signatures import Ed25519Signer
+from sixgate.embedded.log_files import LogFiles
+from sixgate.gateway.transaction_fold import parsed
+from sixgate.gateway.transaction_store import Filter
+from sixgate.gateway.transactions import Transactions
+from tests.harness.pipeline.embedded import (
+    Pipeline,
+    Producer,
+    make_folder,
+    open_pipeline,
+)
+
+AGENTS = ("trader", "saver")
+
+
+class ReadRig:
+    """A pipeline, its agents and a projection of its log."""
+
+    def __init__(self, path: Path) -> None:
+        signers = [Ed25519Signer(name, secrets.token_bytes(32)) for name in AGENTS]
+        self.folder = make_folder(path, signers)
+        self.pipeline: Pipeline = open_pipeline(self.folder)
+        self.trader, self.saver = (Producer(signer) for signer in signers)
+        self.pipeline.drain()
+        self.feed = LogFiles(self.folder, self.folder.trust().partitions)
+        self.transactions = self.opened()
+
+    def opened(self, name: str = "reads.db") -> Transactions:
+        registry = self.pipeline.runner.stage.registry
+        return Transactions(self.folder.path / name, self.feed, lambda: registry)
+
+    def reopen(self) -> None:
+        self.transactions.close()
+        self.transactions = self.opened()
+
+    def submit(self, *values: bytes) -> list[str]:
+        """Submit intents, let the pipeline decide them, and return their ids."""
+        self.pipeline.submit(*values)
+        self.pipeline.drain()
+        return [id_of(value) for value in values]
+
+    @property
+    def current(self) -> Transactions:
+        self.transactions.catch_up()
+        return self.transactions
+
+    def newest(self, agent: str = "trader", **filters: Any) -> list[dict[str, Any]]:
+        page = self.current.newest(agent, 1000, Filter(**filters), include_signed_tx=True)
+        return page.replies
+
+    def close(self) -> None:
+        self.transactions.close()
+        self.feed.close()
+        self.pipeline.close()
+
+
+def id_of(value: bytes) -> str:
+    return parsed(value).id
+
+
+def outcomes(rig: ReadRig) -> list[Record]:
+    partitions = range(rig.feed.partitions_of(Topic.OUTCOMES))
+    return [r for p in partitions for r in rig.feed.read(Topic.OUTCOMES, p, 0, 10_000)]
+
+
+def append_to_log(rig: ReadRig, *events: Outgoing) -> None:
+    rig.pipeline.runner.pipeline.append(events, 0)
