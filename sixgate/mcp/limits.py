@@ -108,7 +108,7 @@ _ADVICE: Mapping[str, str] = {
     "simulation_reverted": "A transaction that does not revert: read the reason, change the call.",
     "simulation_failed": "A transaction that does not revert: read the reason, change the call.",
     "simulation_unavailable": "The same request later, if the simulator is available again.",
-    "simulation_missing": "A chain with a simulator.",
+    "simulation_missing": "A chain with a simulator; or simulate_first false, if that is allowed.",
     "key_unknown": "A chain with a key: call list_signing_keys; a person provisions keys.",
     "key_not_granted": "A key of this agent: call list_signing_keys.",
     "key_inactive": "Another key: call list_signing_keys; a person rotates keys.",

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from sixgate_client import (
     ConnectionFailedError,
     InvalidRequestError,
+    NotSupportedError,
     RateLimitedError,
     RefusedError,
     ServerError,
@@ -71,7 +72,8 @@ def refusal(error: SixgateError, agent: Json | None) -> CallToolResult:
 
 def failure(error: SixgateError) -> CallToolResult:
     """Return any other failure, with what to do next."""
-    retryable = isinstance(error, ConnectionFailedError | RateLimitedError | ServerError)
+    passing = isinstance(error, ConnectionFailedError | RateLimitedError | ServerError)
+    retryable = passing and not isinstance(error, NotSupportedError)
     following = _next(error)
     content: Json = {
         "refused": False,

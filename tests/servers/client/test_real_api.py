@@ -1,6 +1,7 @@
 """The client and MCP against the real API of an embedded node, on TCP and on a Unix socket."""
 
 import asyncio
+import itertools
 from typing import Any
 
 import pytest
@@ -43,6 +44,51 @@ def test_people_administer_agents(served: Served) -> None:
     person.delete_agent(made["id"])
     with pytest.raises(NotFoundError):
         person.agent(made["id"])
+
+
+def test_people_keep_secrets_that_agents_read(served: Served) -> None:
+    person = served.person
+    vault = person.create_vault("production", description="for a test")["id"]
+    assert vault in {one["id"] for one in person.vaults()}
+    stored = person.put_secret(vault, "api/key", "hunter2", type="api_key")
+    assert (stored["path"], stored["version"]) == ("api/key", 1)
+    assert person.secret(vault, "api/key")["value"] == "hunter2"
+    assert [one["path"] for one in person.secrets(vault, prefix="api/")] == ["api/key"]
+    with served.agent as agent:
+        me = agent.me()["id"]
+        with pytest.raises((RefusedError, NotFoundError)):
+            agent.secret(vault, "api/key")
+        granted: dict[str, Any] = {"principal_id": me, "secret_path_pattern": "api/*"}
+        policy = person.create_policy(vault, **granted)
+        assert agent.secret(vault, "api/key")["value"] == "hunter2"
+        assert [one["id"] for one in person.policies(vault)] == [policy["id"]]
+        person.delete_policy(vault, policy["id"])
+        with pytest.raises((RefusedError, NotFoundError)):
+            agent.secret(vault, "api/key")
+    person.delete_secret(vault, "api/key")
+    with pytest.raises(NotFoundError):
+        person.secret(vault, "api/key")
+
+
+def test_the_client_share_of_a_vault_opens_its_secret(served: Served) -> None:
+    person = served.person
+    vault = person.create_vault("shared")["id"]
+    changed = person.set_custody_mode(vault, "2of2_client_custody")
+    assert changed["mpc_custody"] == "2of2_client_custody"
+    share = person.put_secret(vault, "token", "hunter2")["client_share"]
+    assert person.secret(vault, "token", client_share=share)["value"] == "hunter2"
+    with pytest.raises(InvalidRequestError):
+        person.secret(vault, "token")
+
+
+def test_people_read_verify_and_export_the_audit(served: Served) -> None:
+    person = served.person
+    made = person.create_agent(name="audited")["id"]
+    events = itertools.islice(person.audit_events(), 50)
+    assert any(made in str(event) for event in events)
+    assert person.verify_audit()["valid"]
+    assert made in person.export_audit().decode()
+    assert made in person.export_audit(format="csv").decode()
 
 
 def test_errors_have_their_kinds(served: Served) -> None:

@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 from eth_account import Account as EthAccount
 from eth_account.messages import encode_defunct
-from sixgate_client import AsyncClient, ConflictError, InvalidRequestError, RefusedError
+from sixgate_client import (
+    AsyncClient,
+    ConflictError,
+    InvalidRequestError,
+    NotSupportedError,
+    RefusedError,
+)
 
 from tests.harness.client.served_api import RECIPIENT, ROOT, Served, on_http, on_stdio
 
@@ -64,6 +70,22 @@ def test_a_refusal_has_its_reason_and_gate(
     error = asyncio.run(run())
     assert (error.reason, error.gate) == (reason, gate)
     assert str(error.transaction_id) in str(error)
+
+
+def test_without_a_simulator_a_simulation_is_not_supported(served: Served) -> None:
+    with served.agent as agent:
+        with pytest.raises(NotSupportedError, match="8453"):
+            agent.simulate(**PAY)
+        with pytest.raises(NotSupportedError, match="8453"):
+            agent.simulate_bundle([{"chain": "base", "to": RECIPIENT, "value": "0"}])
+
+
+def test_a_model_learns_that_only_the_simulation_is_missing(served: Served) -> None:
+    content = asyncio.run(on_http(served, "submit_transaction", PAY)).structured_content
+    assert (content["refused"], content["rule"]) == (True, "simulation")
+    assert "simulate_first false" in content["would_pass"]
+    content = asyncio.run(on_http(served, "simulate_transaction", PAY)).structured_content
+    assert (content["refused"], content["retryable"]) == (False, False)
 
 
 def test_a_wrong_field_is_named(served: Served) -> None:
