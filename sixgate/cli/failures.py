@@ -57,6 +57,9 @@ API_CODES: dict[str, ExitCode] = {
     "request_malformed": ExitCode.UNREACHABLE,
     "method_unknown": ExitCode.UNREACHABLE,
     "ledger_failed": ExitCode.HALTED,
+    "reads_behind": ExitCode.UNREACHABLE,
+    "reads_failed": ExitCode.FOLDER,
+    "simulator_busy": ExitCode.UNREACHABLE,
     "internal": ExitCode.INTERNAL,
 }
 
