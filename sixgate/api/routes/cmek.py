@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from schemas.registry import CustomerKeySet
 from signer.custody.buffers import wiping
-from sixgate.api.callers import Caller, PersonCaller, ServicesOf
+from sixgate.api.callers import Caller, PersonCaller, ServicesOf, record
 from sixgate.api.customer_key_jobs import CustomerKeyJobs, Job, KeyPair, start_rotation
 from sixgate.api.models import vaults as models
 from sixgate.api.problems import Problem, answers, invalid, not_found
@@ -81,6 +81,7 @@ def enable(
                 )
             ]
         )
+        record(services, caller, "cmek.enable", f"vault:{known.id}", request.model_dump())
     return vault_reply(services, known)
 
 
@@ -90,6 +91,7 @@ def disable(vault_id: str, caller: PersonCaller, services: ServicesOf) -> models
     known = _vault(services, caller, vault_id)
     if services.backend.read.registered.customer_keys.get(known.vault.id):
         services.desk.register([CustomerKeySet(account=services.account, vault=known.id)])
+        record(services, caller, "cmek.disable", f"vault:{known.id}")
     return vault_reply(services, known)
 
 
@@ -106,7 +108,9 @@ def rotate(
     known = _vault(services, caller, vault_id)
     if keys.new.fingerprint != request.new_fingerprint:
         raise invalid({"new_fingerprint": "is not the SHA-256 of the key in x-cmek-new-key"})
-    return _reply(start_rotation(services, caller, known, keys, jobs))
+    job = start_rotation(services, caller, known, keys, jobs)
+    record(services, caller, "cmek.rotate", f"vault:{known.id}", {"job_id": job.id})
+    return _reply(job)
 
 
 @router.get("/cmek-rotate/{job_id}", responses=answers(401, 403, 404))

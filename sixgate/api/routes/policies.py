@@ -5,7 +5,7 @@ from dataclasses import replace
 from fastapi import APIRouter, Response
 
 from schemas.access import Right
-from sixgate.api.callers import Caller, PersonCaller, ServicesOf
+from sixgate.api.callers import Caller, PersonCaller, ServicesOf, record
 from sixgate.api.models import policies as models
 from sixgate.api.models.base import timestamp
 from sixgate.api.pages import CursorQuery, LimitQuery, page_of
@@ -45,6 +45,7 @@ def create(
         if isinstance(error, Problem) or error.code == "registry_refused":
             services.access_policies.delete(policy.id)
         raise
+    record(services, caller, "policy.create", f"policy:{policy.id}", _reply(policy).model_dump())
     return _reply(policy)
 
 
@@ -86,6 +87,7 @@ def update(
             if isinstance(error, Problem) or error.code == "registry_refused":
                 services.access_policies.put(before)
             raise
+    record(services, caller, "policy.update", f"policy:{after.id}", _reply(after).model_dump())
     return _reply(after)
 
 
@@ -96,6 +98,7 @@ def delete(vault_id: str, policy_id: str, caller: PersonCaller, services: Servic
     # If the process ends between the two, the policy is listed and revoked: delete it again.
     rewrite_grants(services, policy.principal, frozenset({policy.id}))
     services.access_policies.delete(policy.id)
+    record(services, caller, "policy.delete", f"policy:{policy.id}", _reply(policy).model_dump())
     return Response(status_code=204)
 
 

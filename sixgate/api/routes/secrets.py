@@ -11,7 +11,7 @@ from schemas.fields import SAFE_INTEGER_MAX
 from schemas.vault_events import SecretStored
 from signer.access import KEY_KINDS
 from signer.custody.buffers import wiping
-from sixgate.api.callers import AnyCaller, Caller, PersonCaller, ServicesOf
+from sixgate.api.callers import AnyCaller, Caller, PersonCaller, ServicesOf, record
 from sixgate.api.generated_values import generated_value
 from sixgate.api.models import secrets as models
 from sixgate.api.models.base import time_ms, timestamp
@@ -81,6 +81,7 @@ def put(
     )
     with wiping(bytearray(request.value.get_secret_value().encode())) as value:
         made = store_version(services, caller, known, NewVersion(path, value, terms))
+    _record(services, caller, "secret.write", made.stored)
     response.status_code = 201 if made.first else 200
     return _made(services, made)
 
@@ -132,6 +133,7 @@ def delete(
         deactivate_key(services, known, path)
         # 2.
         services.secret_versions.delete(known.id, path, found[-1].version)
+    _record(services, caller, "secret.delete", found[-1])
     return Response(status_code=204)
 
 
@@ -180,6 +182,7 @@ def disable_version(
     for stored in living_versions(services, known, path):
         if stored.version == version:
             services.secret_versions.disable(Terms(known.id, path, version))
+            _record(services, caller, "secret.version_disable", stored)
             return _entry(services, stored)
     raise secret_unknown(known, path, version)
 
@@ -219,9 +222,14 @@ def rotate(
         created_by=caller.actor,
     )
     with wiping(generated_value(services.random_hex, wanted.length, wanted.charset)) as value:
-        return _made(
-            services, store_version(services, caller, known, NewVersion(path, value, terms))
-        )
+        made = store_version(services, caller, known, NewVersion(path, value, terms))
+    _record(services, caller, "secret.generate", made.stored)
+    return _made(services, made)
+
+
+def _record(services: Services, caller: Caller, action: str, stored: SecretStored) -> None:
+    resource = f"vault:{stored.vault}/{stored.path}"
+    record(services, caller, action, resource, {"version": stored.version, "type": stored.kind})
 
 
 def _read(

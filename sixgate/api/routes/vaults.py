@@ -6,7 +6,7 @@ from schemas.custody import AGENT_KEYS
 from schemas.registry import VaultCreated
 from signer.custody.modes import PLANS, Plan
 from signer.vaults.vault import Vault, VaultRecordError, vault_from_record
-from sixgate.api.callers import AnyCaller, PersonCaller, ServicesOf
+from sixgate.api.callers import AnyCaller, PersonCaller, ServicesOf, record
 from sixgate.api.models import vaults as models
 from sixgate.api.models.base import timestamp
 from sixgate.api.pages import CursorQuery, LimitQuery, page_of
@@ -40,6 +40,7 @@ def create(
             created_by=caller.actor,
         )
     )
+    record(services, caller, "vault.create", f"vault:{vault_id}", request.model_dump())
     return vault_reply(services, find_vault(services, caller, vault_id))
 
 
@@ -74,6 +75,7 @@ def delete(vault_id: str, caller: PersonCaller, services: ServicesOf) -> Respons
     deactivate_keys(services, known)
     revoke_all(services, vault_id)
     services.vaults.delete(vault_id)
+    record(services, caller, "vault.delete", f"vault:{vault_id}")
     return Response(status_code=204)
 
 
@@ -93,6 +95,7 @@ def set_mode(
         if not found.registered:
             raise
         raise _mode_fixed(services, found.vault) from None
+    record(services, caller, "vault.mode_set", f"vault:{vault_id}", request.model_dump())
     return vault_reply(services, find_vault(services, caller, vault_id))
 
 

@@ -1,13 +1,17 @@
 """Access policies over HTTP, and the registry's grants that they are."""
 
+import secrets
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from schemas.access import Grant
-from schemas.registry import AccessSet
+from schemas.registry import AccessSet, AgentSet
 from sixgate.api.policy_grants import rewrite_grants
+from sixgate.authoring.operator import register
+from sixgate.clocks import wall_ms
 from tests.harness.api import Api
 from tests.harness.api_agents import Session, token_agent
 
@@ -166,6 +170,37 @@ def test_a_policy_belongs_to_its_vault(
     policy, other = person.allow(vault, agent[0], "x"), person.vault()
     for method, body in (("PUT", {"permissions": ["write"]}), ("DELETE", None)):
         assert person.send(method, f"/vaults/{other}/policies/{policy}", body).status_code == 404
+
+
+def test_policies_made_at_once_are_all_in_force(
+    person: Session, vault: str, agent: tuple[str, Session]
+) -> None:
+    name, _ = agent
+    patterns = [f"at-once/{n}" for n in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        policies = list(pool.map(lambda one: person.allow(vault, name, one), patterns))
+    assert {grant.paths for grant in grants(person, name)} == set(patterns)
+    with ThreadPoolExecutor(6) as pool:
+        urls = [f"/vaults/{vault}/policies/{one}" for one in policies]
+        list(pool.map(lambda url: person.send("DELETE", url), urls))
+    assert grants(person, name) == ()
+
+
+def test_an_agent_with_a_key_of_its_own_is_out_of_reach(person: Session, vault: str) -> None:
+    native = AgentSet(
+        agent="native",
+        account="main",
+        public_key=f"0x{secrets.token_hex(32)}",
+        policy_id="people",
+        active=True,
+        intents_api_enabled=True,
+    )
+    register(person.api.node, person.api.folder.admin(), [native], wall_ms())
+    before = person.send("GET", f"/vaults/{vault}/policies").json()
+    body = {"principal_type": "agent", "principal_id": "native", "secret_path_pattern": "**"}
+    reply = person.send("POST", f"/vaults/{vault}/policies", body)
+    assert (reply.status_code, reply.json()["code"]) == (409, "registry_refused")
+    assert person.send("GET", f"/vaults/{vault}/policies").json() == before
 
 
 def test_too_many_grants_are_refused_and_leave_no_policy(

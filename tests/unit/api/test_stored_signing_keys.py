@@ -19,6 +19,7 @@ from sixgate.authoring.vault_orders import Orderer
 from sixgate.desk.desk import Desk
 from tests.harness.api import Api
 from tests.harness.api_agents import Session, set_intents, token_agent
+from tests.harness.signing_agents import refusal, sender_of, signing_agent
 
 _NUMBERS = count()
 
@@ -51,6 +52,29 @@ def signs(api: Api, agent: str, path: str) -> bool:
     return bool(
         key and key.active and may_sign(read.registered.agents[agent], grants, key.vault, path)
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "request_members"),
+    [
+        ("wallets/hot-wallet", {"signing_key_path": "wallets/hot-wallet"}),
+        ("keys/base-signer", {}),
+    ],
+)
+def test_a_stored_key_signs_transactions(
+    person: Session, vault: str, path: str, request_members: dict[str, str]
+) -> None:
+    raw, address = new_key()
+    agent = signing_agent(person.api, key=False)
+    assert agent.submit(**request_members).status_code in {403, 404}
+    person.put(vault, path, raw, type="private_key")
+    assert refusal(agent.submit(**request_members)) == (403, "key_not_granted")
+    policy = person.allow(vault, agent.id, path)
+    signed = agent.submit(**request_members)
+    assert signed.status_code == 201, signed.text
+    assert sender_of(signed.json()["signed_tx"]) == signed.json()["from"] == address
+    person.send("DELETE", f"/vaults/{vault}/policies/{policy}")
+    assert refusal(agent.submit(**request_members)) == (403, "key_not_granted")
 
 
 @pytest.mark.parametrize("prefix", ["keys", "wallets"])

@@ -168,6 +168,32 @@ def test_agents_administer_no_vaults(
     assert (reply.status_code, reply.json()["code"]) == (403, "people_only")
 
 
+def test_changes_are_recorded_with_their_actor(person: Session) -> None:
+    vault = person.vault(mpc_custody="2of3_multi_hsm")
+    person.put(vault, "db/password", "a-secret-value")
+    person.send("POST", f"/vaults/{vault}/secret-rotate/db/password", {})
+    person.send("POST", f"/vaults/{vault}/secret-version-disable/db/password/1")
+    name, _ = token_agent(person.api)
+    policy = person.allow(vault, name, "**")
+    person.send("PUT", f"/vaults/{vault}/policies/{policy}", {"permissions": ["write"]})
+    person.send("DELETE", f"/vaults/{vault}/policies/{policy}")
+    person.send("POST", f"/vaults/{vault}/cmek", {"fingerprint": "ab" * 32})
+    person.send("DELETE", f"/vaults/{vault}/cmek")
+    person.send("DELETE", f"/vaults/{vault}/secrets/db/password")
+    person.send("DELETE", f"/vaults/{vault}")
+    events = person.send("GET", "/audit/events").json()["events"]
+    # The signer records its orders too, with the desk as actor.
+    orders = {"secret.put", "secret.rotate"}
+    mine = [one for one in events if vault in str(one) and one["action"] not in orders]
+    assert [one["action"] for one in reversed(mine) if one["resource_id"] != "registry"] == [
+        "vault.create", "secret.write", "secret.generate", "secret.version_disable",
+        "policy.create", "policy.update", "policy.delete", "cmek.enable", "cmek.disable",
+        "secret.delete", "vault.delete",
+    ]  # fmt: skip
+    assert {one["actor_id"] for one in mine} == {f"user:{person.api.person_id}"}
+    assert "a-secret-value" not in str(events)
+
+
 def test_nothing_is_answered_without_a_token(person: Session) -> None:
     for path in ("/v1/vaults", "/v1/vaults/x/secrets/y", "/v1/org/agent-keys-vault"):
         assert person.api.client.get(path).status_code == 401
