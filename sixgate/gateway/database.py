@@ -17,15 +17,18 @@ MODE_PRIVATE = 0o600
 
 
 class Database:
-    """One SQLite file; any thread may call. Each store creates its own tables."""
+    """One SQLite file; any thread may call. Each store creates its own tables.
+
+    Reads have a connection of their own and never wait for a write: every request is
+    authenticated with a read on the event loop. Within ``transaction`` a thread reads its own
+    writes.
+    """
 
     def __init__(self, path: Path) -> None:
         path.touch(mode=MODE_PRIVATE, exist_ok=True)
-        self._lock = threading.RLock()
-        self._db = sqlite3.connect(
-            path, isolation_level=None, timeout=BUSY_MS_MAX / 1000, check_same_thread=False
-        )
-        self._db.row_factory = sqlite3.Row
+        self._lock, self._reading = threading.RLock(), threading.Lock()
+        self._writer: int | None = None  # the thread in ``transaction``
+        self._db, self._reader = _connected(path), _connected(path)
         for pragma in (
             "journal_mode = WAL",
             "synchronous = FULL",
@@ -33,6 +36,7 @@ class Database:
             f"application_id = {APPLICATION_ID}",
         ):
             self._db.execute(f"PRAGMA {pragma}")
+        self._reader.execute("PRAGMA query_only = ON")
 
     def create(self, statements: str) -> None:
         """Run ``CREATE … IF NOT EXISTS`` statements."""
@@ -41,14 +45,15 @@ class Database:
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """Return all rows of a query."""
-        with self._lock:
+        if self._writer == threading.get_ident():
             return self._db.execute(query, values).fetchall()
+        with self._reading:
+            return self._reader.execute(query, values).fetchall()
 
     def row(self, query: str, values: Sequence[Any] = ()) -> sqlite3.Row | None:
         """Return the first row of a query, or None."""
-        with self._lock:
-            found: sqlite3.Row | None = self._db.execute(query, values).fetchone()
-            return found
+        found = self.rows(query, values)
+        return found[0] if found else None
 
     def write(self, statement: str, values: Sequence[Any] = ()) -> int:
         """Run one statement, durable on return; return the number of changed rows."""
@@ -60,15 +65,27 @@ class Database:
         """Run a block as one transaction: durable at its end, undone by an exception."""
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
+            self._writer = threading.get_ident()
             try:
                 yield
             except BaseException:
                 self._db.execute("ROLLBACK")
                 raise
+            finally:
+                self._writer = None
             # If the process ends before this line, SQLite discards the transaction.
             self._db.execute("COMMIT")
 
     def close(self) -> None:
-        """Close the file."""
-        with self._lock:
+        """Close the file; the writer's connection last, because it moves the log into the file."""
+        with self._lock, self._reading:
+            self._reader.close()
             self._db.close()
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(
+        path, isolation_level=None, timeout=BUSY_MS_MAX / 1000, check_same_thread=False
+    )
+    db.row_factory = sqlite3.Row
+    return db
