@@ -18,7 +18,7 @@ from schemas.outcome import AnyOutcome, decode_outcome
 from schemas.record import Outgoing
 from schemas.registry import AgentSet
 from schemas.topics import SUBMITTED_BYTES_MAX, Topic
-from sixgate.api import Json
+from sixgate.api import ApiError, Json
 from sixgate.api.callers import Caller
 from sixgate.api.problems import Problem, forbidden, invalid
 from sixgate.api.refusals import refused
@@ -206,13 +206,28 @@ async def _unkeyed(by: Submitter, signed: SignedIntent) -> Ended:
 async def _result(by: Submitter, signed: SignedIntent) -> Json | None:
     """Append a signed intent and return how it ends, or None when the wait is over."""
     backend = by.services.backend
-    with backend.wait.expect(signed.account, signed.envelope) as expected:
-        await asyncio.to_thread(_append_with_call, by, signed)
-        end = await expected.result(by.services.wait_s)
+    try:
+        with backend.wait.expect(signed.account, signed.envelope) as expected:
+            await asyncio.to_thread(_append_with_call, by, signed)
+            end = await expected.result(by.services.wait_s)
+    except ApiError as error:
+        raise _unknown(error, signed.intent) from None
     if end is None:
         return None
     result: Json = end["result"]
     return result
+
+
+def _unknown(error: ApiError, intent: str) -> Problem:
+    """Return the problem of a failure after which the intent may still be signed."""
+    return Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        error.code,
+        f"{str(error).rstrip('.')}; it is unknown whether transaction {intent} will be signed: "
+        "read it later, or repeat the request with the same Idempotency-Key if it had one.",
+        headers={"Retry-After": "1"},
+        extra={"transaction_id": intent},
+    )
 
 
 def _append_with_call(by: Submitter, signed: SignedIntent) -> None:

@@ -236,6 +236,7 @@ def test_a_failed_append_is_repeated_with_the_same_intent(api: Api, agent: Signi
         reply = client.post(url, json=TRANSFER, headers=headers)
     assert refusal(reply) == (503, "connection_lost")
     stored = api.services.idempotency.intent_of(agent.id, key)
+    assert f"it is unknown whether transaction {stored} will be signed" in reply.json()["detail"]
     again = agent.submit(key)
     assert (again.status_code, again.json()["id"]) == (200, stored)
     assert len(outcomes_of(agent, key)) == 1
