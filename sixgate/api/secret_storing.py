@@ -13,9 +13,10 @@
 import base64
 import binascii
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Protocol
 
 from schemas.access import Operation
-from schemas.vault_events import VALUE_BYTES_MAX, SecretKind, SecretStored
+from schemas.vault_events import VALUE_BYTES_MAX, SecretKind
 from signer.access import KEY_KINDS, Refused
 from signer.custody.buffers import wiping
 from signer.custody.cmek import layer_of
@@ -63,21 +64,45 @@ class NewVersion:
     terms: Terms
 
 
+class ShownVersion(Protocol):
+    """What the API shows of a version, besides its terms."""
+
+    @property
+    def vault(self) -> str: ...  # noqa: D102 - the fields of ``SecretStored``
+    @property
+    def path(self) -> str: ...  # noqa: D102
+    @property
+    def version(self) -> int: ...  # noqa: D102
+    @property
+    def kind(self) -> SecretKind: ...  # noqa: D102
+    @property
+    def stored_at_ms(self) -> int: ...  # noqa: D102
+
+
+class AnsweredVersion(NamedTuple):
+    """A version as the signer answered the order; what the gateway has read may lag behind."""
+
+    vault: str
+    path: str
+    version: int
+    kind: SecretKind
+    stored_at_ms: int
+
+
 @dataclass(frozen=True, slots=True)
 class StoredVersion:
-    """A stored version, its terms, and what only its maker learns.
+    """A stored version, and what only its maker learns.
 
     ``first`` is true if the secret did not exist before.
     """
 
-    stored: SecretStored
-    terms: Terms
+    stored: AnsweredVersion
     first: bool
     client_share: str | None = field(repr=False)
     signing_address: str | None
 
 
-def type_of(stored: SecretStored, terms: Terms) -> str:
+def type_of(stored: ShownVersion, terms: Terms) -> str:
     """Return the type of a version as the API names it."""
     if stored.kind != "note":
         return stored.kind
@@ -233,10 +258,8 @@ def _store_once(
             services.secret_versions.drop(known.id, new.path, version)  # certainly not made
         raise
     deleted = services.secret_versions.deleted_through(known.id, new.path)
-    stored = history_of(services, known.vault, new.path)[version - 1]
     return StoredVersion(
-        stored=stored,
-        terms=terms,
+        stored=AnsweredVersion(**{name: answer[name] for name in AnsweredVersion._fields}),
         first=len(history) <= deleted,
         client_share=recipient.opened(answer),
         signing_address=None,

@@ -84,11 +84,6 @@ class SecretVersions:
         row = self._database.row(query, (vault, path, version))
         return _terms(row) if row else Terms(vault, path, version)
 
-    def of_vault(self, vault: str) -> dict[tuple[str, int], Terms]:
-        """Return all stored terms in a vault by path and version."""
-        rows = self._database.rows("SELECT * FROM secret_versions WHERE vault = ?", (vault,))
-        return {(row["path"], row["version"]): _terms(row) for row in rows}
-
     def drop(self, vault: str, path: str, version: int) -> None:
         """Forget the terms of a version that was not made."""
         statement = "DELETE FROM secret_versions WHERE vault = ? AND path = ? AND version = ?"

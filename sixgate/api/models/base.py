@@ -21,7 +21,7 @@ class LenientRequest(BaseModel):
 class Reply(BaseModel):
     """A reply; every member is always present."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
 def timestamp(at_ms: int) -> str:

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Header, Path, Query, Response
 
 from schemas.fields import SAFE_INTEGER_MAX
-from schemas.vault_events import SecretStored
 from signer.access import KEY_KINDS
 from signer.custody.buffers import wiping
 from sixgate.api.callers import AnyCaller, Caller, PersonCaller, ServicesOf, record
@@ -28,6 +27,7 @@ from sixgate.api.secret_reading import (
 )
 from sixgate.api.secret_storing import (
     NewVersion,
+    ShownVersion,
     StoredVersion,
     check_writable,
     store_version,
@@ -227,7 +227,7 @@ def rotate(
     return _made(services, made)
 
 
-def _record(services: Services, caller: Caller, action: str, stored: SecretStored) -> None:
+def _record(services: Services, caller: Caller, action: str, stored: ShownVersion) -> None:
     resource = f"vault:{stored.vault}/{stored.path}"
     record(services, caller, action, resource, {"version": stored.version, "type": stored.kind})
 
@@ -256,7 +256,7 @@ def _made(services: Services, made: StoredVersion) -> models.NewSecretEntry:
     return models.NewSecretEntry(**entry)
 
 
-def _entry(services: Services, stored: SecretStored) -> models.SecretEntry:
+def _entry(services: Services, stored: ShownVersion) -> models.SecretEntry:
     terms = services.secret_versions.get(stored.vault, stored.path, stored.version)
     return models.SecretEntry(
         path=stored.path,
