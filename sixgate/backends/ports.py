@@ -43,7 +43,10 @@ class Wait(Protocol):
 
 
 class LogFeed(Protocol):
-    """Records of the log's topics by position, for projections; any thread may call."""
+    """Records of the log's topics by position, for projections; any thread may call.
+
+    Raises ``ApiError`` ``halted`` if the log cannot be read.
+    """
 
     def version(self) -> Hashable:
         """Return a value that changes whenever the log has new records; must be cheap."""

@@ -4,7 +4,7 @@ import secrets
 import shlex
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 
 from argon2 import PasswordHasher
 from pydantic_settings import BaseSettings
@@ -14,13 +14,13 @@ from sixgate.api.listeners import Address, Listen, Tcp
 from sixgate.api.server import serving
 from sixgate.api.services import Services
 from sixgate.api.submission import resume
-from sixgate.api_error import ApiError
 from sixgate.backends.embedded import embedded_backend
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import DESK, GATEWAY, Folder, FolderError
 from sixgate.data_folder.key_files import ensure_private_key, load_key_file
 from sixgate.desk.desk import LocalDesk
 from sixgate.embedded.node import Node
+from sixgate.embedded.reads import folded_transactions
 from sixgate.embedded.webhooks import running_webhooks
 from sixgate.gateway.access_policies import AccessPolicies
 from sixgate.gateway.agents import Agents
@@ -32,7 +32,6 @@ from sixgate.gateway.idempotency import IdempotencyKeys
 from sixgate.gateway.people import People
 from sixgate.gateway.secret_versions import SecretVersions
 from sixgate.gateway.tokens import Tokens
-from sixgate.gateway.transactions import Transactions
 from sixgate.gateway.vaults import Vaults
 from sixgate.settings.api import ApiSettings
 from sixgate.settings.loading import FROM_ENVIRONMENT
@@ -82,13 +81,9 @@ def gateway_services(
     token_key = ensure_private_key(folder.key("tokens"))
     with (
         closing(Database(folder.gateway)) as database,
-        backend.read.feed() as feed,
-        closing(Transactions(folder.reads, feed, lambda: registered)) as transactions,
+        folded_transactions(folder, backend.read) as transactions,
         running_webhooks(folder, node) as webhooks,
     ):
-        # Builds an absent projection. What takes longer goes on with the first reads.
-        with suppress(ApiError):
-            transactions.catch_up()
         idempotency = IdempotencyKeys(database)
         services = Services(
             backend=backend,

@@ -1,11 +1,14 @@
 """Both log files of a data folder as one feed, for projections in the same process."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from schemas.record import Record
 from schemas.topics import Topic
+from sixgate.api_error import ApiError
 from sixgate.data_folder.folder import Folder
+from streams.log.errors import LogError
 from streams.log.pipeline import PipelineLog
 from streams.log.source import INBOX_TOPICS
 from streams.log.sqlite import SqliteLog
@@ -21,7 +24,7 @@ class LogFiles:
 
     def version(self) -> tuple[int, int]:
         """See ``LogFeed.version``."""
-        with self._lock:
+        with self._lock, _readable():
             return self._inbox.data_version(), self._pipeline.data_version()
 
     def partitions_of(self, topic: Topic) -> int:
@@ -30,7 +33,7 @@ class LogFiles:
 
     def read(self, topic: Topic, partition: int, offset: int, count_max: int) -> Sequence[Record]:
         """See ``LogFeed.read``."""
-        with self._lock:
+        with self._lock, _readable():
             return self._log(topic).read(topic, partition, offset, count_max)
 
     def close(self) -> None:
@@ -41,3 +44,12 @@ class LogFiles:
 
     def _log(self, topic: Topic) -> SqliteLog:
         return self._inbox if topic in INBOX_TOPICS else self._pipeline
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Raise ``ApiError`` ``halted`` for a log that cannot be read: the pipeline halts too."""
+    try:
+        yield
+    except LogError as error:
+        raise ApiError("halted", str(error)) from error

@@ -1,7 +1,7 @@
 """``GET /v1/agents/{agent_id}/transactions``: an agent's transactions, read from a projection.
 
-The routes run on the event loop, because a read of a current projection takes some 20 µs and a
-thread costs more. Folding the log blocks, so it runs in a thread.
+A single transaction is read on the event loop, because that takes some 20 µs and a thread costs
+more. Folding the log and reading a list take longer, so they run in a thread.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ _CURSOR = re.compile(r"([0-9]{1,16})\.([0-9]{1,16})\.([0-9]{1,9})", re.ASCII)
 
 
 @router.get("", response_model=TransactionList, responses=answers(400, 401, 404, 429, 503))
-async def list_transactions(  # noqa: PLR0913 - the documented parameters
+def list_transactions(  # noqa: PLR0913 - the documented parameters
     agent_id: str,
     _caller: AgentOrPerson,
     services: ServicesOf,
@@ -52,7 +52,7 @@ async def list_transactions(  # noqa: PLR0913 - the documented parameters
     given = idempotency_key
     keys = () if given is None else (given, hashed_key(given))
     filters = Filter(_place(cursor), status, keys)
-    await _catch_up(services)
+    services.transactions.catch_up()
     page = services.transactions.newest(
         agent_id, limit, filters, include_signed_tx=include_signed_tx
     )
@@ -70,16 +70,12 @@ async def get_transaction(
     include_signed_tx: SignedQuery = False,
 ) -> Response:
     """Return one transaction, by its id or its transaction hash."""
-    await _catch_up(services)
+    if not services.transactions.is_current():
+        await asyncio.to_thread(services.transactions.catch_up)
     found = services.transactions.reply(agent_id, tx_id, include_signed_tx=include_signed_tx)
     if found is None:
         raise not_found("transaction", tx_id)
     return _json(found)
-
-
-async def _catch_up(services: Services) -> None:
-    if not services.transactions.is_current():
-        await asyncio.to_thread(services.transactions.catch_up)
 
 
 def _check_agent(services: Services, agent_id: str) -> None:
