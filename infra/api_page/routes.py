@@ -11,8 +11,11 @@ from fastapi.routing import APIRoute
 from infra.api_page.member_types import Schema, shown, type_text
 from infra.api_page.models import inline, is_inline, plain, referred, section, with_referred
 from sixgate.api import callers
+from sixgate.api.openapi import ALWAYS
 
 JSON = "application/json"
+# The introduction says so once.
+EVERYWHERE = {*ALWAYS, HTTPStatus.REQUEST_ENTITY_TOO_LARGE}
 _WHO: dict[Any, str] = {
     callers.agent_itself: "the agent",
     callers.agent_or_person: "the agent, people",
@@ -122,7 +125,11 @@ def _answered(one: Operation, models: Mapping[str, Schema]) -> str:
     for status, schema in replies.items():
         text = _reply_text(_without(accepted, schema), models)
         parts.append(f"{status} {text}" if text else f"{status} without a body")
-    statuses = [status for status in _statuses(one) if status >= HTTPStatus.BAD_REQUEST]
+    statuses = [
+        status
+        for status in _statuses(one)
+        if status >= HTTPStatus.BAD_REQUEST and status not in EVERYWHERE
+    ]
     problems = f"; problems: {', '.join(map(str, statuses))}" if statuses else ""
     return f"answers {', or '.join(parts)}{problems}."
 

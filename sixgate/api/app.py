@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from sixgate.api import not_supported
 from sixgate.api.customer_key_jobs import CustomerKeyJobs
+from sixgate.api.openapi import describe_problems
 from sixgate.api.problems import install_handlers
 from sixgate.api.route_tree import RouteTree
 from sixgate.api.routes import (
@@ -65,6 +66,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.customer_key_jobs = CustomerKeyJobs()
     install_handlers(app)
+    describe_problems(app)
     routes = [cast(Route, route) for router in ROUTERS for route in router.routes]
     # The tree finds every route; the routes after it are for the OpenAPI description only.
     app.router.routes.append(RouteTree([*routes, *cast(list[Route], not_supported.router.routes)]))

@@ -11,7 +11,7 @@ from sixgate.api.callers import AgentOrPerson, AnyCaller, PersonCaller, Services
 from sixgate.api.models import agents as models
 from sixgate.api.models.base import time_ms
 from sixgate.api.pages import CursorQuery, LimitQuery, page_of
-from sixgate.api.problems import forbidden, invalid, not_found
+from sixgate.api.problems import answers, forbidden, invalid, not_found
 from sixgate.api.services import Services
 from sixgate.api.views import agent_reply
 from sixgate.gateway.agents import AgentDetails
@@ -76,7 +76,7 @@ def list_agents(
     return models.AgentList(agents=agents, next_cursor=next_cursor)
 
 
-@router.get("/me")
+@router.get("/me", responses=answers(404))
 def get_me(caller: AnyCaller, services: ServicesOf) -> models.AgentReply:
     """Return the calling agent."""
     if caller.kind != "agent":

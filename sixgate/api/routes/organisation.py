@@ -7,7 +7,7 @@ from signer.settings import Settings, as_entries
 from sixgate.api.callers import AnyCaller, Caller, PersonCaller, ServicesOf, record
 from sixgate.api.models import chains as models
 from sixgate.api.models.base import timestamp
-from sixgate.api.problems import forbidden, invalid, not_found
+from sixgate.api.problems import answers, forbidden, invalid, not_found
 from sixgate.api.services import Services
 
 router = APIRouter(prefix="/v1", tags=["organisation"])
@@ -38,7 +38,7 @@ def list_settings(_caller: PersonCaller, services: ServicesOf) -> models.Setting
     return models.SettingList(settings=_settings(services.backend.read.registered.settings))
 
 
-@router.patch("/org/settings")
+@router.patch("/org/settings", responses=answers(404))
 def patch_setting(
     request: models.NamedSettingRequest, caller: PersonCaller, services: ServicesOf
 ) -> models.SettingReply:

@@ -7,7 +7,7 @@ from sixgate.api import key_orders
 from sixgate.api.callers import AgentOrPerson, PersonCaller, ServicesOf, record
 from sixgate.api.key_orders import KeyOwner
 from sixgate.api.models import signing_keys as models
-from sixgate.api.problems import Problem, not_found
+from sixgate.api.problems import Problem, answers, not_found
 from sixgate.api.services import Services
 
 router = APIRouter(prefix="/v1/agents/{agent_id}/signing-keys", tags=["signing keys"])
@@ -52,7 +52,7 @@ def deactivate(agent_id: str, chain: str, caller: PersonCaller, services: Servic
     return Response(status_code=204)
 
 
-@router.get("/{chain}/balance")
+@router.get("/{chain}/balance", responses=answers(501))
 def balance(
     agent_id: str, chain: str, _caller: AgentOrPerson, services: ServicesOf
 ) -> models.BalanceReply:
