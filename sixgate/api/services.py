@@ -24,9 +24,6 @@ from sixgate.gateway.transactions import Transactions
 from sixgate.gateway.vaults import Vaults
 from sixgate.webhooks.service import Webhooks
 
-# The documented client gives up after 30 s and then does not know the outcome.
-WAIT_S = 20.0
-
 
 @dataclass(frozen=True, slots=True)
 class Services:
@@ -58,7 +55,7 @@ class Services:
     random_hex: Callable[[int], str]
     new_id: Callable[[], str]
     idempotency: IdempotencyKeys
-    wait_s: float = WAIT_S
+    wait_s: float
 
     def credential_problem(self, token: Token) -> str | None:
         """Return why a token no longer counts: its API key or its owner ended; otherwise None."""

@@ -33,7 +33,7 @@ from sixgate.gateway.people import People
 from sixgate.gateway.secret_versions import SecretVersions
 from sixgate.gateway.tokens import Tokens
 from sixgate.gateway.vaults import Vaults
-from sixgate.settings.api import ApiSettings
+from sixgate.settings.api import WAIT_S_MAX, ApiSettings
 from sixgate.settings.loading import FROM_ENVIRONMENT
 
 
@@ -53,7 +53,7 @@ def serving_api(folder: Folder, node: Node, settings: ApiSettings) -> Iterator[A
     """
     tls = settings.tls.context("[api]") if settings.tls else None
     tcp = Tcp(host=settings.host, port=settings.port, tls=tls, insecure_dev=settings.insecure_dev)
-    with gateway_services(folder, node) as services:
+    with gateway_services(folder, node, wait_s=settings.wait_s_max) as services:
         app = create_app(services)
         add_mcp(app)
         with serving(app, Listen(tcp=(tcp,)), settings.limits) as address:
@@ -62,11 +62,16 @@ def serving_api(folder: Folder, node: Node, settings: ApiSettings) -> Iterator[A
 
 @contextmanager
 def gateway_services(
-    folder: Folder, node: Node, hasher: PasswordHasher | None = None
+    folder: Folder,
+    node: Node,
+    hasher: PasswordHasher | None = None,
+    *,
+    wait_s: float = WAIT_S_MAX,
 ) -> Iterator[Services]:
     """Lend the services of a folder's gateway; raise ``FolderError`` if it was never set up.
 
-    ``hasher`` hashes API keys; by default with the parameters of RFC 9106.
+    ``hasher`` hashes API keys; by default with the parameters of RFC 9106. ``wait_s`` is how long
+    a reply waits for an outcome.
     """
     registered = node.stage.registry
     scope = registered.scoped_admins.get(DESK)
@@ -107,6 +112,7 @@ def gateway_services(
             random_hex=secrets.token_hex,
             new_id=lambda: str(uuid.uuid4()),
             idempotency=idempotency,
+            wait_s=wait_s,
         )
         resume(services)
         try:

@@ -31,7 +31,7 @@ CREATE INDEX IF NOT EXISTS idempotency_keys_created ON idempotency_keys (created
 CREATE INDEX IF NOT EXISTS idempotency_keys_open ON idempotency_keys (ended) WHERE ended = 0;
 """
 _INSERT = "INSERT INTO idempotency_keys VALUES (?, ?, ?, ?, ?, ?, ?, 0)"
-_FORGET = "DELETE FROM idempotency_keys WHERE created_at_ms < ?"
+_FORGET = "DELETE FROM idempotency_keys WHERE created_at_ms < ? RETURNING agent, key"
 _FIND = "SELECT * FROM idempotency_keys WHERE agent = ? AND key = ? AND created_at_ms >= ?"
 _END = "UPDATE idempotency_keys SET ended = 1 WHERE agent = ? AND key = ?"
 _OPEN = "SELECT * FROM idempotency_keys WHERE ended = 0 ORDER BY created_at_ms"
@@ -172,9 +172,11 @@ class IdempotencyKeys:
         # Ends are stored with the next request: one write to the disk for both.
         with self._database.transaction():
             self._store_ends()
-            self._database.write(_FORGET, (oldest_ms,))
+            forgotten = self._database.rows(_FORGET, (oldest_ms,))
             row = (*name, request, signed.intent, signed.account, signed.envelope, now_ms)
             self._database.write(_INSERT, row)
+        with self._lock:
+            self._submitted -= {KeyName(one["agent"], one["key"]) for one in forgotten}
 
     def _store_ends(self) -> None:
         with self._lock:
