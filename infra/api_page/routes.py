@@ -23,6 +23,8 @@ _WHO: dict[Any, str] = {
     callers.authenticated: "agents, people",
 }
 
+_TITLES = {"auth": "Authentication routes", "cmek": "Customer keys (CMEK)"}
+
 
 class Operation(NamedTuple):
     """One method of one path."""
@@ -59,8 +61,11 @@ def operations(app: FastAPI) -> dict[str, list[Operation]]:
 
 def tag_section(tag: str, found: list[Operation], models: Mapping[str, Schema]) -> list[str]:
     """Return the section of a tag: its routes, then their requests and replies."""
-    title = tag if tag.isupper() else f"{tag[:1].upper()}{tag[1:]}"
-    lines = [f"## {title}", "| method | path | who | |", "|---|---|---|---|"]
+    lines = [
+        f"## {_TITLES.get(tag) or tag.capitalize()}",
+        "| method | path | who | |",
+        "|---|---|---|---|",
+    ]
     lines += [f"| {one.method} | `{one.path}` | {one.who} | {one.sentences[0]} |" for one in found]
     lines.append("")
     for one in found:
@@ -116,7 +121,10 @@ def _taken(one: Operation, models: Mapping[str, Schema]) -> str:
     body = one.spec.get("requestBody")
     if body is None:
         return ""
-    return f"takes {type_text(body['content'][JSON]['schema'], models)} and "
+    text = type_text(body["content"][JSON]["schema"], models)
+    if body.get("required"):
+        return f"takes {text} and "
+    return f"optionally takes {text.removesuffix(' or null')} and "
 
 
 def _answered(one: Operation, models: Mapping[str, Schema]) -> str:
