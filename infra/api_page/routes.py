@@ -132,7 +132,10 @@ def _answered(one: Operation, models: Mapping[str, Schema]) -> str:
     accepted = replies.get(HTTPStatus.ACCEPTED)
     for status, schema in replies.items():
         text = _reply_text(_without(accepted, schema), models)
-        parts.append(f"{status} {text}" if text else f"{status} without a body")
+        absent = (
+            "without a body" if status == HTTPStatus.NO_CONTENT else "with another body than JSON"
+        )
+        parts.append(f"{status} {text or absent}")
     statuses = [
         status
         for status in _statuses(one)
