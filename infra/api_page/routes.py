@@ -132,10 +132,7 @@ def _answered(one: Operation, models: Mapping[str, Schema]) -> str:
     accepted = replies.get(HTTPStatus.ACCEPTED)
     for status, schema in replies.items():
         text = _reply_text(_without(accepted, schema), models)
-        absent = (
-            "without a body" if status == HTTPStatus.NO_CONTENT else "with another body than JSON"
-        )
-        parts.append(f"{status} {text or absent}")
+        parts.append(f"{status} {text}".rstrip())
     statuses = [
         status
         for status in _statuses(one)
@@ -147,7 +144,7 @@ def _answered(one: Operation, models: Mapping[str, Schema]) -> str:
 
 def _reply_text(schema: Schema | None, models: Mapping[str, Schema]) -> str:
     if not schema:
-        return ""
+        return "without a body" if schema is None else ""
     names = list(referred(schema))
     if "$ref" in schema and _shown_inline(names[0], models):
         return f"{{{inline(names[0], models)}}}"
@@ -173,11 +170,13 @@ def _is_framework(response: Schema) -> bool:
 
 
 def _replies(one: Operation) -> list[tuple[int, Schema | None]]:
-    found = []
+    found: list[tuple[int, Schema | None]] = []
     for status in _statuses(one):
         if status < HTTPStatus.BAD_REQUEST:
             content = one.spec["responses"][str(status)].get("content", {})
-            found.append((status, content.get(JSON, {}).get("schema")))
+            # Without a description there is no body (204) or a stream.
+            absent: Schema | None = None if status == HTTPStatus.NO_CONTENT else {}
+            found.append((status, content.get(JSON, {}).get("schema", absent)))
     return found
 
 
