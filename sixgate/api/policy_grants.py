@@ -9,6 +9,7 @@ A policy is stored before its grants and deleted after them, so no grant is with
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from schemas.access import GRANTS_MAX, Grant, Right
 from schemas.custody import KEY_VAULTS
@@ -16,57 +17,87 @@ from schemas.registry import AccessSet
 from signer.path_globs import matches
 from sixgate.api.problems import Problem
 from sixgate.api.services import Services
+from sixgate.api_error import ApiError
 from sixgate.gateway.access_policies import AccessPolicy
 
 _RIGHTS: tuple[Right, ...] = ("read", "write", "sign")
 
 
-def rewrite_grants(
-    services: Services, principal: str, without: frozenset[str] = frozenset()
-) -> None:
-    """Register the grants of a principal's policies, except those in ``without``.
+def rewrite_grants(services: Services, principal: str) -> None:
+    """Register the grants of a principal's policies.
 
     Raises ``registry_refused``, or a 409 problem if there are too many grants.
     """
     store = services.access_policies
     with store.lock:
-        policies = [one for one in store.of_principal(principal) if one.id not in without]
+        policies = [one for one in store.of_principal(principal) if not one.ending]
         wanted = _grants_of(services, policies)
         former = services.backend.read.registered.access.get(principal, ())
         given = store.given(principal)
         kept = [grant for grant in former if grant.encode() not in given]
-        after = (*kept, *(grant for grant in wanted if grant not in kept))
+        added = [grant for grant in wanted if grant not in kept]
+        after = (*kept, *added)
         if len(after) > GRANTS_MAX:
-            detail = (
-                f"{principal} would have {len(after)} grants; at most {GRANTS_MAX} are possible."
+            raise Problem(
+                409,
+                "too_many_grants",
+                f"{principal} would have {len(after)} grants; at most {GRANTS_MAX} are possible.",
             )
-            raise Problem(409, "too_many_grants", detail)
         # 1.
-        store.note(principal, (grant for grant in wanted if grant not in kept))
+        store.note(principal, added)
         # 2.
         if after != former:
             services.desk.register([AccessSet(agent=principal, grants=after)])
         # 3.
-        store.replace_given(principal, (grant for grant in wanted if grant not in kept))
+        store.replace_given(principal, added)
+
+
+def set_policy(services: Services, policy: AccessPolicy) -> None:
+    """Store a policy, new or changed, and register its grants; undo it if they are refused.
+
+    If the process ends in between, the policy is listed and not in force: change it or delete it.
+    """
+    store = services.access_policies
+    with store.lock:
+        before = store.get(policy.id)
+        store.put(policy)
+        try:
+            rewrite_grants(services, policy.principal)
+        except (ApiError, Problem) as error:
+            if isinstance(error, Problem) or error.code == "registry_refused":
+                if before is None:
+                    store.delete(policy.id)
+                else:
+                    store.put(before)
+            raise
+
+
+def end_policies(services: Services, policies: Sequence[AccessPolicy]) -> None:
+    """Revoke and delete policies.
+
+    1. Mark them as ending. *If the process ends here, they are listed, and in force until the next
+       change of the agent's policies: delete them again.*
+    2. Register the remaining grants. 3. Delete the policies.
+
+    The lock covers all steps: otherwise another change could grant a policy again after step 2.
+    """
+    store = services.access_policies
+    with store.lock:
+        # 1.
+        for policy in policies:
+            store.put(replace(policy, ending=True))
+        # 2.
+        for principal in sorted({one.principal for one in policies}):
+            rewrite_grants(services, principal)
+        # 3.
+        for policy in policies:
+            store.delete(policy.id)
 
 
 def rewrite_grants_in(services: Services, vault: str) -> None:
     """Register the grants of everyone with a policy in a vault again, after its keys changed."""
-    for principal in _principals(services, vault):
+    for principal in sorted({one.principal for one in services.access_policies.of_vault(vault)}):
         rewrite_grants(services, principal)
-
-
-def revoke_all(services: Services, vault: str) -> None:
-    """Revoke and delete all policies of a vault."""
-    policies = services.access_policies.of_vault(vault)
-    for principal in _principals(services, vault):
-        rewrite_grants(services, principal, frozenset(one.id for one in policies))
-    for policy in policies:
-        services.access_policies.delete(policy.id)
-
-
-def _principals(services: Services, vault: str) -> list[str]:
-    return sorted({one.principal for one in services.access_policies.of_vault(vault)})
 
 
 def _grants_of(services: Services, policies: Sequence[AccessPolicy]) -> list[Grant]:

@@ -18,7 +18,7 @@ _CREATE = """
 CREATE TABLE IF NOT EXISTS access_policies (
   id TEXT PRIMARY KEY, vault TEXT NOT NULL, principal_type TEXT NOT NULL,
   principal TEXT NOT NULL, pattern TEXT NOT NULL, permissions TEXT NOT NULL,
-  created_at_ms INTEGER NOT NULL, created_by TEXT NOT NULL) STRICT;
+  created_at_ms INTEGER NOT NULL, created_by TEXT NOT NULL, ending INTEGER NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS access_policies_vault ON access_policies (vault);
 CREATE INDEX IF NOT EXISTS access_policies_principal ON access_policies (principal);
 CREATE TABLE IF NOT EXISTS policy_grants (
@@ -28,7 +28,10 @@ CREATE TABLE IF NOT EXISTS policy_grants (
 
 @dataclass(frozen=True, slots=True)
 class AccessPolicy:
-    """Permissions of one agent or person on the paths of one vault."""
+    """Permissions of one agent or person on the paths of one vault.
+
+    An ``ending`` policy is listed until its grants are revoked, and gives none.
+    """
 
     id: str
     vault: str
@@ -38,10 +41,14 @@ class AccessPolicy:
     permissions: tuple[Right, ...]
     created_at_ms: int
     created_by: str
+    ending: bool = False
 
 
 class AccessPolicies:
-    """The access policies of one gateway; ``lock`` serialises changes of grants."""
+    """The access policies of one gateway.
+
+    Hold ``lock`` from a change of policies until their grants are registered.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -59,6 +66,7 @@ class AccessPolicies:
             json.dumps(policy.permissions),
             policy.created_at_ms,
             policy.created_by,
+            int(policy.ending),
         )
         places = ", ".join("?" * len(row))
         self._database.write(f"INSERT OR REPLACE INTO access_policies VALUES ({places})", row)  # noqa: S608 - places only
@@ -110,4 +118,5 @@ class AccessPolicies:
 
 
 def _policy(row: sqlite3.Row) -> AccessPolicy:
-    return AccessPolicy(**{**dict(row), "permissions": tuple(json.loads(row["permissions"]))})
+    permissions = tuple(json.loads(row["permissions"]))
+    return AccessPolicy(**{**dict(row), "permissions": permissions, "ending": bool(row["ending"])})

@@ -39,10 +39,15 @@ def set_intents(api: Api, agent: str, *, intents: bool) -> None:
 
 def raw_request(api: Api, method: str, raw_path: str, headers: dict[str, str]) -> int:
     """Send a path exactly as written, as a client on a socket can; return the status."""
+    return served(api.client.app, method, raw_path, headers)
+
+
+def served(app: Any, method: str, raw_path: str, headers: dict[str, str], body: bytes = b"") -> int:
+    """Let an application serve one request in a loop of its own; return the status."""
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: Any) -> None:
         sent.append(dict(message))
@@ -61,7 +66,7 @@ def raw_request(api: Api, method: str, raw_path: str, headers: dict[str, str]) -
         "client": ("192.0.2.1", 4000),
         "server": ("test", 80),
     }
-    asyncio.run(api.client.app(scope, receive, send))  # type: ignore[arg-type]
+    asyncio.run(app(scope, receive, send))
     return int(sent[0]["status"])
 
 

@@ -9,11 +9,10 @@ from sixgate.api.callers import Caller, PersonCaller, ServicesOf, record
 from sixgate.api.models import policies as models
 from sixgate.api.models.base import timestamp
 from sixgate.api.pages import CursorQuery, LimitQuery, page_of
-from sixgate.api.policy_grants import rewrite_grants
-from sixgate.api.problems import Problem, answers, not_found
+from sixgate.api.policy_grants import end_policies, set_policy
+from sixgate.api.problems import answers, not_found
 from sixgate.api.services import Services
 from sixgate.api.vault_lookup import find_vault
-from sixgate.api_error import ApiError
 from sixgate.gateway.access_policies import AccessPolicy
 
 router = APIRouter(prefix="/v1/vaults/{vault_id}/policies", tags=["policies"])
@@ -25,26 +24,19 @@ def create(
     vault_id: str, request: models.PolicyRequest, caller: PersonCaller, services: ServicesOf
 ) -> models.PolicyReply:
     """Grant an agent or person permissions on secrets; they are in force when this replies."""
-    known = find_vault(services, caller, vault_id)
     _check_principal(services, request.principal_type, request.principal_id)
-    policy = AccessPolicy(
-        id=services.new_id(),
-        vault=known.id,
-        principal_type=request.principal_type,
-        principal=request.principal_id,
-        pattern=request.secret_path_pattern,
-        permissions=_rights(request.permissions),
-        created_at_ms=services.now_ms(),
-        created_by=caller.actor,
-    )
-    # If the process ends after it, the policy is listed and not in force: delete it, or change it.
-    services.access_policies.put(policy)
-    try:
-        rewrite_grants(services, policy.principal)
-    except (ApiError, Problem) as error:
-        if isinstance(error, Problem) or error.code == "registry_refused":
-            services.access_policies.delete(policy.id)
-        raise
+    with services.access_policies.lock:  # or the vault could be deleted in between
+        policy = AccessPolicy(
+            id=services.new_id(),
+            vault=find_vault(services, caller, vault_id).id,
+            principal_type=request.principal_type,
+            principal=request.principal_id,
+            pattern=request.secret_path_pattern,
+            permissions=_rights(request.permissions),
+            created_at_ms=services.now_ms(),
+            created_by=caller.actor,
+        )
+        set_policy(services, policy)
     record(services, caller, "policy.create", f"policy:{policy.id}", _reply(policy).model_dump())
     return _reply(policy)
 
@@ -75,18 +67,12 @@ def update(
     """Change the permissions of a policy; they are in force when this replies."""
     with services.access_policies.lock:
         before = _policy(services, caller, vault_id, policy_id)
+        if before.ending:
+            raise not_found("policy", policy_id)
         if request.permissions is None:
             return _reply(before)
         after = replace(before, permissions=_rights(request.permissions))
-        # If the process ends after it, the new permissions are listed and not in force: change the
-        # policy again.
-        services.access_policies.put(after)
-        try:
-            rewrite_grants(services, after.principal)
-        except (ApiError, Problem) as error:
-            if isinstance(error, Problem) or error.code == "registry_refused":
-                services.access_policies.put(before)
-            raise
+        set_policy(services, after)
     record(services, caller, "policy.update", f"policy:{after.id}", _reply(after).model_dump())
     return _reply(after)
 
@@ -94,10 +80,9 @@ def update(
 @router.delete("/{policy_id}", status_code=204, responses=answers(401, 403, 404, 409))
 def delete(vault_id: str, policy_id: str, caller: PersonCaller, services: ServicesOf) -> Response:
     """Delete a policy; its permissions are revoked when this replies."""
-    policy = _policy(services, caller, vault_id, policy_id)
-    # If the process ends between the two, the policy is listed and revoked: delete it again.
-    rewrite_grants(services, policy.principal, frozenset({policy.id}))
-    services.access_policies.delete(policy.id)
+    with services.access_policies.lock:
+        policy = _policy(services, caller, vault_id, policy_id)
+        end_policies(services, [policy])
     record(services, caller, "policy.delete", f"policy:{policy.id}", _reply(policy).model_dump())
     return Response(status_code=204)
 

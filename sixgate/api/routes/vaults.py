@@ -10,7 +10,7 @@ from sixgate.api.callers import AnyCaller, PersonCaller, ServicesOf, record
 from sixgate.api.models import vaults as models
 from sixgate.api.models.base import timestamp
 from sixgate.api.pages import CursorQuery, LimitQuery, page_of
-from sixgate.api.policy_grants import revoke_all
+from sixgate.api.policy_grants import end_policies
 from sixgate.api.problems import Problem, answers, invalid
 from sixgate.api.services import Services
 from sixgate.api.stored_signing_keys import deactivate_keys
@@ -73,8 +73,9 @@ def delete(vault_id: str, caller: PersonCaller, services: ServicesOf) -> Respons
         raise Problem(409, "vault_not_described", detail)
     # Wherever the process ends, the vault is still listed, and deleting it again continues.
     deactivate_keys(services, known)
-    revoke_all(services, vault_id)
-    services.vaults.delete(vault_id)
+    with services.access_policies.lock:  # or a policy could be made in between
+        end_policies(services, services.access_policies.of_vault(vault_id))
+        services.vaults.delete(vault_id)
     record(services, caller, "vault.delete", f"vault:{vault_id}")
     return Response(status_code=204)
 

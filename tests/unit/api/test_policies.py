@@ -234,3 +234,22 @@ def test_an_interrupted_change_leaves_no_grant_without_a_policy(
     assert reader.put(vault, "staging/db", "v").status_code == 200
     assert person.send("DELETE", f"/vaults/{vault}/policies/{policy}").status_code == 204
     assert grants(person, name) == ()
+
+
+def test_an_interrupted_deletion_is_ended_by_the_next_change(
+    person: Session, vault: str, agent: tuple[str, Session]
+) -> None:
+    """The process ended after the policy was marked, before its grants were revoked."""
+    name, reader = agent
+    services = person.api.services
+    policy = person.allow(vault, name, "staging/*")
+    stored = services.access_policies.get(policy)
+    assert stored is not None
+    services.access_policies.put(replace(stored, ending=True))
+    assert policy in person.send("GET", f"/vaults/{vault}/policies").text
+    changed = person.send("PUT", f"/vaults/{vault}/policies/{policy}", {"permissions": ["read"]})
+    assert changed.status_code == 404
+    person.allow(vault, name, "production/*")
+    assert reader.get(vault, "staging/db").status_code == 403
+    assert person.send("DELETE", f"/vaults/{vault}/policies/{policy}").status_code == 204
+    assert {grant.paths for grant in grants(person, name)} == {"production/*"}

@@ -1,5 +1,6 @@
 """Raw keys that people store by PUT: they sign through ``signing_key_path``."""
 
+import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -7,7 +8,6 @@ from itertools import count
 
 import pytest
 from coincurve import PrivateKey
-from fastapi.testclient import TestClient
 
 from schemas.key_chains import KeyChain
 from schemas.registry import AccessSet, AgentSet, Entry
@@ -18,7 +18,7 @@ from sixgate.authoring.operator import Admin, register
 from sixgate.authoring.vault_orders import Orderer
 from sixgate.desk.desk import Desk
 from tests.harness.api import Api
-from tests.harness.api_agents import Session, set_intents, token_agent
+from tests.harness.api_agents import Session, served, set_intents, token_agent
 from tests.harness.signing_agents import refusal, sender_of, signing_agent
 
 _NUMBERS = count()
@@ -257,8 +257,9 @@ def test_a_kill_between_import_and_secret_is_continued_by_storing_again(
     desk = EndingDesk(person.api.services.desk, ends_at)
     app = create_app(replace(person.api.services, desk=desk))
     url, body = f"/v1/vaults/{vault}/secrets/{path}", {"value": raw, "type": "private_key"}
+    headers = person.headers | {"Content-Type": "application/json"}
     with pytest.raises(ProcessEndedError):
-        TestClient(app).put(url, json=body, headers=person.headers)
+        served(app, "PUT", url, headers, json.dumps(body).encode())
     assert desk.used[-1] == ends_at
     assert not signs(person.api, name, path)
     stored = person.get(vault, path).status_code == 200
