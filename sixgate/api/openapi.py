@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from sixgate.api.callers import agent_itself, authenticated, person
+from sixgate.api.callers import AUTHENTICATING, agent_itself, person
 from sixgate.api.models.problems import ProblemReply
 from sixgate.api.problems import MEDIA_TYPE
 
@@ -65,7 +65,7 @@ def _with_problems(app: FastAPI, document: dict[str, Any]) -> dict[str, Any]:
         if isinstance(route, APIRoute) and route.include_in_schema:
             for method in route.methods or ():
                 operation = document["paths"][route.path_format][method.lower()]
-                if authenticated in _calls(route.dependant):
+                if not AUTHENTICATING.isdisjoint(_calls(route.dependant)):
                     operation["security"] = [{"bearer": []}]
                 _describe(operation["responses"], statuses(route))
     return document
