@@ -6,10 +6,13 @@ of a read. The tree asks only the routes that can match, the most specific first
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
+from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
+BELOW = "/v1/"
 _FOUND = "sixgate.route"
 
 
@@ -45,7 +48,7 @@ class _Node:
 
 
 class RouteTree(BaseRoute):
-    """One route that stands for all the given ones."""
+    """One route that stands for all the given ones, which are all the routes below ``/v1/``."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._root = _Node()
@@ -54,18 +57,24 @@ class RouteTree(BaseRoute):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Match the most specific route; one of another method only if there is no better one."""
-        if scope["type"] != "http":
+        path = scope["path"] if scope["type"] == "http" else ""
+        if not path.startswith(BELOW):
             return Match.NONE, {}
         partial: tuple[Match, Scope] = (Match.NONE, {})
-        for route in self._root.candidates(scope["path"].split("/")):
+        # A route's pattern ends with ``$``, which also matches before a final line break.
+        found_below = () if path.endswith("\n") else self._root.candidates(path.split("/"))
+        for route in found_below:
             match, found = route.matches(scope)
             if match is Match.FULL:
                 return match, {**found, _FOUND: route}
             if match is Match.PARTIAL and partial[0] is Match.NONE:
                 partial = (match, {**found, _FOUND: route})
-        return partial
+        # No route after this one may match instead.
+        return partial if partial[0] is Match.PARTIAL else (Match.FULL, {_FOUND: None})
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request by the route that matched."""
-        route: Route = scope[_FOUND]
+        route: Route | None = scope[_FOUND]
+        if route is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND)
         await route.handle(scope, receive, send)

@@ -6,6 +6,7 @@ The version routes are siblings of ``secrets``, because a path takes the rest of
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Path, Query, Response
+from pydantic import BeforeValidator
 
 from schemas.fields import SAFE_INTEGER_MAX
 from signer.access import KEY_KINDS
@@ -48,7 +49,16 @@ ShareHeader = Annotated[
     ),
 ]
 CREATED: Final[dict[int | str, dict[str, Any]]] = {201: {"model": models.NewSecretEntry}}
-VersionPath = Annotated[int, Path(ge=1, le=SAFE_INTEGER_MAX)]
+
+
+def _plain_number(text: object) -> object:
+    """Refuse the spaces, signs and underscores that the conversion to an integer accepts."""
+    if isinstance(text, str) and not (text.isascii() and text.isdigit()):
+        raise ValueError("must be a decimal number")
+    return text
+
+
+VersionPath = Annotated[int, BeforeValidator(_plain_number), Path(ge=1, le=SAFE_INTEGER_MAX)]
 
 
 @router.put(

@@ -38,9 +38,24 @@ def first_match(routes: list[Route], scope: dict[str, Any]) -> tuple[Match, str]
 def test_the_tree_agrees_with_trying_each_route(
     declared: list[tuple[str, str]], segments: list[str], method: str
 ) -> None:
-    routes = [Route(path, nothing, methods=[verb]) for path, verb in declared]
-    path = "/" + "/".join(segments)
+    routes = [Route(f"/v1{path}", nothing, methods=[verb]) for path, verb in declared]
+    path = "/v1/" + "/".join(segments)
     scope = {"type": "http", "path": path, "method": method, "root_path": "", "headers": []}
     match, found = RouteTree(routes).matches(scope)
-    chosen = found["sixgate.route"].path if found else ""
-    assert (match, chosen) == first_match(routes, scope)
+    route = found["sixgate.route"]
+    # An unknown path is matched, so that no later route can be, and answered with 404.
+    chosen = (match, route.path) if route else (Match.NONE, "")
+    assert chosen == first_match(routes, scope)
+
+
+def test_the_tree_leaves_other_paths_to_other_routes() -> None:
+    for path in ("/mcp", "/v1", "/", "/v2/a"):
+        scope = {"type": "http", "path": path, "method": "GET", "root_path": "", "headers": []}
+        assert RouteTree([]).matches(scope) == (Match.NONE, {})
+
+
+def test_a_final_line_break_is_no_part_of_a_route() -> None:
+    tree = RouteTree([Route("/v1/r/{rest:path}", nothing), Route("/v1/a", nothing)])
+    for path, found in (("/v1/a", True), ("/v1/a\n", False), ("/v1/r/x\n", False)):
+        scope = {"type": "http", "path": path, "method": "GET", "root_path": "", "headers": []}
+        assert (tree.matches(scope)[1]["sixgate.route"] is not None) is found
