@@ -1,4 +1,4 @@
-"""Ether for an address on the simulated Base of a running API."""
+"""Ether for addresses on the simulated chains of a running API."""
 
 import orjson
 
@@ -6,9 +6,13 @@ from streams.simulators.example import example_genesis
 from tests.harness.api import Api
 from tests.harness.builders.simulation import ETHER
 
+CHAINS = {"ethereum": 1, "base": 8453, "sepolia": 11155111}
 
-def fund_on_base(api: Api, address: str) -> None:
-    """Start the simulated Base with 10 ether at an address."""
+
+def fund(api: Api, *addresses: str) -> None:
+    """Start the simulated chains with 10 ether at each address."""
     api.folder.genesis.mkdir(exist_ok=True)
-    genesis = example_genesis(8453, {address.lower(): 10 * ETHER})
-    (api.folder.genesis / "base.json").write_bytes(orjson.dumps(genesis))
+    balances = {address.lower(): 10 * ETHER for address in addresses}
+    for name, chain_id in CHAINS.items():
+        genesis = orjson.dumps(example_genesis(chain_id, balances))
+        (api.folder.genesis / f"{name}.json").write_bytes(genesis)

@@ -14,7 +14,7 @@ from oneclaw import OneclawClient
 
 from streams.simulators.example import REVERTS_WITH_REASON
 from tests.harness.api_server import ServedApi, data_of, refusal_of, served_api
-from tests.harness.simulated_chain import fund_on_base
+from tests.harness.simulated_chain import fund
 
 TO = "0xABaBaBaBABabABabAbAbABAbABabababaBaBABaB"
 OTHER = "0x" + "cd" * 20
@@ -69,7 +69,7 @@ def new_agent(served: ServedApi, person: OneclawClient, **members: Any) -> Agent
 def agent(served: ServedApi, person: OneclawClient) -> Agent:
     """An agent without limits, with ether on Base; no test changes it."""
     made = new_agent(served, person)
-    fund_on_base(served.api, made.address)
+    fund(served.api, made.address)
     return made
 
 
