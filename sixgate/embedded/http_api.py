@@ -9,6 +9,8 @@ from contextlib import closing, contextmanager
 from argon2 import PasswordHasher
 from pydantic_settings import BaseSettings
 
+from schemas.registry import ScopedAdminSet
+from signer.registered import Registered
 from sixgate.api.app import add_mcp, create_app
 from sixgate.api.listeners import Address, Listen, Tcp
 from sixgate.api.server import serving
@@ -74,13 +76,7 @@ def gateway_services(
     a reply waits for an outcome.
     """
     registered = node.stage.registry
-    scope = registered.scoped_admins.get(DESK)
-    if scope is None or not scope.active:
-        where = shlex.quote(str(folder.path))
-        raise FolderError(
-            f"{folder.path} has no people who may use the HTTP API: run sixgate people add NAME "
-            f"--data {where}"
-        )
+    scope = _desk_scope(folder, registered)
     backend = embedded_backend(node)
     gateway_key = load_key_file(folder.key(GATEWAY), GATEWAY)
     token_key = ensure_private_key(folder.key("tokens"))
@@ -119,3 +115,20 @@ def gateway_services(
             yield services
         finally:
             idempotency.flush()
+
+
+def _desk_scope(folder: Folder, registered: Registered) -> ScopedAdminSet:
+    """Return the record of the folder's desk; raise ``FolderError`` if there is none in force."""
+    where = f"--data {shlex.quote(str(folder.path))}"
+    scope = registered.scoped_admins.get(DESK)
+    if scope is None:
+        raise FolderError(
+            f"{folder.path} has no people who may use the HTTP API: run sixgate people add NAME "
+            f"{where}"
+        )
+    if not scope.active:
+        raise FolderError(
+            f"the desk of {folder.path}, which signs what people change, is revoked: register it "
+            f"again with sixgate admins add {DESK} {where}"
+        )
+    return scope

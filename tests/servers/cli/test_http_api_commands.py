@@ -89,6 +89,21 @@ def test_up_without_a_person_names_the_command_that_adds_one(organisation: InPro
     assert ended.sentence.endswith(f"run sixgate people add NAME --data {organisation.data}")
 
 
+def test_up_with_a_revoked_desk_names_the_command_that_registers_it(cli: InProcess) -> None:
+    cli.ok("people", "add", "alice")
+    (desk,) = cli.ok("admins", "list", "--json").json
+    cli.ok("admins", "remove", desk["name"])
+    ended = cli.run("up", "--http", "127.0.0.1:0")
+    assert (ended.code, "is revoked: register it again" in ended.sentence) == (5, True)
+    # As docs/cli.md says: with limits that the first desk does not have.
+    bounded = ["--gateway", desk["gateway"], "--max-value-eth", "1", "--daily-limit-eth", "5"]
+    account, key = desk["accounts"][0], desk["public_key"]
+    cli.ok("admins", "add", desk["name"], "--public-key", key, "--account", account, *bounded)
+    running = cli.start("up", "--http", "127.0.0.1:0")
+    assert served_url(running)
+    assert stopped(running, signal.SIGTERM) == 0
+
+
 def test_up_at_a_taken_address_says_so_and_leaves_the_folder_usable(cli: InProcess) -> None:
     cli.ok("people", "add", "alice")
     with socket.create_server(("127.0.0.1", 0)) as other:
