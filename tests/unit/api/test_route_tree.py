@@ -15,6 +15,10 @@ METHODS = ["GET", "POST"]
 async def nothing(_request: Any) -> None: ...
 
 
+def scope_of(path: str, method: str) -> dict[str, Any]:
+    return {"type": "http", "path": path, "method": method, "root_path": "", "headers": []}
+
+
 def specificity(path: str) -> list[int]:
     return [2 if ":path" in part else int("{" in part) for part in path.split("/")]
 
@@ -40,7 +44,7 @@ def test_the_tree_agrees_with_trying_each_route(
 ) -> None:
     routes = [Route(f"/v1{path}", nothing, methods=[verb]) for path, verb in declared]
     path = "/v1/" + "/".join(segments)
-    scope = {"type": "http", "path": path, "method": method, "root_path": "", "headers": []}
+    scope = scope_of(path, method)
     match, found = RouteTree(routes).matches(scope)
     route = found["sixgate.route"]
     # An unknown path is matched, so that no later route can be, and answered with 404.
@@ -50,12 +54,12 @@ def test_the_tree_agrees_with_trying_each_route(
 
 def test_the_tree_leaves_other_paths_to_other_routes() -> None:
     for path in ("/mcp", "/v1", "/", "/v2/a"):
-        scope = {"type": "http", "path": path, "method": "GET", "root_path": "", "headers": []}
+        scope = scope_of(path, "GET")
         assert RouteTree([]).matches(scope) == (Match.NONE, {})
 
 
 def test_a_final_line_break_is_no_part_of_a_route() -> None:
     tree = RouteTree([Route("/v1/r/{rest:path}", nothing), Route("/v1/a", nothing)])
     for path, found in (("/v1/a", True), ("/v1/a\n", False), ("/v1/r/x\n", False)):
-        scope = {"type": "http", "path": path, "method": "GET", "root_path": "", "headers": []}
+        scope = scope_of(path, "GET")
         assert (tree.matches(scope)[1]["sixgate.route"] is not None) is found
