@@ -1,12 +1,20 @@
 """The documented client, unmodified but for its base URL: vaults, secrets, policies."""
 
+import base64
+import hashlib
+import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from oneclaw import OneclawClient
 
+from signer.custody.cmek import CmekContext
+from sixgate.authoring.customer_key import CustomerKey
+from tests.harness.api import ACCOUNT
 from tests.harness.api_server import ServedApi, data_of, done, refusal_of, served_api
+from tests.harness.builders.waiting import until
 
 PRIVATE_KEY = "0x" + "11" * 32
 MODES = {
@@ -138,17 +146,50 @@ def test_step_3_a_mode_is_chosen_at_creation_or_while_a_vault_is_empty(
     refusal_of(person.vaults.enable_mpc(new_vault(person), "3of5_hope"), 400)
 
 
+def sealed(key: bytes, vault: str, path: str, value: bytes) -> str:
+    """Encrypt a value as the customer does, for the first version of a secret."""
+    place = CmekContext(org="acme", account=ACCOUNT, vault=vault, path=path, version=1)
+    return base64.b64encode(CustomerKey(key).seal(place, value, secrets.token_bytes)).decode()
+
+
+def opened(key: bytes, vault: str, read: dict[str, Any]) -> bytes:
+    place = CmekContext(
+        org="acme", account=ACCOUNT, vault=vault, path=read["path"], version=read["version"]
+    )
+    return bytes(CustomerKey(key).open(place, base64.b64decode(read["value"])))
+
+
 def test_step_4_a_customer_key_is_enabled_rotated_and_disabled(person: OneclawClient) -> None:
-    vault = new_vault(person)
-    first, second = "ab" * 32, "cd" * 32
-    enabled = data_of(person.vaults.enable_cmek(vault, first))
-    assert (enabled["cmek_enabled"], enabled["cmek_fingerprint"]) == (True, first)
+    vault, path = new_vault(person), "production/key"
+    old, new = secrets.token_bytes(32), secrets.token_bytes(32)
+    fingerprint, next_fingerprint = (hashlib.sha256(key).hexdigest() for key in (old, new))
+    enabled = data_of(person.vaults.enable_cmek(vault, fingerprint))
+    assert (enabled["cmek_enabled"], enabled["cmek_fingerprint"]) == (True, fingerprint)
+    refusal_of(person.secrets.set(vault, path, "not encrypted by the customer"), 400)
+    stored = person.secrets.set(vault, path, sealed(old, vault, path, b"hidden"))
+    assert data_of(stored, 201)["cmek_encrypted"] is True
+    assert opened(old, vault, data_of(person.secrets.get(vault, path))) == b"hidden"
+
+    old_text, new_text = (base64.b64encode(key).decode() for key in (old, new))
+    started = data_of(person.vaults.rotate_cmek(vault, old_text, new_text, next_fingerprint), 202)
+    until(lambda: job(person, vault, started)["status"] != "running")
+    ended = job(person, vault, started)
+    assert (ended["status"], ended["total_secrets"], ended["processed"]) == ("completed", 1, 1)
+    assert opened(new, vault, data_of(person.secrets.get(vault, path))) == b"hidden"
+    assert data_of(person.vaults.get(vault))["cmek_fingerprint"] == next_fingerprint
+    assert data_of(person.vaults.disable_cmek(vault))["cmek_enabled"] is False
+
+
+def job(person: OneclawClient, vault: str, started: dict[str, Any]) -> dict[str, Any]:
+    return data_of(person.vaults.get_rotation_job_status(vault, started["job_id"]))
+
+
+def test_step_4_a_wrong_fingerprint_or_key_is_refused(person: OneclawClient) -> None:
+    vault, key = new_vault(person), base64.b64encode(bytes(32)).decode()
     refusal_of(person.vaults.enable_cmek(vault, "not a fingerprint"), 400)
-    refusal_of(person.vaults.rotate_cmek(vault, second, "AAAA", "AAAA"), 400)
+    refusal_of(person.vaults.rotate_cmek(vault, "AAAA", "AAAA", "ab" * 32), 400)
+    refusal_of(person.vaults.rotate_cmek(vault, key, key, "ab" * 32), 400)
     refusal_of(person.vaults.get_rotation_job_status(vault, "absent"), 404)
-    response = person.vaults.disable_cmek(vault)
-    assert response.error is None
-    assert data_of(person.vaults.get(vault))["cmek_enabled"] is False
 
 
 def test_step_5_a_private_key_is_readable_only_while_intents_are_off(

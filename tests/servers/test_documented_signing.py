@@ -3,27 +3,18 @@
 import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import pytest
 from eth_account import Account as EthAccount
-from eth_account.messages import encode_defunct
 from oneclaw import OneclawClient
 
 from streams.simulators.example import REVERTS_WITH_REASON
 from tests.harness.api_server import ServedApi, data_of, refusal_of, served_api
+from tests.harness.documented_agents import LEGACY, TO, TYPE_2, Agent, new_agent, sender_of
 from tests.harness.simulated_chain import fund
 
-TO = "0xABaBaBaBABabABabAbAbABAbABabababaBaBABaB"
 OTHER = "0x" + "cd" * 20
-TYPE_2: dict[str, Any] = {
-    "gas_limit": 100_000,
-    "max_fee_per_gas": "1000000000",
-    "max_priority_fee_per_gas": "1",
-}
-LEGACY: dict[str, Any] = {"gas_limit": 100_000, "gas_price": "1000000000"}
 REQUIRE_SIMULATION = "intents_api.require_simulation"
 
 
@@ -38,43 +29,12 @@ def person(served: ServedApi) -> OneclawClient:
     return served.person
 
 
-@dataclass(frozen=True, slots=True)
-class Agent:
-    """An agent with an Ethereum key, and its clients."""
-
-    id: str
-    api_key: str
-    client: OneclawClient
-    raw: httpx.Client
-    address: str
-
-    def submit(self, **members: Any) -> Any:
-        """Submit a transfer on Base, with changed members."""
-        known = {"chain": "base", "to": TO, "value": "0.001"} | TYPE_2
-        return self.client.agents.submit_transaction(self.id, **known | members)
-
-    def sign_only(self, **members: Any) -> Any:
-        known = {"chain": "base", "to": TO, "value": "0.001"} | TYPE_2
-        return self.client.agents.sign_transaction(self.id, **known | members)
-
-
-def new_agent(served: ServedApi, person: OneclawClient, **members: Any) -> Agent:
-    made = data_of(person.agents.create("trader", intents_api_enabled=True, **members), 201)
-    key = data_of(person.signing_keys.create(made["id"], "ethereum"), 201)
-    client, raw = served.client(made["api_key"]), served.raw(made["api_key"])
-    return Agent(made["id"], made["api_key"], client, raw, key["address"])
-
-
 @pytest.fixture(scope="module")
 def agent(served: ServedApi, person: OneclawClient) -> Agent:
     """An agent without limits, with ether on Base; no test changes it."""
     made = new_agent(served, person)
     fund(served.api, made.address)
     return made
-
-
-def sender_of(signed_tx: str) -> str:
-    return str(EthAccount.recover_transaction(signed_tx))
 
 
 @pytest.mark.parametrize(
@@ -220,18 +180,6 @@ def test_step_10_the_setting_simulates_every_transaction(
     finally:
         data_of(person.org.update_setting(REQUIRE_SIMULATION, "false"))
     data_of(agent.submit(to=REVERTS_WITH_REASON, value="0"), 201)
-
-
-def test_step_10_a_message_is_signed_once_enabled(served: ServedApi, person: OneclawClient) -> None:
-    agent = new_agent(served, person)
-    body = {"intent_type": "personal_sign", "chain": "ethereum", "message": "Hello!"}
-    refusal_of(agent.client.agents.sign_intent(agent.id, **body), 403)
-    data_of(person.agents.update(agent.id, message_signing_enabled=True))
-    signed = data_of(agent.client.agents.sign_intent(agent.id, **body))
-    signer = EthAccount.recover_message(
-        encode_defunct(text="Hello!"), signature=signed["signature"]
-    )
-    assert signer == agent.address == signed["from"]
 
 
 def test_step_11_transactions_are_read_with_and_without_the_signed_bytes(
