@@ -46,7 +46,8 @@ class KnownVault:
 def find_vault(services: Services, caller: Caller, vault_id: str) -> KnownVault:
     """Return a vault; raise a 404 problem for one that does not exist or the caller may not see.
 
-    An agent sees the vaults in which it has a grant; people see all.
+    An agent sees the vaults in which it has a grant, and of these only its ``vault_ids`` if people
+    gave it any; people see all.
     """
     found = _known(services, vault_id)
     if found is None or not _sees(services, caller, vault_id):
@@ -162,6 +163,9 @@ def _known(services: Services, vault_id: str) -> KnownVault | None:
 def _sees(services: Services, caller: Caller, vault_id: str) -> bool:
     if caller.kind == "person":
         return True
+    details = services.agents.get(caller.id)
+    if details is not None and details.vault_ids and vault_id not in details.vault_ids:
+        return False
     grants = services.backend.read.registered.access.get(caller.id, ())
     return any(grant.effect == "allow" and grant.vault in ("*", vault_id) for grant in grants)
 

@@ -58,6 +58,18 @@ def test_a_policy_is_a_grant_in_the_registry(
     assert reader.get(vault, "production/db").status_code == 200
 
 
+def test_an_agent_with_vault_ids_reaches_no_other_vault(person: Session, vault: str) -> None:
+    name, headers = person.api.new_agent(vault_ids=["another"])
+    grant = {"principal_type": "agent", "principal_id": name, "secret_path_pattern": "**"}
+    assert person.send("POST", f"/vaults/{vault}/policies", grant).status_code == 201
+    reader = Session(person.api, headers)
+    assert reader.get(vault, "production/db").status_code == 404
+    change = {"vault_ids": [vault]}
+    path = f"/v1/agents/{name}"
+    person.api.client.patch(path, json=change, headers=person.api.person)
+    assert reader.get(vault, "production/db").status_code == 200
+
+
 @pytest.mark.parametrize(
     ("pattern", "readable"),
     [
