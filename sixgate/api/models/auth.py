@@ -49,10 +49,10 @@ class Profile(Reply):
 
 
 class ApiKeyRequest(LenientRequest):
-    """A new API key of the calling person."""
+    """A new API key of the calling person; ``scopes`` must be empty, because none is enforced."""
 
     name: str = Field(max_length=128)
-    scopes: list[str] = Field(default=[], max_length=32)
+    scopes: list[str] = Field(default=[], max_length=0)
     expires_at: Time | None = None
 
 

@@ -128,6 +128,12 @@ def test_a_deleted_key_ends_its_tokens(api: Api) -> None:
     assert api.client.delete(path, headers=api.person).status_code == 404
 
 
+def test_a_key_with_scopes_is_refused_because_none_is_enforced(api: Api) -> None:
+    request = {"name": "ci", "scopes": ["read"]}
+    reply = api.client.post("/v1/auth/api-keys", json=request, headers=api.person)
+    assert (reply.status_code, list(reply.json()["fields"])) == (400, ["scopes"])
+
+
 def test_an_expired_key_gets_no_token(api: Api) -> None:
     request = {"name": "old", "expires_at": "2020-01-01T00:00:00Z"}
     made = api.client.post("/v1/auth/api-keys", json=request, headers=api.person).json()
