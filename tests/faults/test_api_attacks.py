@@ -123,7 +123,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             vault, principal_type="agent", principal_id=victim["id"],
             secret_path_pattern="production/*",  # noqa: S106 - a pattern
         )  # fmt: skip
-        hook = data_of(person.webhooks.create("https://8.8.8.8/hook", ["*"]), 201)["id"]
+        hook = data_of(
+            person.webhooks.create("https://8.8.8.8/hook", ["agent.transaction.broadcast"]), 201
+        )["id"]
         data_of(person.webhooks.update(hook, is_active=False))
         raw = served.raw(victim["api_key"])
         sent = {"chain": "base", "to": "0x" + "ab" * 20, "gas_limit": 21000, "gas_price": "1"}

@@ -217,7 +217,9 @@ def test_step_13_the_audit_is_exported_in_both_forms_over_raw_http(
 def test_step_14_a_webhook_is_created_listed_changed_and_deleted(
     person: OneclawClient,
 ) -> None:
-    made = data_of(person.webhooks.create("https://8.8.8.8/hook", ["*"]), 201)
+    made = data_of(
+        person.webhooks.create("https://8.8.8.8/hook", ["agent.transaction.broadcast"]), 201
+    )
     assert made["secret"].startswith("whsec_")
     assert data_of(person.webhooks.list())["webhooks"][0]["id"] == made["id"]
     changed = data_of(person.webhooks.update(made["id"], is_active=False))

@@ -72,7 +72,9 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
         fund(served.api, data_of(person.signing_keys.create(agent, "ethereum"), 201)["address"])
         vault = data_of(person.vaults.create("vault"), 201)["id"]
         data_of(person.secrets.set(vault, "production/key", "x"), 201)
-        hook = data_of(person.webhooks.create("https://8.8.8.8/hook", ["*"]), 201)["id"]
+        hook = data_of(
+            person.webhooks.create("https://8.8.8.8/hook", ["agent.transaction.broadcast"]), 201
+        )["id"]
         session.headers.update(served.api.person)
         known = {
             "agent_id": agent,

@@ -1,18 +1,50 @@
 """Base classes of request and reply models, and field types that several of them share."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
+YEAR_10000_MS = 253_402_300_800_000
 
 
-class Request(BaseModel):
+class _Text(BaseModel):
+    """A request whose text can be stored and sent: JSON's escapes allow half of a character."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_unicode(cls, value: object) -> object:
+        if not _encodable(value):
+            raise ValueError("must be valid Unicode text, without lone surrogates")
+        return value
+
+
+def _encodable(value: object) -> bool:
+    """Return whether all text in a JSON value is Unicode that UTF-8 can encode."""
+    waiting = [value]
+    while waiting:
+        match waiting.pop():
+            case str() as text if not text.isascii():
+                try:
+                    text.encode()
+                except UnicodeEncodeError:
+                    return False
+            case list() as items:
+                waiting += items
+            case dict() as members:
+                waiting += [*members, *members.values()]
+    return True
+
+
+class Request(_Text):
     """A request that refuses unknown members: ignoring one could weaken a promise."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
-class LenientRequest(BaseModel):
+class LenientRequest(_Text):
     """A request that ignores unknown descriptive members."""
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
@@ -26,7 +58,7 @@ class Reply(BaseModel):
 
 def timestamp(at_ms: int) -> str:
     """Return a time as RFC 3339 text in UTC, with milliseconds."""
-    moment = datetime.fromtimestamp(at_ms / 1000, UTC)
+    moment = _EPOCH + at_ms * _MS
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -37,7 +69,10 @@ def _time_ms(text: str) -> int:
         raise ValueError("must be an RFC 3339 time, such as 2030-01-31T12:00:00Z") from None
     if moment.tzinfo is None:
         raise ValueError("must name a time zone, such as 2030-01-31T12:00:00Z")
-    return int(moment.timestamp() * 1000)
+    at_ms = (moment - _EPOCH) // _MS
+    if not 0 <= at_ms < YEAR_10000_MS:
+        raise ValueError("must be a time from 1970 to 9999")
+    return at_ms
 
 
 def time_ms(text: str | None) -> int | None:
@@ -51,4 +86,4 @@ def _checked(text: str) -> str:
 
 
 Time = Annotated[str, AfterValidator(_checked)]
-"""An RFC 3339 time with a time zone."""
+"""An RFC 3339 time from 1970 to 9999 with a time zone."""
