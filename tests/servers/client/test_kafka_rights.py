@@ -16,7 +16,8 @@ from tests.harness.builders.cases import ACCOUNT, AGENT, BASE, KEY_PATH, ORG, RE
 from tests.harness.client.outcome_writer import agent_key_file, rejection, unattributed
 
 PAY: dict[str, Any] = {"chain_id": BASE, "to": RECIPIENT, "value_wei": 1, "key_path": KEY_PATH}
-PLAN = TopicPlan(3, Replication(1, 1))
+# The broker is shared with other files, and the number of partitions cannot be changed.
+PLAN = TopicPlan(1, Replication(1, 1))
 
 
 def tls(secure: SecureKafka, name: str) -> Tls:
