@@ -1,7 +1,7 @@
 """Registry watch: follows registry and heads in the background, to prove freshness."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterable, Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Self
 
@@ -49,8 +49,18 @@ class RegistryWatch:
 
     async def read_to_end(self) -> None:
         """Read registry and heads to their current end."""
-        async for records in self._reader.read_to_end():
-            self._apply(records)
+        await self.load(self._reader.read_to_end())
+
+    async def load(self, pages: AsyncIterable[Sequence[Record]]) -> None:
+        """Apply pages of registry records and heads, in any order of the two topics.
+
+        A page of heads may arrive before the record that registers their registrar.
+        """
+        heads: list[Record] = []
+        async for records in pages:
+            self._apply_registry(records)
+            heads += (record for record in records if record.topic is Topic.REGISTRY_HEADS)
+        self._apply_heads(heads)
 
     async def read(self) -> None:
         """Read the next records, if any arrive within a second."""
@@ -108,10 +118,16 @@ class RegistryWatch:
 
     def _apply(self, records: Sequence[Record]) -> None:
         """Apply registry records first: a head counts once its registrar is registered."""
+        self._apply_registry(records)
+        self._apply_heads(records)
+
+    def _apply_registry(self, records: Sequence[Record]) -> None:
         for record in records:
             if record.topic is Topic.REGISTRY:
                 with suppress(RegistryRecordError):  # the signer audits the refusal
                     self.registry.apply(record.value)
+
+    def _apply_heads(self, records: Sequence[Record]) -> None:
         for record in records:
             if record.topic is Topic.REGISTRY_HEADS:
                 self._heads.add(record.value, self.registry, self._now_ms())
