@@ -130,14 +130,6 @@ class _Read:
         """See ``Read.outcome``."""
         return self.node.outcome(intent)
 
-    def trail(self, intent: str) -> list[Json]:
-        """See ``Read.trail``."""
-        return self.node.trail(intent)
-
-    def rows(self, query: str, parameters: Json) -> list[tuple[object, ...]]:
-        """See ``Read.rows``."""
-        return self.node.ledger_rows(query, parameters)
-
     @contextmanager
     def feed(self) -> Iterator[LogFiles]:
         """See ``Read.feed``."""

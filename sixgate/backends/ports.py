@@ -1,11 +1,11 @@
 """Ports of the HTTP API: the six things it needs of a pipeline, wherever that runs."""
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from schemas.fields import Count, TimeMs, X25519PublicKey
+from schemas.fields import TimeMs, X25519PublicKey
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from signer.registered import Registered
@@ -90,14 +90,6 @@ class Read(Protocol):
         """Return the verified outcome of an intent once it is committed, or None."""
         ...
 
-    def trail(self, intent: str) -> list[Json]:
-        """Return every event of an intent, in order; raise ``intent_unknown``."""
-        ...
-
-    def rows(self, query: str, parameters: Json) -> list[tuple[object, ...]]:
-        """Run a query of this program on the ledger, after it has caught up."""
-        ...
-
     def simulate(self, calls: Sequence[Call]) -> list[Simulation | SimulationFailure]:
         """Simulate calls; an agent's limits are not charged. Raise ``simulator_busy``."""
         ...
@@ -148,41 +140,14 @@ class Secrets(Protocol):
 
 
 class Evidence(Protocol):
-    """Attestation, signed heads, verification and export of the ledger."""
+    """Attestation of the signer, and who did what as the ledger proves it."""
 
     def attestation(self, nonce: str) -> Json:
         """See ``Api.attestation``."""
         ...
 
-    def head(self) -> Json:
-        """See ``Api.head``."""
-        ...
-
-    def verify(self, *, head: Json | None) -> Iterator[Json]:
-        """See ``Api.verify``."""
-        ...
-
-    def export(self, path: str, *, form: str, since_ms: TimeMs, until_ms: TimeMs) -> Iterator[Json]:
-        """See ``Api.export``."""
-        ...
-
     def audit(self) -> AuditQueries:
         """Return the queries about who did what, on a ledger that has caught up."""
-        ...
-
-    def sql(self, query: str) -> Json:
-        """See ``Api.sql``."""
-        ...
-
-    def intents(
-        self,
-        *,
-        limit: Count,
-        account: str | None,
-        agent: str | None,
-        idempotency_key: str | None = None,
-    ) -> list[Json]:
-        """See ``Api.intents``."""
         ...
 
 

@@ -174,11 +174,6 @@ class Node:
         self.settle()
         return self._ledger.answers.audit
 
-    def ledger_rows(self, query: str, parameters: Json) -> list[tuple[object, ...]]:
-        """Run a query of this program on the ledger, after it has caught up."""
-        self.settle()
-        return list(self._ledger.answers.intents.clickhouse.rows(query, parameters))
-
     def outcome(self, intent: str) -> Json | None:
         """Return the verified outcome of an intent once it is committed, or None."""
         self.settle()
