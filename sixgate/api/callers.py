@@ -11,6 +11,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from sixgate.api.client_address import LOCAL_SOCKET, SCOPE_MEMBER
 from sixgate.api.limits import check_rate
 from sixgate.api.problems import Problem, forbidden, not_found
 from sixgate.api.services import Services, services_of
@@ -44,8 +45,7 @@ def unauthorized(why: str) -> Problem:
 def client_ip(request: Request) -> str:
     """Return the caller's address as the server determined it."""
     return str(
-        request.scope.get("sixgate.client_ip")
-        or (request.client.host if request.client else "local socket")
+        request.scope.get(SCOPE_MEMBER) or (request.client.host if request.client else LOCAL_SOCKET)
     )
 
 
@@ -111,7 +111,8 @@ def record(
     details: Mapping[str, object] | None = None,
 ) -> None:
     """Record a call with its caller and address, durable on return; ``details`` hold no secret."""
-    services.calls.record(caller.actor, caller.client_ip, action, resource, details)
+    call = services.calls.event(caller.actor, caller.client_ip, action, resource, details)
+    services.backend.submit.append([call])
 
 
 AUTHENTICATING = frozenset({authenticated, person, agent_itself, agent_or_person})

@@ -6,6 +6,8 @@ from typing import Any, TypeAlias
 
 Network: TypeAlias = IPv4Network | IPv6Network
 LOCAL_SOCKET, UNKNOWN = "local socket", "unknown"
+SCOPE_MEMBER = "sixgate.client_ip"
+"""Where the server puts the address into a request's scope."""
 _IPV6_SITE_BITS = 64
 
 

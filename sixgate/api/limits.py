@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field
 
-from sixgate.api.client_address import LOCAL_SOCKET, Network, client_ip, rate_key
+from sixgate.api.client_address import LOCAL_SOCKET, SCOPE_MEMBER, Network, client_ip, rate_key
 from sixgate.api.exchange import App, Exchange, Receive, Scope, Send, body_too_large
 from sixgate.api.problems import Problem
 from sixgate.api.rate_limit import Rate, RateLimit, retry_after_s
@@ -85,7 +85,7 @@ class LimitedApp:
             return
         began_s = perf_counter()
         ip = client_ip(scope, self._limits.trusted_proxies)
-        scope["sixgate.client_ip"] = ip
+        scope[SCOPE_MEMBER] = ip
         scope[_CHECK_PRINCIPAL] = self._check_principal
         limit = self._limits.body_bytes_max_of(scope["path"])
         exchange = Exchange(receive, send, limit, tls=scope["scheme"] == "https")

@@ -66,9 +66,13 @@ class Services:
         if key.expires_at_ms is not None and key.expires_at_ms <= self.now_ms():
             return "the API key of this token has expired"
         if token.owner_kind == "person":
-            found = self.people.get(token.owner)
-            return None if found and found.active else "the person was deactivated"
+            return self.person_problem(token.owner)
         return self.agent_problem(token.owner)
+
+    def person_problem(self, person_id: str) -> str | None:
+        """Return why a person may not use the API at all; otherwise None."""
+        found = self.people.get(person_id)
+        return None if found and found.active else "the person was deactivated"
 
     def agent_problem(self, agent_id: str) -> str | None:
         """Return why an agent may not use the API at all; otherwise None."""

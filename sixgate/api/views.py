@@ -8,9 +8,18 @@ from signer.ethereum.address import checksum_address
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.paths import agent_key_path
 from sixgate.api.models.agents import AgentReply
-from sixgate.api.models.base import timestamp
+from sixgate.api.models.base import optional_timestamp, timestamp
+from sixgate.api.problems import not_found
 from sixgate.api.services import Services
 from sixgate.gateway.guardrails import guardrails_of
+
+
+def known_agent(services: Services, agent_id: str) -> AgentSet:
+    """Return a registered agent that is no person and was not deleted; raise a 404 problem."""
+    agent = services.backend.read.registered.agents.get(agent_id)
+    if agent is None or (agent.gateway is not None and services.agents.get(agent_id) is None):
+        raise not_found("agent", agent_id)
+    return agent
 
 
 def agent_reply(services: Services, agent: AgentSet) -> AgentReply:
@@ -39,8 +48,8 @@ def agent_reply(services: Services, agent: AgentSet) -> AgentReply:
         evm_address=shown_address(evm) if evm else None,
         token_ttl_seconds=details.token_ttl_s if details else None,
         api_key_prefix=keys[0].prefix if keys else None,
-        api_key_expires_at=_time(keys[0].expires_at_ms) if keys else None,
-        expires_at=_time(agent.expires_at_ms),
+        api_key_expires_at=optional_timestamp(keys[0].expires_at_ms) if keys else None,
+        expires_at=optional_timestamp(agent.expires_at_ms),
     )
 
 
@@ -60,7 +69,3 @@ def shown_address(key: KeyDescriptor) -> str:
     if key.chain is KeyChain.ETHEREUM:
         return checksum_address(bytes.fromhex(key.address[2:]))
     return key.address
-
-
-def _time(at_ms: int | None) -> str | None:
-    return None if at_ms is None else timestamp(at_ms)

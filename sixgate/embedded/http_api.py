@@ -89,7 +89,7 @@ def gateway_services(
         services = Services(
             backend=backend,
             desk=LocalDesk(backend.administer, load_key_file(folder.key(DESK), DESK), wall_ms),
-            calls=Calls(backend.submit, gateway_key, registered.org, wall_ms, secrets.token_hex),
+            calls=Calls(gateway_key, registered.org, wall_ms, secrets.token_hex),
             database=database,
             people=People(database),
             agents=Agents(database),

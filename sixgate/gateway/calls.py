@@ -9,35 +9,22 @@ from schemas.fields import TEXT_MAX
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
-from sixgate.backends.ports import Submit
 
 RESOURCE_LENGTH_MAX = 512
 
 
 class Calls:
-    """Records calls; ``record`` is durable on return, ``event`` is appended by the caller."""
+    """Makes the records of calls, which the caller appends."""
 
     def __init__(
         self,
-        submit: Submit,
         key: Ed25519Signer,
         org: str,
         now_ms: Callable[[], int],
         random_hex: Callable[[int], str],
     ) -> None:
-        self._submit, self._key, self._org = submit, key, org
+        self._key, self._org = key, org
         self._now_ms, self._random_hex = now_ms, random_hex
-
-    def record(
-        self,
-        actor: str,
-        client_ip: str,
-        action: str,
-        resource: str,
-        details: Mapping[str, object] | None = None,
-    ) -> None:
-        """Append the record of a call, durable on return."""
-        self._submit.append([self.event(actor, client_ip, action, resource, details)])
 
     def event(
         self,
@@ -47,7 +34,7 @@ class Calls:
         resource: str,
         details: Mapping[str, object] | None = None,
     ) -> Outgoing:
-        """Return the record of a call, to append together with other events."""
+        """Return the record of a call, to append alone or together with other events."""
         call = ApiCall(
             id=event_id("api.call", f"{self._key.keyid}/{self._random_hex(16)}"),
             org=self._org,

@@ -17,11 +17,12 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from sixgate.api.client_address import SCOPE_MEMBER
 from sixgate.mcp.server import Context, create_server
 
 # The request that a tool acts for, so that the API records the caller's address and not its own.
 _ACTING_FOR: ContextVar[Scope | None] = ContextVar("acting_for", default=None)
-_ADDRESSES = ("client", "sixgate.client_ip")
+_ADDRESSES = ("client", SCOPE_MEMBER)
 CLIENTS_MAX = 1_000
 BODY_BYTES_MAX = 1024 * 1024
 API_KEY = "ocv_"

@@ -56,6 +56,11 @@ class Reply(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
+def optional_timestamp(at_ms: int | None) -> str | None:
+    """Return a time as ``timestamp`` does, or None for none."""
+    return None if at_ms is None else timestamp(at_ms)
+
+
 def timestamp(at_ms: int) -> str:
     """Return a time as RFC 3339 text in UTC, with milliseconds."""
     moment = _EPOCH + at_ms * _MS

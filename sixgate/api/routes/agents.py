@@ -13,7 +13,7 @@ from sixgate.api.models.base import time_ms
 from sixgate.api.pages import CursorQuery, LimitQuery, page_of
 from sixgate.api.problems import answers, forbidden, invalid, not_found
 from sixgate.api.services import Services
-from sixgate.api.views import agent_reply
+from sixgate.api.views import agent_reply, known_agent
 from sixgate.gateway.agents import AgentDetails
 from sixgate.gateway.guardrails import GuardrailError, with_guardrails
 
@@ -87,7 +87,7 @@ def get_me(caller: AnyCaller, services: ServicesOf) -> models.AgentReply:
 @router.get("/{agent_id}")
 def get(agent_id: str, _caller: AgentOrPerson, services: ServicesOf) -> models.AgentReply:
     """Return an agent."""
-    return agent_reply(services, _known(services, agent_id))
+    return agent_reply(services, known_agent(services, agent_id))
 
 
 @router.patch("/{agent_id}")
@@ -110,7 +110,7 @@ def update(
     services.desk.register(entries)
     services.agents.put(_described(details, given))
     record(services, caller, "agent.update", f"agent:{agent_id}", given)
-    return agent_reply(services, _known(services, agent_id))
+    return agent_reply(services, known_agent(services, agent_id))
 
 
 @router.delete("/{agent_id}", status_code=204)
@@ -140,17 +140,9 @@ def rotate_key(agent_id: str, caller: PersonCaller, services: ServicesOf) -> mod
     )
 
 
-def _known(services: Services, agent_id: str) -> AgentSet:
-    """Return a registered agent that is no person and was not deleted; raise a 404 problem."""
-    agent = services.backend.read.registered.agents.get(agent_id)
-    if agent is None or (agent.gateway is not None and services.agents.get(agent_id) is None):
-        raise not_found("agent", agent_id)
-    return agent
-
-
 def _administered(services: Services, agent_id: str) -> tuple[AgentSet, AgentDetails]:
     """Return an agent that the desk may change; raise a problem for any other."""
-    agent, details = _known(services, agent_id), services.agents.get(agent_id)
+    agent, details = known_agent(services, agent_id), services.agents.get(agent_id)
     if details is None or agent.gateway != services.gateway_key.keyid:
         raise forbidden(
             "agent_has_own_key",

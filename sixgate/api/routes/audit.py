@@ -38,12 +38,13 @@ def _filter(  # noqa: PLR0913 - the query's members
     until: To = None,
 ) -> AuditFilter:
     """Return the filter of a request; the later names of members count like the documented ones."""
+    since_ms, until_ms = _period_ms(since, until)
     return AuditFilter(
         action=action,
         actor=actor_id or actor,
         resource=resource_id or resource,
-        since_ms=max(0, time_ms(since) or 0),
-        until_ms=SEQ_MAX if until is None else max(0, time_ms(until) or 0),
+        since_ms=since_ms,
+        until_ms=until_ms,
         people=tuple(person.id for person in services.people.all()),
     )
 
@@ -81,9 +82,7 @@ def verify(
     limit: Annotated[int, Query(ge=1, le=VERIFIED_ROWS_MAX)] = VERIFIED_ROWS_MAX,
 ) -> AuditVerification:
     """Recompute the hashes of the ledger's rows of a period."""
-    since_ms = max(0, time_ms(since) or 0)
-    until_ms = SEQ_MAX if until is None else max(0, time_ms(until) or 0)
-    report = services.backend.evidence.audit().verify(since_ms, until_ms, limit)
+    report = services.backend.evidence.audit().verify(*_period_ms(since, until), limit)
     return AuditVerification(**report)
 
 
@@ -112,6 +111,12 @@ def attestation(
 ) -> dict[str, Any]:
     """Return fresh evidence of the signer's machine, bound to the caller's nonce."""
     return services.backend.evidence.attestation(nonce)
+
+
+def _period_ms(since: str | None, until: str | None) -> tuple[int, int]:
+    """Return the bounds of a period; without ``until`` it has no end."""
+    until_ms = time_ms(until)
+    return max(0, time_ms(since) or 0), SEQ_MAX if until_ms is None else max(0, until_ms)
 
 
 def _before(cursor: str | None) -> int:

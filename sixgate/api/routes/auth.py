@@ -4,14 +4,13 @@ from fastapi import APIRouter, Response
 
 from sixgate.api.callers import AnyCaller, PersonCaller, ServicesOf, record, unauthorized
 from sixgate.api.models import auth as models
-from sixgate.api.models.base import time_ms, timestamp
+from sixgate.api.models.base import optional_timestamp, time_ms, timestamp
 from sixgate.api.problems import not_found
 from sixgate.api.services import Services
 from sixgate.gateway.api_keys import ApiKey, OwnerKind
 from sixgate.gateway.tokens import TTL_S_MAX
 
 router = APIRouter(prefix="/v1/auth", tags=["auth"])
-PERSON_TTL_S = TTL_S_MAX
 
 
 @router.post("/agent-token")
@@ -25,9 +24,8 @@ def exchange_agent_key(
     if problem := services.agent_problem(key.owner):
         raise unauthorized(problem)
     meta = services.agents.get(key.owner)
-    ttl_s = meta.token_ttl_s if meta and meta.token_ttl_s else TTL_S_MAX
     return models.AgentTokenReply(
-        **_issued(services, key, ttl_s),
+        **_issued(services, key),
         agent_id=key.owner,
         vault_ids=list(meta.vault_ids) if meta else [],
         entitlements=_entitlements(services, key.owner),
@@ -40,19 +38,15 @@ def exchange_person_key(
 ) -> models.TokenReply:
     """Exchange a person's API key for an access token."""
     key = _verified(services, request.api_key.get_secret_value(), "person")
-    found = services.people.get(key.owner)
-    if found is None or not found.active:
-        raise unauthorized("the person was deactivated")
-    return models.TokenReply(**_issued(services, key, PERSON_TTL_S))
+    if problem := services.person_problem(key.owner):
+        raise unauthorized(problem)
+    return models.TokenReply(**_issued(services, key))
 
 
 @router.post("/refresh")
 def refresh(caller: AnyCaller, services: ServicesOf) -> models.TokenReply:
     """Exchange a valid access token for a new one."""
-    key = services.api_keys.of(caller.token.api_key)
-    meta = services.agents.get(caller.id) if caller.kind == "agent" else None
-    ttl_s = meta.token_ttl_s if meta and meta.token_ttl_s else TTL_S_MAX
-    return models.TokenReply(**_issued(services, key, ttl_s))
+    return models.TokenReply(**_issued(services, services.api_keys.of(caller.token.api_key)))
 
 
 @router.delete("/token", status_code=204)
@@ -120,7 +114,10 @@ def _verified(services: Services, text: str, owner_kind: OwnerKind) -> ApiKey:
     return key
 
 
-def _issued(services: Services, key: ApiKey, ttl_s: int) -> dict[str, object]:
+def _issued(services: Services, key: ApiKey) -> dict[str, object]:
+    """Return a token for a key's owner; people have no lifetime of their own."""
+    meta = services.agents.get(key.owner) if key.owner_kind == "agent" else None
+    ttl_s = (meta and meta.token_ttl_s) or TTL_S_MAX
     now_ms = services.now_ms()
     text, expires_in = services.tokens.issue(
         key.owner_kind, key.owner, key.id, now_ms=now_ms, ttl_s=ttl_s
@@ -146,6 +143,6 @@ def _entry(key: ApiKey) -> models.ApiKeyEntry:
         prefix=key.prefix,
         scopes=list(key.scopes),
         created_at=timestamp(key.created_at_ms),
-        expires_at=None if key.expires_at_ms is None else timestamp(key.expires_at_ms),
-        last_used_at=None if key.last_used_at_ms is None else timestamp(key.last_used_at_ms),
+        expires_at=optional_timestamp(key.expires_at_ms),
+        last_used_at=optional_timestamp(key.last_used_at_ms),
     )

@@ -14,7 +14,7 @@ from signer.custody.buffers import wiping
 from sixgate.api.callers import AnyCaller, Caller, PersonCaller, ServicesOf, record
 from sixgate.api.generated_values import generated_value
 from sixgate.api.models import secrets as models
-from sixgate.api.models.base import time_ms, timestamp
+from sixgate.api.models.base import optional_timestamp, time_ms, timestamp
 from sixgate.api.pages import CursorQuery, LimitQuery, page_of
 from sixgate.api.problems import Problem, answers, invalid
 from sixgate.api.secret_paths import SecretPathOf
@@ -274,7 +274,7 @@ def _entry(services: Services, stored: ShownVersion) -> models.SecretEntry:
         type=type_of(stored, terms),
         created_at=timestamp(stored.stored_at_ms),
         created_by=terms.created_by,
-        expires_at=None if terms.expires_at_ms is None else timestamp(terms.expires_at_ms),
+        expires_at=optional_timestamp(terms.expires_at_ms),
         max_access_count=terms.reads_max,
         access_count=terms.reads,
         metadata=terms.metadata,

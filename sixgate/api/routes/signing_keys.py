@@ -9,6 +9,7 @@ from sixgate.api.key_orders import KeyOwner
 from sixgate.api.models import signing_keys as models
 from sixgate.api.problems import Problem, answers, not_found
 from sixgate.api.services import Services
+from sixgate.api.views import known_agent
 
 router = APIRouter(prefix="/v1/agents/{agent_id}/signing-keys", tags=["signing keys"])
 
@@ -62,10 +63,7 @@ def balance(
 
 
 def _owner(services: Services, agent_id: str, chain: KeyChain) -> KeyOwner:
-    agent = services.backend.read.registered.agents.get(agent_id)
-    if agent is None or (agent.gateway is not None and services.agents.get(agent_id) is None):
-        raise not_found("agent", agent_id)
-    return KeyOwner(agent.account, chain, agent_id)
+    return KeyOwner(known_agent(services, agent_id).account, chain, agent_id)
 
 
 def _chain(services: Services, name: str) -> KeyChain:

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from sixgate.api.callers import PersonCaller, ServicesOf
 from sixgate.api.errors import as_api_errors
 from sixgate.api.models import webhooks as models
-from sixgate.api.models.base import timestamp
+from sixgate.api.models.base import optional_timestamp, timestamp
 from sixgate.api.problems import Problem, invalid, not_found
 from sixgate.webhooks.errors import (
     WebhookInvalidError,
@@ -110,8 +110,10 @@ def _members(endpoint: Endpoint) -> dict[str, Any]:
     delivery = models.DeliveryState(
         offset=endpoint.position,
         failures=endpoint.failures,
-        failing_since=_time(endpoint.failing_since_ms),
-        next_attempt_at=_time(endpoint.next_attempt_ms or None) if endpoint.is_active else None,
+        failing_since=optional_timestamp(endpoint.failing_since_ms),
+        next_attempt_at=optional_timestamp(endpoint.next_attempt_ms or None)
+        if endpoint.is_active
+        else None,
         last_error=endpoint.last_error,
     )
     return {
@@ -124,7 +126,3 @@ def _members(endpoint: Endpoint) -> dict[str, Any]:
         "disabled_reason": endpoint.disabled_reason,
         "delivery": delivery,
     }
-
-
-def _time(at_ms: int | None) -> str | None:
-    return None if at_ms is None else timestamp(at_ms)
