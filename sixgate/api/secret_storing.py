@@ -21,7 +21,7 @@ from signer.access import KEY_KINDS, Refused
 from signer.custody.buffers import wiping
 from signer.custody.cmek import layer_of
 from signer.vaults.vault import Vault
-from sixgate.api.callers import Caller
+from sixgate.api.callers import Caller, record
 from sixgate.api.policy_grants import rewrite_grants_in
 from sixgate.api.problems import Problem, forbidden, invalid
 from sixgate.api.services import Services
@@ -166,14 +166,19 @@ def check_writable(services: Services, caller: Caller, vault: Vault, path: str) 
     operation: Operation = "rotate" if version > 1 else "put"
     access = access_to(services, caller, vault, path, operation)
     if isinstance(access, Refused):
-        _record_refusal(services, caller, vault, path, version)
+        resource = f"vault:{vault.name}/{path}"
+        record(services, caller, "secret.write.refused", resource, {"reason": access.reason})
+        _order_refused(services, caller, vault, path, version)
         raise forbidden_access(access)
 
 
-def _record_refusal(
+def _order_refused(
     services: Services, caller: Caller, vault: Vault, path: str, version: int
 ) -> None:
-    """Let the signer refuse and record an order without a value, as it does for every agent."""
+    """Let the signer refuse and record an order without a value, as it does for every agent.
+
+    It records nothing about an empty vault, because the registry does not have it yet.
+    """
     order = NewSecret(path=path, version=version, kind="note")
     try:
         store(_orderer(services, caller), VaultId(*vault.id), order)

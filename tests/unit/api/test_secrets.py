@@ -1,5 +1,6 @@
 """Secrets over HTTP: versions, types, limits, client shares, paths, and what must never leak."""
 
+import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -135,6 +136,7 @@ def test_refused_reads_and_writes_are_recorded_with_the_address(
     person: Session, vault: str
 ) -> None:
     name, headers = token_agent(person.api)
+    person.put(vault, "recorded/other", "x")  # registers the vault, so that the signer knows it
     person.allow(vault, name, "elsewhere/*")
     other = Session(person.api, headers)
     other.get(vault, "recorded/read")
@@ -149,6 +151,17 @@ def test_refused_reads_and_writes_are_recorded_with_the_address(
     ]
     assert all(row[2] for row in rows)
     assert rows[0][3] == "testclient"
+
+
+def test_a_refused_write_to_an_empty_vault_is_an_audit_event(person: Session) -> None:
+    vault = person.vault()
+    name, headers = token_agent(person.api)
+    person.allow(vault, name, "elsewhere/*")
+    refused(Session(person.api, headers).put(vault, "recorded/x", "x"), 403, "not_granted")
+    query = f"?action=secret.write.refused&actor_id=agent:{name}"
+    (event,) = person.send("GET", f"/audit/events{query}").json()["events"]
+    assert (event["resource_id"], event["client_ip"]) == (f"vault:{vault}/recorded/x", "testclient")
+    assert json.loads(event["details"]["detail"]) == {"reason": "not_granted"}
 
 
 def test_an_agent_writes_only_with_a_write_grant(person: Session, vault: str) -> None:
