@@ -35,7 +35,7 @@ def points(intents: int) -> Iterator[tuple[int, float]]:
 
                 def work(chunk: list[dict[str, str]] = chunk) -> None:
                     submit(node, chunk)
-                    node.settle()
+                    node.pipeline.settle()
 
                 costs.append(seconds(work) / len(chunk) * MICRO)
                 if before in marks:

@@ -51,7 +51,7 @@ def _many(node: Node, records: list[Json]) -> Figure:
     for number in range(ROUNDS):
         part = records[number * share : (number + 1) * share]
         ours.append(seconds(lambda part=part: submit(node, part)) / share)  # type: ignore[misc] # mypy cannot infer a lambda's default
-        node.settle()  # otherwise the ledger would slow down the peer
+        node.pipeline.settle()  # otherwise the ledger would slow down the peer
         theirs.append(seconds(lambda: [peer() for _ in range(share)]) / share)
     rate, peer_rate = 1 / statistics.median(ours), 1 / statistics.median(theirs)
     return Figure(

@@ -105,12 +105,13 @@ class Signing:
         vault = read.registered.vaults.get((account, key.vault))
         if vault is None or not vault.plan.needs_client:
             raise invalid({CLIENT_SHARE: "must be absent: the key's vault has no client shares"})
-        share_key = read.share_key(account)
-        if share_key is None:
+        announced = read.vaults.sealed_for(account, read.registered)
+        if announced is None:
             detail = "The signer has published no key to seal client shares to: retry in a moment."
             raise Problem(503, "share_key_missing", detail, headers={"Retry-After": "1"})
         try:
-            return sealed_share(self.share, key, self.agent.agent, self.services.org, share_key)
+            public_key = announced.public_key
+            return sealed_share(self.share, key, self.agent.agent, self.services.org, public_key)
         except ValueError as error:
             raise invalid({CLIENT_SHARE: str(error)}) from None
 

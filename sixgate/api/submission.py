@@ -23,6 +23,7 @@ from sixgate.api.callers import Caller
 from sixgate.api.problems import Problem, forbidden, invalid
 from sixgate.api.refusals import refused
 from sixgate.api.services import Services
+from sixgate.backends.waiting import expecting
 from sixgate.gateway.idempotency import (
     Begun,
     KeyConflictError,
@@ -142,7 +143,7 @@ async def _keyed(
     outcome, submitted = begun.outcome, begun.submitted
     try:
         if begun.repeated and outcome is None:
-            outcome = await asyncio.to_thread(services.backend.read.outcome, begun.signed.intent)
+            outcome = await asyncio.to_thread(services.backend.outcome, begun.signed.intent)
             if outcome is None:
                 _check_not_pending(services, begun)
         if outcome is None:
@@ -207,7 +208,7 @@ async def _result(by: Submitter, signed: SignedIntent) -> Json | None:
     """Append a signed intent and return how it ends, or None when the wait is over."""
     backend = by.services.backend
     try:
-        with backend.wait.expect(signed.account, signed.envelope) as expected:
+        with expecting(backend, signed.account, signed.envelope) as expected:
             await asyncio.to_thread(_append_with_call, by, signed)
             end = await expected.result(by.services.wait_s)
     except ApiError as error:

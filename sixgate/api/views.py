@@ -30,7 +30,7 @@ def agent_reply(services: Services, agent: AgentSet) -> AgentReply:
     found = registered.policies.get(agent.policy_id)
     chain_keys = own_keys(services, agent)
     evm = chain_keys.get(KeyChain.ETHEREUM)
-    spent_wei = services.backend.read.spent_wei(agent.account, services.now_ms())
+    spent_wei = services.backend.read.account(agent.account).spent_wei(services.now_ms())
     return AgentReply(
         id=agent.agent,
         name=details.name if details else agent.agent,

@@ -22,9 +22,8 @@ from signer.addresses.derivation import canonical_address, derive
 from signer.custody import curves
 from signer.custody.hpke import seal_for
 from signer.signatures import Ed25519Signer
-from sixgate.api import ApiError, Json
+from sixgate.api import Api, ApiError, Json
 from sixgate.authoring.share_key import current_share_key
-from sixgate.backends.ports import Administer
 
 ORDER_MS = 60 * 60 * 1000
 """Validity of an order: long enough for a restart of the signer."""
@@ -43,7 +42,7 @@ def record_envelope(
     return admin.sign_envelope(REGISTRY_TYPE, body).encode(), record_digest(body)
 
 
-def register(api: Administer, admin: Ed25519Signer, entries: list[Entry], at_ms: int) -> None:
+def register(api: Api, admin: Ed25519Signer, entries: list[Entry], at_ms: int) -> None:
     """Sign and append registry entries, one after the other.
 
     Raises ``ApiError`` ``registry_refused``; the entries before the refused one stay. *If the
@@ -59,7 +58,7 @@ def register(api: Administer, admin: Ed25519Signer, entries: list[Entry], at_ms:
 class Admin(NamedTuple):
     """An admin's session: the node, the admin's key, and the time."""
 
-    api: Administer
+    api: Api
     key: Ed25519Signer
     at_ms: int
 

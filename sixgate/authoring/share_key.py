@@ -2,14 +2,13 @@
 
 import time
 
-from sixgate.api import ApiError
-from sixgate.backends.ports import Administer
+from sixgate.api import Api, ApiError
 
 WAIT_S_MAX = 15.0
 POLL_S = 0.1
 
 
-def current_share_key(api: Administer, account: str) -> str:
+def current_share_key(api: Api, account: str) -> str:
     """Return the share key (X25519) announced to an account; wait for the first one.
 
     Raises ``halted`` after ``WAIT_S_MAX``.

@@ -20,10 +20,9 @@ from schemas.vault_events import (
 )
 from signer.custody.hpke import seal_for
 from signer.signatures import Ed25519Signer
-from sixgate.api import ApiError, Json
+from sixgate.api import Api, ApiError, Json
 from sixgate.authoring.operator import ORDER_MS
 from sixgate.authoring.share_key import current_share_key
-from sixgate.backends.ports import Administer
 
 
 class VaultId(NamedTuple):
@@ -36,7 +35,7 @@ class VaultId(NamedTuple):
 class Orderer(NamedTuple):
     """The signer of an order: the node, the key, the time, and the agent if it is not an admin."""
 
-    api: Administer
+    api: Api
     key: Ed25519Signer
     at_ms: int
     agent: Name | None = None

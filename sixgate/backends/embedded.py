@@ -1,142 +1,228 @@
-"""The ports of the HTTP API over the node of a data folder, in the same process."""
+"""The six ports over the pipeline of a data folder, in the same process."""
 
-import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
 
-from schemas.fields import TimeMs, X25519PublicKey
-from schemas.record import Outgoing
-from signer.registered import Registered
+from schemas.fields import Count
+from schemas.record import Outgoing, Record
+from schemas.topics import Topic
+from signer.account import Account
+from signer.registry import Registry
 from signer.vaults.register import VaultRegister
-from sixgate.answers.outcome_notifications import Notice, Watch
-from sixgate.answers.pending_records import Pending, names_of
-from sixgate.api import Json
-from sixgate.backends.ports import Backend
+from signer.vaults.secret_service import SecretService
+from sixgate.answers.ledger_answers import LedgerAnswers
+from sixgate.answers.outcome_notifications import Notices, OutcomeNotifications, Watch
+from sixgate.api import ApiError, Json, Position, bytes_of
+from sixgate.attesting.evidence_service import EvidenceService
+from sixgate.backends.orders import CheckOrder, check_record
+from sixgate.backends.ports import Backend, SignedEvent
+from sixgate.clocks import boot_ms
+from sixgate.custody import reading
 from sixgate.embedded.log_files import LogFiles
-from sixgate.embedded.node import Node
+from sixgate.embedded.pipeline import Pipeline
+from sixgate.embedded.secret_reads import PipelineReadEnvironment, secret_service
+from sixgate.embedded.signed_feed import SignedFeed
 from streams.simulators.simulation import Call, Simulation, SimulationFailure
 
-CHECK_S = 0.5
+T = TypeVar("T")
+_NOT_DONE = "the signer did not execute the order: see the audit records"
 
 
-def embedded_backend(node: Node) -> Backend:
-    """Return the ports over a running node."""
+def embedded_backend(pipeline: Pipeline, ends: OutcomeNotifications, signed: SignedFeed) -> Backend:
+    """Return the ports over a pipeline whose commits are passed to ``ends`` and ``signed``."""
     return Backend(
-        submit=_Submit(node),
-        wait=_Wait(node),
-        read=_Read(node),
-        administer=node,
-        secrets=node,
-        evidence=node,
+        submit=_Submit(pipeline),
+        wait=_Wait(pipeline, ends),
+        read=_Read(pipeline, signed),
+        administer=_Administer(pipeline),
+        secrets=_Secrets(PipelineReadEnvironment(pipeline), secret_service(pipeline)),
+        evidence=_Evidence(pipeline, EvidenceService(pipeline.parts.attestor, boot_ms)),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Submit:
-    node: Node
+    pipeline: Pipeline
 
     def append(self, events: Sequence[Outgoing]) -> None:
         """See ``Submit.append``."""
-        self.node.pipeline.append(events)
-        self.node.pipeline.wake()
+        self.pipeline.append(events)
+        self.pipeline.wake()
 
 
 @dataclass(frozen=True, slots=True)
 class _Wait:
-    node: Node
+    pipeline: Pipeline
+    ends: OutcomeNotifications
 
-    @contextmanager
-    def expect(self, account: str, envelope: bytes) -> Iterator["_Expected"]:
-        """See ``Wait.expect``."""
-        names = names_of(envelope, account)
-        queue = _LoopQueue(asyncio.get_running_loop())
-        with self.node.notices.watching(names, queue) as watch:
-            yield _Expected(Pending([names]), queue, watch, self.node)
+    def watching(self, names: Iterable[str], notices: Notices) -> AbstractContextManager[Watch]:
+        """See ``Wait.watching``."""
+        return self.ends.watching(names, notices)
 
-
-@dataclass(frozen=True, slots=True)
-class _LoopQueue:
-    """Passes notices from the pipeline's thread to an event loop."""
-
-    loop: asyncio.AbstractEventLoop
-    notices: "asyncio.Queue[list[Notice]]" = field(default_factory=asyncio.Queue)
-
-    def put(self, notices: list[Notice]) -> None:
-        self.loop.call_soon_threadsafe(self.notices.put_nowait, notices)
-
-
-@dataclass(frozen=True, slots=True)
-class _Expected:
-    pending: Pending
-    queue: _LoopQueue
-    watch: Watch
-    node: Node
-
-    async def result(self, wait_s: float) -> Json | None:
-        """See ``Expected.result``."""
-        loop = asyncio.get_running_loop()
-        end_s = loop.time() + wait_s
-        while (left_s := end_s - loop.time()) > 0:
-            try:
-                notices = await asyncio.wait_for(self.queue.notices.get(), min(left_s, CHECK_S))
-            except TimeoutError:
-                self.node.pipeline.check_running()
-                continue
-            # Looking up an earlier end reads the ledger, which blocks.
-            ends = await asyncio.to_thread(self._taken, notices)
-            if ends:
-                return ends[0]
-        return None
-
-    def _taken(self, notices: list[Notice]) -> list[Json]:
-        first_end = partial(self.node.first_end, self.watch)
-        taken = (self.pending.take(*notice, first_end) for notice in notices)
-        return [end for ends in taken for end in ends]
+    def check_deciding(self, waited_ms: int) -> None:  # noqa: ARG002 - it is slow or halted
+        """See ``Wait.check_deciding``."""
+        self.pipeline.check_running()
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    node: Node
+    pipeline: Pipeline
+    feed_of_signed: SignedFeed
 
     @property
-    def registered(self) -> Registered:
+    def registered(self) -> Registry:
         """See ``Read.registered``."""
-        return self.node.stage.registry
+        return self.pipeline.parts.runner.stage.registry
 
     @property
     def vaults(self) -> VaultRegister:
         """See ``Read.vaults``."""
-        return self.node.vaults
+        return self.pipeline.parts.runner.slot.operations.vault
+
+    def refresh(self) -> None:
+        """See ``Read.refresh``: they are the pipeline's own and always current."""
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
         """See ``Read.unchanged``."""
-        with self.node.pipeline.lock:
+        with self.pipeline.lock:
             yield
 
-    def spent_wei(self, account: str, at_ms: TimeMs) -> int:
-        """See ``Read.spent_wei``."""
-        with self.node.pipeline.lock:
-            return self.node.stage.memory.account(account).spent_wei(at_ms)
+    def waiting(self) -> Count:
+        """See ``Read.waiting``."""
+        return self.pipeline.waiting()
 
-    def share_key(self, account: str) -> X25519PublicKey | None:
-        """See ``Read.share_key``."""
-        announced = self.node.vaults.sealed_for(account, self.node.stage.registry)
-        return announced.public_key if announced else None
+    def account(self, name: str) -> Account:
+        """See ``Read.account``."""
+        with self.pipeline.lock:
+            return self.pipeline.parts.runner.stage.memory.account(name)
 
-    def outcome(self, intent: str) -> Json | None:
-        """See ``Read.outcome``."""
-        return self.node.outcome(intent)
+    def refresh_accounts(self) -> None:
+        """See ``Read.refresh_accounts``: they are the pipeline's own and always current."""
+
+    def vault_log(self) -> Iterator[Record]:
+        """See ``Read.vault_log``."""
+        with closing(self.pipeline.parts.reader()) as log:
+            for partition in range(log.partitions):
+                yield from log.scan(Topic.VAULT, partition)
+
+    def signed(self, after: Position, *, follow: bool) -> Iterator[SignedEvent | None]:
+        """See ``Read.signed``. A position counts signed transactions in commit order."""
+        if not isinstance(after, int):
+            raise ApiError(
+                "position_unknown",
+                f"{after!a} is not a position of this folder: use 0 or a printed one",
+            )
+        return self.feed_of_signed.read(self.pipeline, after, follow=follow)
+
+    def simulate(self, calls: Sequence[Call]) -> list[Simulation | SimulationFailure]:
+        """See ``Read.simulate``."""
+        return self.pipeline.parts.simulations.run(calls)
 
     @contextmanager
     def feed(self) -> Iterator[LogFiles]:
         """See ``Read.feed``."""
-        folder, partitions = self.node.pipeline.parts.folder, self.registered.partitions
+        folder, partitions = self.pipeline.parts.folder, self.registered.partitions
         with closing(LogFiles(folder, partitions)) as files:
             yield files
 
-    def simulate(self, calls: Sequence[Call]) -> list[Simulation | SimulationFailure]:
-        """See ``Read.simulate``."""
-        return self.node.pipeline.parts.simulations.run(calls)
+
+@dataclass(frozen=True, slots=True)
+class _Administer:
+    """Appends records in three steps, with the pipeline's lock held.
+
+    1. Let the pipeline read what waits, so that the check sees the newest registry and keys.
+    2. Check the record, and append it to the inbox. *If the process ends after that, the next start
+       of the pipeline executes it, unless it expired.*
+    3. Let the pipeline execute it.
+
+    Repeating an order is idempotent.
+    """
+
+    pipeline: Pipeline
+
+    def register(self, raw: bytes) -> int:
+        """See ``Administer.register``."""
+        runner = self.pipeline.parts.runner
+        registry, check_registered = runner.stage.registry, runner.slot.operations.check_registered
+        with self.pipeline.lock:
+            self.pipeline.step()  # 1.
+            sequence = registry.record_count
+            check_record(raw, registry, check_registered)
+            # 2. If the process ends after this line, the record is durable, and the next start
+            # applies it.
+            self.pipeline.append([Outgoing(Topic.REGISTRY, "", raw)])
+            self.pipeline.step()  # 3.
+        return sequence
+
+    def execute(self, raw: bytes, check: CheckOrder[T]) -> T:
+        """See ``Administer.execute``."""
+        runner = self.pipeline.parts.runner
+        with self.pipeline.lock:
+            self.pipeline.step()  # 1.
+            order = check(raw, runner.stage.registry, runner.slot.operations.vault)
+            found = order.answer()
+            # An answered order is not appended again: the caller may have died before the answer.
+            if found is None:
+                self.pipeline.append([Outgoing(Topic.KEY_REQUESTS, order.account, raw)])  # 2.
+                self.pipeline.step()  # 3.
+                found = order.answer()
+            denial = order.denial()
+        if found is None:
+            raise ApiError(order.code, denial or _NOT_DONE)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Secrets:
+    environment: PipelineReadEnvironment
+    service: SecretService
+
+    def reading_key(self) -> Json:
+        """See ``Secrets.reading_key``."""
+        return reading.reading_key(self.service)
+
+    def read_secret(self, request: str, client_address: str) -> Json:
+        """See ``Secrets.read_secret``."""
+        return reading.read(self.environment, self.service, bytes_of(request), client_address)
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    pipeline: Pipeline
+    attester: EvidenceService
+
+    def attestation(self, nonce: str) -> Json:
+        """See ``Evidence.attestation``."""
+        return self.attester.attestation(nonce)
+
+    def ledger(self) -> "_Ledger":
+        """See ``Evidence.ledger``."""
+        return _Ledger(self.pipeline)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ledger:
+    pipeline: Pipeline
+
+    @property
+    def answers(self) -> LedgerAnswers:
+        """See ``Ledger.answers``."""
+        return self.pipeline.parts.ledger_service.answers
+
+    def settled(self) -> LedgerAnswers:
+        """See ``Ledger.settled``."""
+        self.pipeline.settle()
+        return self.answers
+
+    def head(self) -> Json:
+        """See ``Ledger.head``."""
+        self.pipeline.settle()
+        return self.pipeline.parts.ledger_service.head()
+
+    def verify(self, remembered: Json | None) -> Iterator[Json]:
+        """See ``Ledger.verify``."""
+        self.pipeline.settle()
+        yield from self.pipeline.parts.ledger_service.verify(remembered)

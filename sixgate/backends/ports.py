@@ -1,18 +1,23 @@
-"""Ports of the HTTP API: the six things it needs of a pipeline, wherever that runs."""
+"""Ports of the APIs: the six things they need of a pipeline, wherever that runs."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
-from schemas.fields import TimeMs, X25519PublicKey
+from schemas.fields import Count
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
-from signer.registered import Registered
+from signer.account import Account
+from signer.registry import Registry
 from signer.vaults.register import VaultRegister
-from sixgate.answers.audit_queries import AuditQueries
-from sixgate.api import Json
+from sixgate.answers.ledger_answers import LedgerAnswers
+from sixgate.answers.outcome_notifications import Notices, Watch
+from sixgate.api import Json, Position
+from sixgate.backends.orders import CheckOrder
 from streams.simulators.simulation import Call, Simulation, SimulationFailure
+
+T = TypeVar("T")
 
 
 class Submit(Protocol):
@@ -26,19 +31,15 @@ class Submit(Protocol):
         ...
 
 
-class Expected(Protocol):
-    """The awaited end of one submitted intent."""
+class Wait(Protocol):
+    """Watches for the ends of intents."""
 
-    async def result(self, wait_s: float) -> Json | None:
-        """Return ``{intent, result, repeated}``, or None if there is no end within ``wait_s``."""
+    def watching(self, names: Iterable[str], notices: Notices) -> AbstractContextManager[Watch]:
+        """Watch for the ends of intents and inputs, named by digest, from now on."""
         ...
 
-
-class Wait(Protocol):
-    """Waits for the ends of intents."""
-
-    def expect(self, account: str, envelope: bytes) -> AbstractContextManager[Expected]:
-        """Watch for the end of an intent from now on; enter it before the intent is appended."""
+    def check_deciding(self, waited_ms: int) -> None:
+        """Raise ``halted`` if intents are not decided; the caller has waited for ``waited_ms``."""
         ...
 
 
@@ -61,11 +62,18 @@ class LogFeed(Protocol):
         ...
 
 
+class SignedEvent(NamedTuple):
+    """A signed transaction with a verified signature, and its position among them."""
+
+    position: Position
+    event: bytes
+
+
 class Read(Protocol):
     """Reads what the pipeline's log says. Reads may lag behind it by a moment."""
 
     @property
-    def registered(self) -> Registered:
+    def registered(self) -> Registry:
         """The registry; entries are immutable, so single look-ups need no lock."""
         ...
 
@@ -74,20 +82,35 @@ class Read(Protocol):
         """Keys, vaults and the secrets in them, without values."""
         ...
 
+    def refresh(self) -> None:
+        """Read registry and vaults up to what is committed now."""
+        ...
+
     def unchanged(self) -> AbstractContextManager[None]:
         """Keep registry and vaults unchanged during a block of several look-ups."""
         ...
 
-    def spent_wei(self, account: str, at_ms: TimeMs) -> int:
-        """Return the charges of an account in the current window."""
+    def waiting(self) -> Count:
+        """Return the number of submitted records that no committed batch includes yet."""
         ...
 
-    def share_key(self, account: str) -> X25519PublicKey | None:
-        """Return the key to which client shares for an account's keys are sealed, if any."""
+    def account(self, name: str) -> Account:
+        """Return an account with its charges."""
         ...
 
-    def outcome(self, intent: str) -> Json | None:
-        """Return the verified outcome of an intent once it is committed, or None."""
+    def refresh_accounts(self) -> None:
+        """Read the outcomes that change accounts up to what is committed now."""
+        ...
+
+    def vault_log(self) -> Iterator[Record]:
+        """Yield every record of the ``vault`` topic, those of each partition in order."""
+        ...
+
+    def signed(self, after: Position, *, follow: bool) -> Iterator[SignedEvent | None]:
+        """Yield signed transactions after a position, and None as a tick while there are none.
+
+        Raises ``position_unknown``.
+        """
         ...
 
     def simulate(self, calls: Sequence[Call]) -> list[Simulation | SimulationFailure]:
@@ -102,28 +125,19 @@ class Read(Protocol):
 class Administer(Protocol):
     """Appends admin-signed records and waits until they are in force.
 
-    ``register`` raises ``registry_refused``, ``order_key`` ``key_refused``, ``order_vault``
-    ``vault_refused``; records are base64 of envelopes, as in ``sixgate.api.Api``.
+    Both methods check a record against the current registry and vaults before they append it: a
+    refused record is never appended.
     """
 
-    def registry(self) -> Json:
-        """See ``Api.registry``."""
+    def register(self, raw: bytes) -> int:
+        """Append a registry record and return its sequence; raise ``registry_refused``."""
         ...
 
-    def register(self, envelope: str) -> Json:
-        """See ``Api.register``."""
-        ...
+    def execute(self, raw: bytes, check: CheckOrder[T]) -> T:
+        """Append an order unless it has an answer already; return the signer's answer.
 
-    def order_key(self, record: str) -> Json:
-        """See ``Api.order_key``."""
-        ...
-
-    def order_vault(self, record: str) -> Json:
-        """See ``Api.order_vault``."""
-        ...
-
-    def vault(self, account: str, vault: str) -> Json:
-        """See ``Api.vault``."""
+        Raises the refusal of ``check``, or the signer's, with the code of the checked order.
+        """
         ...
 
 
@@ -139,15 +153,36 @@ class Secrets(Protocol):
         ...
 
 
+class Ledger(Protocol):
+    """The ledger of the pipeline; raises ``ledger_failed``."""
+
+    @property
+    def answers(self) -> LedgerAnswers:
+        """Answers from the ledger as it is now."""
+        ...
+
+    def settled(self) -> LedgerAnswers:
+        """Return the answers once the ledger holds everything that is committed now."""
+        ...
+
+    def head(self) -> Json:
+        """See ``Api.head``."""
+        ...
+
+    def verify(self, remembered: Json | None) -> Iterator[Json]:
+        """See ``Api.verify``."""
+        ...
+
+
 class Evidence(Protocol):
-    """Attestation of the signer, and who did what as the ledger proves it."""
+    """Attestation of the signer, and the ledger."""
 
     def attestation(self, nonce: str) -> Json:
         """See ``Api.attestation``."""
         ...
 
-    def audit(self) -> AuditQueries:
-        """Return the queries about who did what, on a ledger that has caught up."""
+    def ledger(self) -> Ledger:
+        """Return the ledger."""
         ...
 
 
@@ -161,3 +196,7 @@ class Backend:
     administer: Administer
     secrets: Secrets
     evidence: Evidence
+
+    def outcome(self, intent: str) -> Json | None:
+        """Return the verified outcome of an intent once it is committed, or None."""
+        return self.evidence.ledger().settled().outcomes.outcome(intent)

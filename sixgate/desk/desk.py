@@ -10,10 +10,9 @@ from typing import Protocol
 
 from schemas.registry import Entry
 from signer.signatures import Ed25519Signer
-from sixgate.api import ApiError
+from sixgate.api import Api, ApiError
 from sixgate.authoring.operator import Admin, register
 from sixgate.authoring.vault_orders import Orderer
-from sixgate.backends.ports import Administer
 
 ATTEMPTS_MAX = 5
 
@@ -37,10 +36,8 @@ class Desk(Protocol):
 class LocalDesk:
     """A desk in the same process, with its key."""
 
-    def __init__(
-        self, administer: Administer, key: Ed25519Signer, now_ms: Callable[[], int]
-    ) -> None:
-        self._administer, self._key, self._now_ms = administer, key, now_ms
+    def __init__(self, api: Api, key: Ed25519Signer, now_ms: Callable[[], int]) -> None:
+        self._api, self._key, self._now_ms = api, key, now_ms
         self._lock = threading.Lock()
 
     def register(self, entries: Sequence[Entry]) -> None:
@@ -55,16 +52,16 @@ class LocalDesk:
 
     def admin(self) -> Admin:
         """See ``Desk.admin``."""
-        return Admin(self._administer, self._key, self._now_ms())
+        return Admin(self._api, self._key, self._now_ms())
 
     def orderer(self) -> Orderer:
         """See ``Desk.orderer``."""
-        return Orderer(self._administer, self._key, self._now_ms())
+        return Orderer(self._api, self._key, self._now_ms())
 
     def _register_one(self, entry: Entry) -> None:
         for attempt in range(ATTEMPTS_MAX):
             try:
-                register(self._administer, self._key, [entry], self._now_ms())
+                register(self._api, self._key, [entry], self._now_ms())
             except ApiError as error:
                 overtaken = "does not continue" in str(error)
                 if error.code != "registry_refused" or not overtaken or attempt + 1 == ATTEMPTS_MAX:

@@ -16,7 +16,6 @@ from sixgate.api.listeners import Address, Listen, Tcp
 from sixgate.api.server import serving
 from sixgate.api.services import Services
 from sixgate.api.submission import resume
-from sixgate.backends.embedded import embedded_backend
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import DESK, GATEWAY, Folder, FolderError
 from sixgate.data_folder.key_files import ensure_private_key, load_key_file
@@ -75,9 +74,9 @@ def gateway_services(
     ``hasher`` hashes API keys; by default with the parameters of RFC 9106. ``wait_s`` is how long
     a reply waits for an outcome.
     """
-    registered = node.stage.registry
+    backend = node.backend
+    registered = backend.read.registered
     scope = _desk_scope(folder, registered)
-    backend = embedded_backend(node)
     gateway_key = load_key_file(folder.key(GATEWAY), GATEWAY)
     token_key = ensure_private_key(folder.key("tokens"))
     with (
@@ -88,7 +87,7 @@ def gateway_services(
         idempotency = IdempotencyKeys(database)
         services = Services(
             backend=backend,
-            desk=LocalDesk(backend.administer, load_key_file(folder.key(DESK), DESK), wall_ms),
+            desk=LocalDesk(node, load_key_file(folder.key(DESK), DESK), wall_ms),
             calls=Calls(gateway_key, registered.org, wall_ms, secrets.token_hex),
             database=database,
             people=People(database),

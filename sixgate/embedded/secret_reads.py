@@ -8,9 +8,6 @@ from signer.vaults.secret_service import SecretService
 from sixgate.custody import reading
 from sixgate.embedded.pipeline import Pipeline
 
-LOCAL = "local socket"
-"""The recorded client address: only the data folder's owner can open its socket."""
-
 
 class PipelineReadEnvironment:
     """The ``ReadEnvironment`` of a folder's node."""

@@ -12,25 +12,25 @@ import copy
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import TypeVar
 
 from schemas.access import SecretAccess
 from schemas.audit import AuditRecord, input_digest
-from schemas.canonical import MalformedError, event_id
+from schemas.canonical import MalformedError
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from signer.registry import RegistryRecordError
-from signer.vaults.orders import VerifiedVaultOrder
-from sixgate.answers import snapshot
-from sixgate.api import ApiError, Json, RemoteApiError
-from sixgate.embedded.administration import check_record, checked_order, checked_vault_order
+from sixgate.api import ApiError, RemoteApiError
+from sixgate.backends.orders import CheckedOrder, CheckOrder, check_record
 from sixgate.scaled.bus import BlockingReader, Bus
 
 READ_COUNT_MAX = 500
 POLL_MS = 100
+T = TypeVar("T")
 
 
-def register(bus: Bus, raw: bytes, wait_s: float) -> Json:
-    """Append a registry record and wait until the registry has it; see ``Api.register``."""
+def register(bus: Bus, raw: bytes, wait_s: float) -> int:
+    """Append a registry record and wait until the registry has it; return its sequence."""
     with bus.reading(bus.end_offsets(bus.partition_ids(Topic.REGISTRY))) as reading:
         # 2. If the process ends here, nothing was appended.
         with bus.refreshed() as projections:
@@ -49,51 +49,32 @@ def register(bus: Bus, raw: bytes, wait_s: float) -> Json:
             else:
                 if record.value == raw:
                     break
-    return {"sequence": sequence}
+    return sequence
 
 
-def order_key(bus: Bus, raw: bytes, wait_s: float) -> Json:
-    """Append a key order and return the signer's answer; see ``Api.order_key``."""
+def execute(bus: Bus, raw: bytes, check: CheckOrder[T], wait_s: float) -> T:
+    """Append an order unless it has an answer already; return the signer's answer."""
     with bus.reading(bus.end_offsets(bus.partition_ids(Topic.VAULT, Topic.AUDIT))) as reading:
+        # 2. If the process ends here, nothing was appended.
         with bus.refreshed() as projections:
-            ordered = checked_order(raw, projections.registry, projections.keys)
-            if key := projections.keys.answered(ordered.id):
-                return snapshot.key_answer(key)
-        bus.append([Outgoing(Topic.KEY_REQUESTS, ordered.order.account, raw)])
-        for record in _records_until(
-            reading, wait_s, "the signer does not answer: check that it is running"
-        ):
-            if record.topic is Topic.AUDIT:
-                _raise_refusal(record, raw)
-                continue
-            with bus.refreshed() as projections:
-                if key := projections.keys.answered(ordered.id):
-                    return snapshot.key_answer(key)
-    raise AssertionError("unreachable: the loop returns an answer or raises")
-
-
-def order_vault(bus: Bus, raw: bytes, wait_s: float) -> Json:
-    """Append a vault order and return the signer's answer; see ``Api.order_vault``."""
-    with bus.reading(bus.end_offsets(bus.partition_ids(Topic.VAULT, Topic.AUDIT))) as reading:
-        with bus.refreshed() as projections:
-            ordered = checked_vault_order(raw, projections.registry, bus.vaults)
-            if found := snapshot.vault_answer(bus.vaults, ordered.id):
+            order = check(raw, projections.registry, bus.vaults)
+            if (found := order.answer()) is not None:
                 return found
-        bus.append([Outgoing(Topic.KEY_REQUESTS, ordered.order.account, raw)])
+        bus.append([Outgoing(Topic.KEY_REQUESTS, order.account, raw)])
         for record in _records_until(
             reading, wait_s, "the signer does not answer: check that it is running"
         ):
             if record.topic is Topic.AUDIT:
-                _raise_refusal(record, raw, "vault_refused")
-                _raise_denial(record, ordered)
+                _raise_refusal(record, raw, order.code)
+                _raise_denial(record, order)
                 continue
             with bus.refreshed():
-                if found := snapshot.vault_answer(bus.vaults, ordered.id):
+                if (found := order.answer()) is not None:
                     return found
     raise AssertionError("unreachable: the loop returns an answer or raises")
 
 
-def _raise_refusal(record: Record, raw: bytes, code: str = "key_refused") -> None:
+def _raise_refusal(record: Record, raw: bytes, code: str) -> None:
     """Raise ``RemoteApiError`` if an audit record is the signer's refusal of this order."""
     with suppress(MalformedError):
         audit, refusals = AuditRecord.decode(record.value), ("key.refused", "recovery.refused")
@@ -101,13 +82,12 @@ def _raise_refusal(record: Record, raw: bytes, code: str = "key_refused") -> Non
             raise RemoteApiError(code, audit.detail)
 
 
-def _raise_denial(record: Record, ordered: VerifiedVaultOrder) -> None:
-    """Raise ``vault_refused`` if an access record denies this order to the agent that gave it."""
+def _raise_denial(record: Record, order: CheckedOrder[T]) -> None:
+    """Raise ``RemoteApiError`` if an access record denies this order to its agent."""
     with suppress(MalformedError):
         access = SecretAccess.decode(record.value)
-        access_id = event_id("secret.access", f"{ordered.refused_id}/{ordered.operation}")
-        if access.id == access_id and not access.allowed:
-            raise RemoteApiError("vault_refused", access.detail)
+        if access.id == order.access_id and not access.allowed:
+            raise RemoteApiError(order.code, access.detail)
 
 
 def _records_until(reading: BlockingReader, wait_s: float, why: str) -> Iterator[Record]:

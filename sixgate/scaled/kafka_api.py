@@ -15,6 +15,7 @@ from sixgate.answers.pending_records import names_of
 from sixgate.answers.vault_events import vault_event
 from sixgate.api import Api, ApiError, Json, Position, bytes_of, submitted_pair
 from sixgate.api.errors import as_api_errors
+from sixgate.backends.orders import check_key_order, check_vault_order
 from sixgate.clocks import wall_ms
 from sixgate.custody.link import CustodyLink
 from sixgate.data_folder.folder import Folder
@@ -87,19 +88,21 @@ class KafkaApi:
     def register(self, envelope: str) -> Json:
         """See ``Api.register``."""
         with as_api_errors():
-            return administration.register(self._bus, bytes_of(envelope), self._timeouts.operator_s)
+            raw, wait_s = bytes_of(envelope), self._timeouts.operator_s
+            return {"sequence": administration.register(self._bus, raw, wait_s)}
 
     def order_key(self, record: str) -> Json:
         """See ``Api.order_key``."""
         with as_api_errors():
-            return administration.order_key(self._bus, bytes_of(record), self._timeouts.operator_s)
+            raw, wait_s = bytes_of(record), self._timeouts.operator_s
+            key = administration.execute(self._bus, raw, check_key_order, wait_s)
+            return snapshot.key_answer(key)
 
     def order_vault(self, record: str) -> Json:
         """See ``Api.order_vault``."""
         with as_api_errors():
-            return administration.order_vault(
-                self._bus, bytes_of(record), self._timeouts.operator_s
-            )
+            raw, wait_s = bytes_of(record), self._timeouts.operator_s
+            return administration.execute(self._bus, raw, check_vault_order, wait_s)
 
     def vault(self, account: str, vault: str) -> Json:
         """See ``Api.vault``."""

@@ -61,7 +61,7 @@ def test_a_failed_commit_during_an_operators_call_halts(
     raw = registry_record(folder, node.stage.registry, entry)
     log = node.pipeline.parts.runner.pipeline
     with node.pipeline.lock:  # so that the operator's call processes the intent first
-        node.settle()
+        node.pipeline.settle()
         log._db.execute("PRAGMA busy_timeout = 1")  # noqa: SLF001
         with closing(SqliteLog(folder.inbox, 4)) as inbox:
             inbox.append([Outgoing(Topic.SUBMITTED, ACCOUNT, trader.signed("a"))], 1)
@@ -143,17 +143,17 @@ def test_a_ledger_that_failed_during_a_clients_call_is_not_written_to_again(
     node: Node, folder: Folder, trader: Producer
 ) -> None:
     list(node.submit([submitted(trader.signed("a"))], wait=True))
-    node.settle()
+    node.pipeline.settle()
     kept = folder.heads.rename(folder.path / "kept")
     folder.heads.mkdir()
     with node.pipeline.parts.ledger_service._lock:  # noqa: SLF001 - the client must find it locked
         list(node.submit([submitted(trader.signed("b"))], wait=True))
         with pytest.raises(LedgerUnavailableError):
-            node.settle()
+            node.pipeline.settle()
     folder.heads.rmdir()
     kept.rename(folder.heads)
     with pytest.raises(ApiError, match=r"heads\.jsonl"):
-        node.settle()
+        node.pipeline.settle()
     node.pipeline.failure = None  # the fixture would raise it
 
 

@@ -12,7 +12,7 @@ def test_step_13_verification_names_the_first_changed_row(tmp_path: Path) -> Non
         before = data_of(person.audit.verify())
         assert before["valid"] is True
         newest = data_of(person.audit.list(action="agent.create"))["events"][0]["sequence"]
-        ledger = served.api.services.backend.evidence.audit().clickhouse
+        ledger = served.api.services.backend.evidence.ledger().answers.audit.clickhouse
         change = "UPDATE body = replaceOne(body, 'agent', 'agenT')"
         ledger.command(
             f"ALTER TABLE ledger {change} WHERE seq = {newest} SETTINGS mutations_sync = 1"

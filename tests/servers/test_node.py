@@ -27,6 +27,7 @@ from sixgate.answers.outcome_notifications import Notice
 from sixgate.answers.pending_records import names_of
 from sixgate.answers.verification import Verification
 from sixgate.api import Api, ApiError
+from sixgate.backends.waiting import first_end
 from sixgate.data_folder.creation import Founding, create
 from sixgate.data_folder.folder import Folder, FolderBusyError, FolderError
 from sixgate.embedded.node import Node, running
@@ -100,12 +101,12 @@ def test_a_client_that_looks_up_an_undecided_intent_is_notified_of_its_outcome(
     """Its repetition may be found while the first intent is pinned and not yet signed."""
     first, watched = trader.signed("a"), SimpleQueue[list[Notice]]()
     digest = names_of(first, ACCOUNT)[1]
-    with running(folder) as node, node.notices.watching([], watched) as watch:
-        assert node.first_end(watch, digest) is None
+    with running(folder) as node, node.backend.wait.watching([], watched) as watch:
+        assert first_end(node.backend, watch, digest) is None
         assert results(submit(node, first)) == ["signed"]
         ((name, outcome),) = watched.get(timeout=NOTICE_S_MAX)
         assert (name, outcome["intent"]) == (digest, digest)
-        found = node.first_end(watch, digest)
+        found = first_end(node.backend, watch, digest)
         assert found is not None
         assert found["id"] == outcome["id"]
 

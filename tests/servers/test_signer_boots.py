@@ -73,7 +73,7 @@ def test_a_record_is_written_once_per_boot_and_only_with_a_decision(
         first = submit(node, trader.signed("a"))[0]["boot"]
         assert submit(node, trader.signed("b"))[0]["boot"] == first
     with running(folder) as node:
-        node.settle()
+        node.pipeline.settle()
     assert [boot["id"] for boot in boots(folder)] == [first]
     with running(folder) as node:
         second = submit(node, trader.signed("c"))[0]["boot"]
@@ -114,4 +114,4 @@ def test_a_folder_does_not_open_without_its_platform(
         pass
     monkeypatch.delenv("SIXGATE_ATTESTATION__PLATFORM")
     with running(folder) as node:
-        node.settle()
+        node.pipeline.settle()

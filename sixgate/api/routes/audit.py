@@ -62,7 +62,7 @@ def list_events(
     cursor: CursorQuery = None,
 ) -> AuditList:
     """List audit events, newest first."""
-    queries = services.backend.evidence.audit()
+    queries = services.backend.evidence.ledger().settled().audit
     after = replace(wanted, before=_before(cursor))
     page = queries.page(after, limit, offset)
     full = len(page) == limit
@@ -82,7 +82,9 @@ def verify(
     limit: Annotated[int, Query(ge=1, le=VERIFIED_ROWS_MAX)] = VERIFIED_ROWS_MAX,
 ) -> AuditVerification:
     """Recompute the hashes of the ledger's rows of a period."""
-    report = services.backend.evidence.audit().verify(*_period_ms(since, until), limit)
+    report = (
+        services.backend.evidence.ledger().settled().audit.verify(*_period_ms(since, until), limit)
+    )
     return AuditVerification(**report)
 
 
@@ -96,7 +98,7 @@ def export(
     """Stream the audit events of a period as JSON or CSV, newest first; by default of 90 days."""
     if wanted.since_ms == 0:
         wanted = replace(wanted, since_ms=services.now_ms() - EXPORT_DAYS * DAY_MS)
-    events = _every(services.backend.evidence.audit(), wanted)
+    events = _every(services.backend.evidence.ledger().settled().audit, wanted)
     name = {"Content-Disposition": f'attachment; filename="audit.{form}"'}
     if form == "csv":
         return StreamingResponse(_csv(events), media_type="text/csv", headers=name)

@@ -45,7 +45,7 @@ def test_a_reverting_transaction_is_not_signed(api: Api, agent: SigningAgent) ->
     body = reply.json()
     assert body["transaction_id"] in body["detail"]
     assert "revert" in body["detail"]
-    recorded = api.services.backend.read.outcome(body["transaction_id"])
+    recorded = api.services.backend.outcome(body["transaction_id"])
     assert recorded is not None
     assert recorded["reason"] == "simulation_reverted"
 

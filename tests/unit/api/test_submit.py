@@ -112,7 +112,7 @@ def test_the_daily_limit_says_what_is_left(api: Api) -> None:
     agent = signing_agent(api)
     spent = agent.submit(value="0.25")
     assert spent.status_code == 201
-    used = api.services.backend.read.spent_wei(ACCOUNT, api.services.now_ms())
+    used = api.services.backend.read.account(ACCOUNT).spent_wei(api.services.now_ms())
     limit_eth = str((used + 10**17) / 10**18)
     agent.limit(tx_daily_limit_eth=limit_eth)
     reply = agent.submit(value="0.2")
@@ -169,7 +169,7 @@ def test_an_undecided_transaction_is_pending(api: Api, agent: SigningAgent) -> N
     assert reply.status_code == 202
     assert reply.json() == {"id": reply.json()["id"], "status": "pending"}
     agent.submit()  # comes after it, so it is decided
-    trail = api.services.backend.read.outcome(reply.json()["id"])
+    trail = api.services.backend.outcome(reply.json()["id"])
     assert trail is not None
     assert trail["type"] == "transaction.signed"
 
@@ -304,7 +304,7 @@ def test_an_agent_without_a_key_is_refused_and_that_is_recorded(api: Api) -> Non
     reply = agent.submit()
     assert refusal(reply) == (403, "key_unknown")
     assert "keys/base-signer" in reply.json()["detail"]
-    recorded = api.services.backend.read.outcome(reply.json()["transaction_id"])
+    recorded = api.services.backend.outcome(reply.json()["transaction_id"])
     assert recorded is not None
     assert recorded["reason"] == "key_unknown"
 

@@ -23,7 +23,7 @@ from signer.order_validity import AHEAD_MS_MAX
 from signer.vaults.order_execution import STUCK_MS
 from signer.vaults.vault import VersionId
 from sixgate.api import ApiError
-from sixgate.embedded.administration import checked_vault_order
+from sixgate.backends.orders import check_vault_order
 from streams.runners.custody_maintenance import RETRY_MS
 from tests.harness.builders.cases import ACCOUNT, AGENT, ALICE, MALLORY, NOW_MS
 from tests.harness.builders.custody_client import FOR_CLIENT
@@ -235,8 +235,8 @@ def test_a_refused_order_repeated_once_allowed_gets_a_record_of_its_own() -> Non
 def test_the_api_reveals_nothing_to_an_agent_without_a_grant(raw: bytes) -> None:
     with executor() as one:
         one.send(put())
-        ordered = checked_vault_order(raw, one.registry, one.register)
-        assert ordered.order.account == ACCOUNT
+        ordered = check_vault_order(raw, one.registry, one.register)
+        assert ordered.account == ACCOUNT
         access = SecretAccess.decode(one.send(raw).value)
         assert (access.allowed, access.reason) == (False, AccessReason.NOT_GRANTED)
 
@@ -279,7 +279,7 @@ def test_a_vault_that_is_full_takes_nothing_more_and_opens_all_the_same(
         raw = put(by=ALICE, agent=AGENT, version=3)
         assert "main of treasury is full, with 2 versions" in why(one.send(raw))
         with pytest.raises(ApiError, match="full, with 2 versions in 114 bytes"):
-            checked_vault_order(raw, one.registry, one.register)
+            check_vault_order(raw, one.registry, one.register)
         assert stored_event(one.send(put(vault="side")))
         monkeypatch.setattr(f"signer.vaults.secret_register.VAULT_{bound}_MAX", 0)
         again = fresh(one)

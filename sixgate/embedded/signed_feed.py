@@ -4,15 +4,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 
-import orjson
-
 from schemas.canonical import MalformedError
 from schemas.outcome import Signed, decode_outcome
 from schemas.record import Outgoing
 from signer.registry import Registry
 from signer.signatures import InvalidSignatureError
 from signer.signer_events import verify_signer_event
-from sixgate.api import Json
+from sixgate.backends.ports import SignedEvent
 from sixgate.embedded.pipeline import Pipeline
 
 FOLLOW_S = 0.2
@@ -30,14 +28,13 @@ class SignedFeed:
         with self._commit:
             self._commit.notify_all()
 
-    def read(self, pipeline: Pipeline, after: int, *, follow: bool) -> Iterator[Json | None]:
-        """Yield ``{position, event}``, and None as a tick while there is nothing to read."""
+    def read(self, pipeline: Pipeline, after: int, *, follow: bool) -> Iterator[SignedEvent | None]:
+        """Yield signed transactions, and None as a tick while there is nothing to read."""
         position = after
         with closing(pipeline.parts.reader()) as log:
             while True:
                 page = log.signed_after(position, READ_COUNT_MAX)
-                for found, event in _verified(page, pipeline.parts.runner.stage.registry):
-                    yield {"position": found, "event": orjson.loads(event)}
+                yield from _verified(page, pipeline.parts.runner.stage.registry)
                 if page:
                     position = page[-1][0]
                     continue
@@ -49,7 +46,7 @@ class SignedFeed:
                 yield None
 
 
-def _verified(page: list[tuple[int, bytes]], registry: Registry) -> Iterator[tuple[int, bytes]]:
+def _verified(page: list[tuple[int, bytes]], registry: Registry) -> Iterator[SignedEvent]:
     """Yield the transactions with a valid signature of the signer.
 
     A writer of the log could add forged transactions, or genuine rejections.
@@ -59,4 +56,4 @@ def _verified(page: list[tuple[int, bytes]], registry: Registry) -> Iterator[tup
             outcome = decode_outcome(raw)
             verify_signer_event(outcome, registry)
             if isinstance(outcome, Signed):
-                yield position, raw
+                yield SignedEvent(position, raw)
