@@ -1,25 +1,27 @@
 """Orders of signing keys through the desk, for agents' keys and for treasury wallets."""
 
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from coincurve import PublicKey
 
 from schemas.custody import AGENT_KEYS, TREASURY_KEYS
 from schemas.key_chains import CURVES, Curve, KeyChain
+from signer.addresses.derivation import display_address
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.paths import agent_key_path
+from sixgate.api import Json
 from sixgate.api.models.base import timestamp
 from sixgate.api.models.signing_keys import KeyReply
 from sixgate.api.problems import Problem, not_found
 from sixgate.api.services import Services
-from sixgate.api.views import shown_address
 from sixgate.authoring import operator
 from sixgate.authoring.operator import KeyTarget
 from sixgate.gateway.client_shares import ShareRecipient
 
 
 class KeyOwner(NamedTuple):
-    """Whose key of which chain: an agent's own, or the treasury's if there is no agent."""
+    """The owner of a key, and its chain; the owner is the treasury if ``agent`` is None."""
 
     account: str
     chain: KeyChain
@@ -42,35 +44,42 @@ class KeyOwner(NamedTuple):
         return KeyTarget(self.account, self.path, self.chain, self.vault, share_for)
 
 
+def newest(services: Services, owner: KeyOwner) -> KeyDescriptor | None:
+    """Return the newest version of a key, active or not, or None."""
+    return services.backend.read.vaults.keys.find(owner.account, owner.path)
+
+
 def find(services: Services, owner: KeyOwner) -> KeyDescriptor:
     """Return the newest version of a key; raise a 404 problem if there is none."""
-    found = services.backend.read.vaults.keys.find(owner.account, owner.path)
+    found = newest(services, owner)
     if found is None:
         raise not_found("signing key", owner.chain)
     return found
 
 
+def list_keys(services: Services, owners: Iterable[KeyOwner]) -> list[KeyReply]:
+    """Return the newest version of each key that exists, as the API shows it."""
+    found = ((newest(services, owner), owner) for owner in owners)
+    return [key_reply(key, owner.agent) for key, owner in found if key is not None]
+
+
 def provision(services: Services, owner: KeyOwner) -> KeyReply:
     """Make a key, or the next version of a deactivated one; raise 409 if there is an active one."""
-    found = services.backend.read.vaults.keys.find(owner.account, owner.path)
+    found = newest(services, owner)
     if found is not None and found.active:
         holder = f"Agent {owner.agent}" if owner.agent else "The treasury"
         detail = f"{holder} already has a key for {owner.chain}: rotate it."
         raise Problem(409, "key_exists", detail)
     if found is not None:
         return rotate(services, owner)
-    recipient = _recipient(services, owner)
-    target = owner.target(recipient.share_for)
-    answer = operator.provision(services.desk.admin(), target)
-    return key_reply(find(services, owner), owner.agent, recipient.opened(answer))
+    admin = services.desk.admin()
+    return _ordered(services, owner, lambda target: operator.provision(admin, target))
 
 
 def rotate(services: Services, owner: KeyOwner) -> KeyReply:
     """Make the next version of a key, with another address."""
-    found, recipient = find(services, owner), _recipient(services, owner)
-    target = owner.target(recipient.share_for)
-    answer = operator.rotate(services.desk.admin(), target, found.version)
-    return key_reply(find(services, owner), owner.agent, recipient.opened(answer))
+    admin, version = services.desk.admin(), find(services, owner).version
+    return _ordered(services, owner, lambda target: operator.rotate(admin, target, version))
 
 
 def deactivate(services: Services, owner: KeyOwner) -> None:
@@ -93,7 +102,7 @@ def key_reply(
         agent_id=agent_id,
         chain=key.chain,
         public_key=f"0x{public_key.hex()}",
-        address=shown_address(key),
+        address=display_address(key.chain, key.address),
         curve="secp256k1" if curve is Curve.SECP256K1 else "Ed25519",
         key_version=key.version,
         is_active=key.active,
@@ -103,10 +112,13 @@ def key_reply(
     )
 
 
-def _recipient(services: Services, owner: KeyOwner) -> ShareRecipient:
+def _ordered(services: Services, owner: KeyOwner, order: Callable[[KeyTarget], Json]) -> KeyReply:
+    """Send an order, and return the key it made with its client share, if its mode has one."""
     registered = services.backend.read.registered
     vault = registered.vaults.get((owner.account, owner.vault))
     if vault is None:
         detail = "The organisation has no tier, so its treasury has no custody mode and no wallets."
         raise Problem(409, "tier_missing", detail)
-    return ShareRecipient(vault, registered.org)
+    recipient = ShareRecipient(vault, registered.org)
+    answer = order(owner.target(recipient.share_for))
+    return key_reply(find(services, owner), owner.agent, recipient.opened(answer))

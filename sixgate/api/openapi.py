@@ -12,9 +12,9 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, Field
 
 from sixgate.api.callers import AUTHENTICATING, agent_itself, person
-from sixgate.api.models.problems import ProblemReply
 from sixgate.api.problems import MEDIA_TYPE
 
 ALWAYS = (400, 401, 429, 503)
@@ -26,6 +26,25 @@ _BEARER = {
 }
 _PROBLEM = {"$ref": "#/components/schemas/ProblemReply"}
 _FRAMEWORK_422 = "#/components/schemas/HTTPValidationError"
+
+
+class ProblemReply(BaseModel):
+    """Problem details (RFC 9457).
+
+    ``detail`` is one sentence with the reason, the numbers and the ids; ``code`` is stable.
+    ``fields`` gives the reason for each wrong field, after a 400. ``type`` is ``about:blank``,
+    ``resource_limit_exceeded`` or ``approval_required``. A refused transaction has further
+    members, such as ``transaction_id``.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    fields: dict[str, str] = Field(default={})
 
 
 def describe_problems(app: FastAPI) -> None:

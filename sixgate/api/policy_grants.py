@@ -11,7 +11,7 @@ A policy is stored before its grants and deleted after them, so no grant is with
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from schemas.access import GRANTS_MAX, Grant, Right
+from schemas.access import GRANTS_MAX, Grant
 from schemas.custody import KEY_VAULTS
 from schemas.registry import AccessSet
 from signer.path_globs import matches
@@ -19,8 +19,6 @@ from sixgate.api.problems import Problem
 from sixgate.api.services import Services
 from sixgate.api_error import ApiError
 from sixgate.gateway.access_policies import AccessPolicy
-
-_RIGHTS: tuple[Right, ...] = ("read", "write", "sign")
 
 
 def rewrite_grants(services: Services, principal: str) -> None:
@@ -111,11 +109,7 @@ def _of_policy(services: Services, policy: AccessPolicy) -> Iterator[Grant]:
     The right to read a stored key is the right to sign with it while the agent submits intents.
     """
     holds_keys = policy.vault in KEY_VAULTS
-    rights = tuple(
-        right
-        for right in _RIGHTS
-        if right in policy.permissions and (holds_keys or right != "sign")
-    )
+    rights = tuple(right for right in policy.permissions if holds_keys or right != "sign")
     if rights:
         yield Grant(effect="allow", vault=policy.vault, paths=policy.pattern, rights=rights)
     if {"read", "sign"}.isdisjoint(policy.permissions):

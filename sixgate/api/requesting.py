@@ -1,4 +1,4 @@
-"""What the routes that sign have in common: headers, the target of a request, and replies."""
+"""Requests to sign: their headers, the intent that each becomes, and the reply."""
 
 import json
 import re
@@ -12,6 +12,7 @@ from fastapi import Depends, Header, Request
 
 from schemas.canonical import digest
 from schemas.client_share import ClientShare
+from schemas.intent import AnyIntent
 from schemas.registry import AgentSet
 from sixgate.api.models.submissions import TransactionRequest
 from sixgate.api.models.transactions import TransactionReply
@@ -25,6 +26,7 @@ from sixgate.gateway.intents import (
     Origin,
     Target,
     created_at_ms,
+    intent_of,
     target,
 )
 from sixgate.gateway.signing_shares import sealed_share
@@ -89,12 +91,20 @@ class Signing:
     request: TransactionRequest
     share: str | None
 
+    def intent(self, key: str, mode: Literal["submit"] | None = None) -> AnyIntent:
+        """Return the intent under an idempotency key; raise 400, 403 and 409 problems."""
+        with form_problems():
+            found = self.target()
+            request = self.request.model_copy(update={"client_share": self._sealed_share(found)})
+            origin = Origin(self.agent, key, self.services.now_ms(), mode)
+            return intent_of(request, found, origin, self.services.org)
+
     def target(self) -> Target:
-        """Return the chain and the key; raise 400, 403 and 409 problems."""
+        """Return the chain and the key; raises what ``form_problems`` translates."""
         read = self.services.backend.read
         return target(self.request, self.agent, Directory(read.registered, read.vaults))
 
-    def shared(self, found: Target) -> ClientShare | None:
+    def _sealed_share(self, found: Target) -> ClientShare | None:
         """Return the client's share, sealed to the signer; raise a 400 problem."""
         if self.share is None:
             return self.request.client_share
@@ -114,10 +124,6 @@ class Signing:
             return sealed_share(self.share, key, self.agent.agent, self.services.org, public_key)
         except ValueError as error:
             raise invalid({CLIENT_SHARE: str(error)}) from None
-
-    def origin(self, key: str, mode: Literal["submit"] | None) -> Origin:
-        """Return who submits, when, and under which key."""
-        return Origin(self.agent, key, self.services.now_ms(), mode)
 
 
 def checked(
@@ -142,7 +148,7 @@ def form_problems() -> Iterator[None]:
     except KeyChoiceError as error:
         ambiguous = error.code == "key_ambiguous"
         status = HTTPStatus.CONFLICT if ambiguous else HTTPStatus.FORBIDDEN
-        sentence = f"{error}"
+        sentence = str(error)
         detail = f"{sentence[:1].upper()}{sentence[1:]}."
         raise Problem(status, error.code, detail) from None
 

@@ -13,10 +13,10 @@
 import base64
 import binascii
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, TypeAlias
 
 from schemas.access import Operation
-from schemas.vault_events import VALUE_BYTES_MAX, SecretKind
+from schemas.vault_events import VALUE_BYTES_MAX, SecretKind, SecretStored
 from signer.access import KEY_KINDS, Refused
 from signer.custody.buffers import wiping
 from signer.custody.cmek import layer_of
@@ -64,21 +64,6 @@ class NewVersion:
     terms: Terms
 
 
-class ShownVersion(Protocol):
-    """What the API shows of a version, besides its terms."""
-
-    @property
-    def vault(self) -> str: ...  # noqa: D102 - the fields of ``SecretStored``
-    @property
-    def path(self) -> str: ...  # noqa: D102
-    @property
-    def version(self) -> int: ...  # noqa: D102
-    @property
-    def kind(self) -> SecretKind: ...  # noqa: D102
-    @property
-    def stored_at_ms(self) -> int: ...  # noqa: D102
-
-
 class AnsweredVersion(NamedTuple):
     """A version as the signer answered the order; what the gateway has read may lag behind."""
 
@@ -89,9 +74,13 @@ class AnsweredVersion(NamedTuple):
     stored_at_ms: int
 
 
+ShownVersion: TypeAlias = SecretStored | AnsweredVersion
+"""A version as the log, or the signer's answer, has it; its terms are stored apart."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredVersion:
-    """A stored version, and what only its maker learns.
+    """A stored version, and what only the caller who stored it learns.
 
     ``first`` is true if the secret did not exist before.
     """
@@ -121,7 +110,7 @@ def store_version(
     with services.secret_versions.changing(known.id, new.path):
         # 2.
         registered = ensure_registered(services, known)
-        kind = effective_kind(services, registered.vault, new.path, new.terms.type or "generic")
+        kind = _effective_kind(services, registered.vault, new.path, new.terms.type or "generic")
         with wiping(bytearray(_value(services, registered.vault, new.value))) as value:
             _check_size(value)
             # 3.
@@ -138,7 +127,7 @@ def store_version(
     return replace(result, signing_address=address)
 
 
-def effective_kind(services: Services, vault: Vault, path: str, type_: str) -> SecretKind:
+def _effective_kind(services: Services, vault: Vault, path: str, type_: str) -> SecretKind:
     """Return the kind of a new version: a path never changes its kind.
 
     A key stays a key whatever type a request names, so that no request makes it readable. Another

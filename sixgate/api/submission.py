@@ -111,9 +111,9 @@ def resume(services: Services) -> int:
     return services.idempotency.resume(lambda signed: append([_record(signed)]))
 
 
-async def submit_once(by: Submitter, make: Callable[[], AnyIntent]) -> Ended:
-    """Submit a new intent without an idempotency key of the caller."""
-    signed = signed_by_gateway(by.services, make())
+async def submit_once(by: Submitter, make: Callable[[str], AnyIntent]) -> Ended:
+    """Submit a new intent; ``make`` gets a random key, because the caller sent none."""
+    signed = signed_by_gateway(by.services, make(f"api-{by.services.random_hex(16)}"))
     return await _to_end(_unkeyed(by, signed))
 
 

@@ -1,10 +1,10 @@
-"""Replies about agents and keys, built from the registry and the key register."""
+"""Agents by id, and their replies, built from the registry and the key register."""
 
 from schemas.key_chains import KeyChain
 from schemas.money import wei_to_eth
 from schemas.policy import Policy
 from schemas.registry import AgentSet
-from signer.ethereum.address import checksum_address
+from signer.addresses.derivation import display_address
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.paths import agent_key_path
 from sixgate.api.models.agents import AgentReply
@@ -15,7 +15,7 @@ from sixgate.gateway.guardrails import guardrails_of
 
 
 def known_agent(services: Services, agent_id: str) -> AgentSet:
-    """Return a registered agent that is no person and was not deleted; raise a 404 problem."""
+    """Return a registered agent; raise a 404 problem for a person or a deleted agent."""
     agent = services.backend.read.registered.agents.get(agent_id)
     if agent is None or (agent.gateway is not None and services.agents.get(agent_id) is None):
         raise not_found("agent", agent_id)
@@ -28,7 +28,7 @@ def agent_reply(services: Services, agent: AgentSet) -> AgentReply:
     details = services.agents.get(agent.agent)
     keys = services.api_keys.owned_by("agent", agent.agent)
     found = registered.policies.get(agent.policy_id)
-    chain_keys = own_keys(services, agent)
+    chain_keys = _active_keys(services, agent)
     evm = chain_keys.get(KeyChain.ETHEREUM)
     spent_wei = services.backend.read.account(agent.account).spent_wei(services.now_ms())
     return AgentReply(
@@ -45,7 +45,7 @@ def agent_reply(services: Services, agent: AgentSet) -> AgentReply:
         tx_spent_today_eth=wei_to_eth(spent_wei),
         vault_ids=list(details.vault_ids) if details else [],
         signing_chains=sorted(chain.value for chain in chain_keys),
-        evm_address=shown_address(evm) if evm else None,
+        evm_address=display_address(KeyChain.ETHEREUM, evm.address) if evm else None,
         token_ttl_seconds=details.token_ttl_s if details else None,
         api_key_prefix=keys[0].prefix if keys else None,
         api_key_expires_at=optional_timestamp(keys[0].expires_at_ms) if keys else None,
@@ -53,7 +53,7 @@ def agent_reply(services: Services, agent: AgentSet) -> AgentReply:
     )
 
 
-def own_keys(services: Services, agent: AgentSet) -> dict[KeyChain, KeyDescriptor]:
+def _active_keys(services: Services, agent: AgentSet) -> dict[KeyChain, KeyDescriptor]:
     """Return the active keys that belong to an agent, by chain."""
     register = services.backend.read.vaults.keys
     found = {}
@@ -62,10 +62,3 @@ def own_keys(services: Services, agent: AgentSet) -> dict[KeyChain, KeyDescripto
         if key is not None and key.active:
             found[chain] = key
     return found
-
-
-def shown_address(key: KeyDescriptor) -> str:
-    """Return a key's address, with EIP-55's checksum on Ethereum."""
-    if key.chain is KeyChain.ETHEREUM:
-        return checksum_address(bytes.fromhex(key.address[2:]))
-    return key.address

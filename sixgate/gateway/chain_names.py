@@ -1,7 +1,12 @@
-"""Display names of chains that people added through the HTTP API."""
+"""Chains by name, alias or chain id, and the display names that people give them."""
+
+import re
 
 from schemas.registry import ChainSet
+from signer.registered import Registered
 from sixgate.gateway.database import Database
+
+_CHAIN_ID = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 
 _CREATE = """
 CREATE TABLE IF NOT EXISTS chain_names (
@@ -26,3 +31,17 @@ class ChainNames:
         """Store a display name."""
         statement = "INSERT OR REPLACE INTO chain_names VALUES (?, ?)"
         self._database.write(statement, (chain_id, display_name))
+
+
+def is_chain_id(given: str | int) -> bool:
+    """Return whether a number, or text, is a chain id and not a name."""
+    return isinstance(given, int) or _CHAIN_ID.fullmatch(given) is not None
+
+
+def find_chain(registered: Registered, given: str | int) -> ChainSet | None:
+    """Return a chain by name, alias or chain id, or None; a name goes before an equal id."""
+    # A copy: the pipeline may register a chain during the search.
+    for chain in list(registered.chains.values()):
+        if given == chain.name or given in chain.aliases:
+            return chain
+    return registered.chains.get(int(given)) if is_chain_id(given) else None

@@ -12,6 +12,7 @@ from schemas.policy import Policy
 from signer.ethereum.address import checksum_address, parse_address
 from signer.ethereum.errors import AddressError
 from signer.registered import Registered
+from sixgate.gateway.chain_names import find_chain
 
 AMOUNTS = ("tx_max_value_eth", "tx_daily_limit_eth")
 SAME = ("message_signing_enabled", "eip712_default_policy")
@@ -95,9 +96,7 @@ def _checksummed(address: str) -> str:
 
 
 def _chain(text: str, registered: Registered) -> str:
-    chain = registered.chain_named(text)
-    if chain is None and text.isascii() and text.isdecimal():
-        chain = registered.chains.get(int(text))
+    chain = find_chain(registered, text)
     if chain is None:
         raise ValueError(f"no chain {text[:64]!a} is registered: see GET /v1/chains")
     return chain.name

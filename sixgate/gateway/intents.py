@@ -27,9 +27,9 @@ from sixgate.api.models.submissions import MessageEncoding, SignRequest, Transac
 from sixgate.authoring import form_fields as read
 from sixgate.authoring.intent_form import IntentFormError
 from sixgate.authoring.suggestion import did_you_mean
+from sixgate.gateway.chain_names import find_chain, is_chain_id
 
 _BYTES = re.compile(r"0x(?:[0-9a-fA-F]{2})+", re.ASCII)
-_CHAIN_ID = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 
 
 class KeyChoiceError(Exception):
@@ -79,8 +79,7 @@ def target(request: TransactionRequest, agent: AgentSet, directory: Directory) -
     chain = _chain(request.chain, directory.registered)
     given = request.chain
     # The name as given comes first: keys/base-signer for "base", whatever the chain is called.
-    by_id = isinstance(given, int) or _CHAIN_ID.fullmatch(given)
-    network = chain.name if by_id else str(given)
+    network = chain.name if is_chain_id(given) else str(given)
     return Target(chain, _key_path(request.signing_key_path, agent, (network, chain), directory))
 
 
@@ -110,8 +109,10 @@ def transaction_intent(
         raise _form_error(error) from None
 
 
-def signature_intent(request: SignRequest, found: Target, origin: Origin, org: str) -> AnyIntent:
-    """Return the intent of a unified sign request; raise ``IntentFormError``."""
+def intent_of(request: TransactionRequest, found: Target, origin: Origin, org: str) -> AnyIntent:
+    """Return the intent of a request of any kind; raise ``IntentFormError``."""
+    if not isinstance(request, SignRequest):
+        return transaction_intent(request, found, origin, org)
     members = _origin_members(request, found, origin, org)
     try:
         if request.intent_type == "personal_sign":
@@ -163,19 +164,14 @@ def _form_error(error: ValidationError) -> IntentFormError:
 
 
 def _chain(given: str | int, registered: Registered) -> ChainSet:
-    # A copy: the pipeline may register a chain during the search.
-    chains = list(registered.chains.values())
-    for one in chains:
-        if given == one.name or given in one.aliases:
-            return one
-    in_digits = isinstance(given, int) or _CHAIN_ID.fullmatch(given)
-    by_id = registered.chains.get(int(given)) if in_digits else None
-    if by_id is not None:
-        return by_id
+    if (found := find_chain(registered, given)) is not None:
+        return found
     if NETWORKS.get(str(given), KeyChain.ETHEREUM) is not KeyChain.ETHEREUM:
         why = f"is {given}, whose keys hold addresses only: Sixgate signs for EVM chains"
     else:
-        names = [name for one in chains for name in (one.name, *one.aliases)]
+        names = [
+            name for one in list(registered.chains.values()) for name in (one.name, *one.aliases)
+        ]
         hint = did_you_mean(str(given), names) or ": see GET /v1/chains"
         why = f"is not registered{hint}"
     raise IntentFormError([("chain", why)])

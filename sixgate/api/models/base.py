@@ -1,7 +1,7 @@
 """Base classes of request and reply models, and field types that several of them share."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator
 
@@ -51,13 +51,30 @@ class LenientRequest(_Text):
 
 
 class Reply(BaseModel):
-    """A reply; every member is always present."""
+    """A reply; every member is always present. Only the member ``from`` has an alias."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        hide_input_in_errors=True,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+    )
+
+
+def must_be_empty(why: str) -> AfterValidator:
+    """Return the validator of a member that is refused unless empty: it would not be enforced."""
+
+    def check(value: Any) -> Any:
+        if value:
+            raise ValueError(why)
+        return value
+
+    return AfterValidator(check)
 
 
 def optional_timestamp(at_ms: int | None) -> str | None:
-    """Return a time as ``timestamp`` does, or None for none."""
+    """Return a time as ``timestamp`` does; None stays None."""
     return None if at_ms is None else timestamp(at_ms)
 
 

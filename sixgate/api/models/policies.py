@@ -2,26 +2,17 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from schemas.access import PathGlob, Right
-from sixgate.api.models.base import Reply, Request, Time
+from sixgate.api.models.base import Reply, Request, Time, must_be_empty
 
-
-def _no_conditions(value: dict[str, Any] | None) -> dict[str, Any] | None:
-    if value:
-        raise ValueError("is not enforced, and therefore not supported")
-    return value
-
-
-def _no_expiry(value: str | None) -> str | None:
-    if value is not None:
-        raise ValueError("is not supported: delete the policy when it should end")
-    return value
-
-
-Conditions = Annotated[dict[str, Any] | None, AfterValidator(_no_conditions)]
-Expiry = Annotated[Time | None, AfterValidator(_no_expiry)]
+Conditions = Annotated[
+    dict[str, Any] | None, must_be_empty("is not supported: a policy applies always")
+]
+Expiry = Annotated[
+    Time | None, must_be_empty("is not supported: delete the policy when it should end")
+]
 Permissions = Annotated[list[Right], Field(min_length=1, max_length=3)]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, SecretStr
 
 from schemas.vault_events import VALUE_BYTES_MAX
-from sixgate.api.models.base import Reply, Request, Time
+from sixgate.api.models.base import Reply, Request, Time, must_be_empty
 
 METADATA_BYTES_MAX = 4096
 GENERATED_MIN, GENERATED_MAX = 16, 1024
@@ -14,6 +14,10 @@ SecretType = Literal[
     "generic", "api_key", "certificate", "file", "note", "password", "private_key", "ssh_key"
 ]
 Charset = Literal["alphanumeric", "base64", "hex", "numeric"]
+RotationPolicy = Annotated[
+    dict[str, Any] | None,
+    must_be_empty("is not supported: rotate the secret with secret-rotate or with PUT"),
+]
 
 
 def _metadata(value: dict[str, Any]) -> dict[str, Any]:
@@ -26,20 +30,6 @@ def _metadata(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-def _nothing(value: dict[str, Any] | None) -> dict[str, Any] | None:
-    if value:
-        raise ValueError("is not supported: rotate the secret with secret-rotate or with PUT")
-    return value
-
-
-def _encodable(value: SecretStr) -> SecretStr:
-    try:
-        value.get_secret_value().encode()
-    except UnicodeEncodeError:
-        raise ValueError("must be valid Unicode text") from None
-    return value
-
-
 class SecretRequest(Request):
     """A value to store as the next version of a secret.
 
@@ -49,14 +39,12 @@ class SecretRequest(Request):
     ``max_access_count`` bounds their number.
     """
 
-    value: Annotated[
-        SecretStr, Field(min_length=1, max_length=2 * VALUE_BYTES_MAX), AfterValidator(_encodable)
-    ]
+    value: SecretStr = Field(min_length=1, max_length=2 * VALUE_BYTES_MAX)
     type: SecretType = "generic"
     metadata: Annotated[dict[str, Any], AfterValidator(_metadata)] | None = None
     expires_at: Time | None = None
     max_access_count: int | None = Field(default=None, ge=1, le=2**31)
-    rotation_policy: Annotated[dict[str, Any] | None, AfterValidator(_nothing)] = None
+    rotation_policy: RotationPolicy = None
 
 
 class GenerateRequest(Request):

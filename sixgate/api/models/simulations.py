@@ -1,8 +1,6 @@
 """Requests and replies of simulations."""
 
-from typing import Literal
-
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from sixgate.api.models.base import Reply, Request
 from sixgate.api.models.submissions import TransactionRequest
@@ -41,10 +39,6 @@ class SimulationReply(Reply):
     send it with, 25 % above the least that works; it is null unless the transaction succeeds.
     """
 
-    model_config = ConfigDict(
-        extra="forbid", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
-    )
-
     simulation_id: str
     status: SimulationStatus
     chain: str
@@ -65,5 +59,5 @@ class BundleReply(Reply):
     """The simulations of a bundle; ``status`` is that of the first one that is no success."""
 
     bundle_id: str
-    status: Literal["success", "reverted", "failed"]
+    status: SimulationStatus
     simulations: list[SimulationReply]

@@ -89,20 +89,16 @@ def flag(given: Any) -> bool:
 
 
 def text(given: Any) -> str:
-    """Check text that a signature or an intent covers: it must be encodable as UTF-8."""
+    """Check that a message is text; the request's model refuses text that UTF-8 cannot encode."""
     if not isinstance(given, str):
         raise ValueError("must be a string")  # noqa: TRY004 - for pydantic
-    try:
-        given.encode()
-    except UnicodeEncodeError:
-        raise ValueError("must be valid Unicode text, without lone surrogates") from None
     return given
 
 
 def typed_data(given: Any) -> str:
     """Serialise typed data (EIP-712) to the JSON text that the signer parses."""
     try:
-        document = text(read.typed_data(given))
+        document = read.typed_data(given)
     except RecursionError:
         raise ValueError("is nested too deeply") from None
     if len(document) > TYPED_DATA_LENGTH_MAX:

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from sixgate.api.models import submission_fields as typed
 from sixgate.api.models.base import Reply, Request
@@ -135,10 +135,6 @@ class PendingReply(Reply):
 
 
 class _SignatureReply(Reply):
-    model_config = ConfigDict(
-        extra="forbid", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
-    )
-
     id: str
     status: Literal["signed"] = "signed"
     chain: str

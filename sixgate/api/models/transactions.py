@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from sixgate.api.models.base import Reply
 
@@ -19,10 +19,6 @@ class TransactionReply(Reply):
     ``gate`` the rule that refused, ``detail`` a sentence with the numbers. ``signed_tx`` and
     ``signature`` are left out of reads unless the query says ``include_signed_tx=true``.
     """
-
-    model_config = ConfigDict(
-        extra="forbid", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
-    )
 
     id: str
     tx_hash: str | None = None

@@ -71,7 +71,7 @@ def list_agents(
     registered = services.backend.read.registered.agents
     described = [one.id for one in services.agents.all() if one.id in registered]
     with_keys = sorted(name for name, agent in registered.items() if agent.gateway is None)
-    page, next_cursor = page_of([*described, *with_keys], limit, cursor)
+    page, next_cursor = page_of([*described, *with_keys], str, limit, cursor)
     agents = [agent_reply(services, registered[name]) for name in page]
     return models.AgentList(agents=agents, next_cursor=next_cursor)
 

@@ -14,7 +14,7 @@ from sixgate.answers.audit_queries import SEQ_MAX, AuditEvent, AuditFilter, Audi
 from sixgate.api.callers import AnyCaller, PersonCaller, ServicesOf
 from sixgate.api.models.audit import AuditEventReply, AuditList, AuditVerification
 from sixgate.api.models.base import Time, time_ms, timestamp
-from sixgate.api.pages import CursorQuery, LimitQuery
+from sixgate.api.pages import UNKNOWN_CURSOR, CursorQuery, LimitQuery
 from sixgate.api.problems import invalid
 
 router = APIRouter(prefix="/v1", tags=["audit"])
@@ -118,14 +118,14 @@ def attestation(
 def _period_ms(since: str | None, until: str | None) -> tuple[int, int]:
     """Return the bounds of a period; without ``until`` it has no end."""
     until_ms = time_ms(until)
-    return max(0, time_ms(since) or 0), SEQ_MAX if until_ms is None else max(0, until_ms)
+    return time_ms(since) or 0, SEQ_MAX if until_ms is None else until_ms
 
 
 def _before(cursor: str | None) -> int:
     if cursor is None:
         return SEQ_MAX
     if not (cursor.isascii() and cursor.isdecimal() and int(cursor[:20]) < SEQ_MAX):
-        raise invalid({"cursor": "is not a cursor of this list"})
+        raise invalid({"cursor": UNKNOWN_CURSOR})
     return int(cursor)
 
 

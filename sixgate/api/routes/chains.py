@@ -13,6 +13,7 @@ from sixgate.api.callers import AnyCaller, PersonCaller, ServicesOf, record
 from sixgate.api.models import chains as models
 from sixgate.api.problems import Problem, invalid, not_found
 from sixgate.api.services import Services
+from sixgate.gateway.chain_names import find_chain
 
 router = APIRouter(prefix="/v1", tags=["chains"])
 # Names of members in the registry, and in the API.
@@ -81,10 +82,7 @@ def remove(identifier: str, caller: PersonCaller, services: ServicesOf) -> Respo
 
 
 def _found(services: Services, identifier: str) -> ChainSet:
-    registered = services.backend.read.registered
-    chain = registered.chain_named(identifier)
-    if chain is None and identifier.isascii() and identifier.isdecimal():
-        chain = registered.chains.get(int(identifier[:20]))
+    chain = find_chain(services.backend.read.registered, identifier)
     if chain is None:
         raise not_found("chain", identifier)
     return chain

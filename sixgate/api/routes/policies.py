@@ -1,6 +1,7 @@
 """``/v1/vaults/{vault_id}/policies``: who may read, write and sign in a vault."""
 
 from dataclasses import replace
+from typing import get_args
 
 from fastapi import APIRouter, Response
 
@@ -10,16 +11,15 @@ from sixgate.api.models import policies as models
 from sixgate.api.models.base import timestamp
 from sixgate.api.pages import CursorQuery, LimitQuery, page_of
 from sixgate.api.policy_grants import end_policies, set_policy
-from sixgate.api.problems import answers, not_found
+from sixgate.api.problems import not_found
 from sixgate.api.services import Services
 from sixgate.api.vault_lookup import find_vault
 from sixgate.gateway.access_policies import AccessPolicy
 
 router = APIRouter(prefix="/v1/vaults/{vault_id}/policies", tags=["policies"])
-RIGHTS: tuple[Right, ...] = ("read", "write", "sign")
 
 
-@router.post("", status_code=201, responses=answers(400, 401, 403, 404, 409))
+@router.post("", status_code=201)
 def create(
     vault_id: str, request: models.PolicyRequest, caller: PersonCaller, services: ServicesOf
 ) -> models.PolicyReply:
@@ -41,7 +41,7 @@ def create(
     return _reply(policy)
 
 
-@router.get("", responses=answers(400, 401, 403, 404))
+@router.get("")
 def list_policies(
     vault_id: str,
     caller: PersonCaller,
@@ -51,12 +51,12 @@ def list_policies(
 ) -> models.PolicyList:
     """List the policies of a vault, newest first."""
     known = find_vault(services, caller, vault_id)
-    found = {one.id: one for one in services.access_policies.of_vault(known.id)}
-    page, next_cursor = page_of(list(found), limit, cursor)
-    return models.PolicyList(policies=[_reply(found[one]) for one in page], next_cursor=next_cursor)
+    found = services.access_policies.of_vault(known.id)
+    page, next_cursor = page_of(found, lambda one: one.id, limit, cursor)
+    return models.PolicyList(policies=[_reply(one) for one in page], next_cursor=next_cursor)
 
 
-@router.put("/{policy_id}", responses=answers(400, 401, 403, 404, 409))
+@router.put("/{policy_id}")
 def update(
     vault_id: str,
     policy_id: str,
@@ -77,7 +77,7 @@ def update(
     return _reply(after)
 
 
-@router.delete("/{policy_id}", status_code=204, responses=answers(401, 403, 404, 409))
+@router.delete("/{policy_id}", status_code=204)
 def delete(vault_id: str, policy_id: str, caller: PersonCaller, services: ServicesOf) -> Response:
     """Delete a policy; its permissions are revoked when this replies."""
     with services.access_policies.lock:
@@ -105,7 +105,7 @@ def _check_principal(services: Services, principal_type: str, name: str) -> None
 
 
 def _rights(permissions: list[Right]) -> tuple[Right, ...]:
-    return tuple(right for right in RIGHTS if right in permissions)
+    return tuple(right for right in get_args(Right) if right in permissions)
 
 
 def _reply(policy: AccessPolicy) -> models.PolicyReply:

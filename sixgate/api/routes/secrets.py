@@ -9,14 +9,13 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from pydantic import BeforeValidator
 
 from schemas.fields import SAFE_INTEGER_MAX
-from signer.access import KEY_KINDS
 from signer.custody.buffers import wiping
 from sixgate.api.callers import AnyCaller, Caller, PersonCaller, ServicesOf, record
-from sixgate.api.generated_values import generated_value
 from sixgate.api.models import secrets as models
 from sixgate.api.models.base import optional_timestamp, time_ms, timestamp
 from sixgate.api.pages import CursorQuery, LimitQuery, page_of
-from sixgate.api.problems import Problem, answers, invalid
+from sixgate.api.problems import answers, invalid
+from sixgate.api.secret_generating import generate_version
 from sixgate.api.secret_paths import SecretPathOf
 from sixgate.api.secret_reading import (
     SHARE_TEXT_MAX,
@@ -30,7 +29,6 @@ from sixgate.api.secret_storing import (
     NewVersion,
     ShownVersion,
     StoredVersion,
-    check_writable,
     store_version,
     type_of,
 )
@@ -64,7 +62,7 @@ VersionPath = Annotated[int, BeforeValidator(_plain_number), Path(ge=1, le=SAFE_
 @router.put(
     "/secrets/{path:path}",
     response_model_exclude_unset=True,
-    responses=CREATED | answers(400, 401, 403, 404, 409, 503),
+    responses=CREATED | answers(403, 409),
 )
 def put(
     vault_id: str,
@@ -96,7 +94,7 @@ def put(
     return _made(services, made)
 
 
-@router.get("/secrets", responses=answers(400, 401, 404))
+@router.get("/secrets")
 def list_(
     vault_id: str,
     caller: AnyCaller,
@@ -107,17 +105,13 @@ def list_(
 ) -> models.SecretList:
     """List the secrets of a vault without their values, newest first."""
     known = find_vault(services, caller, vault_id)
-    found = {
-        one.path: one
-        for one in list_secrets(services, caller, known)
-        if one.path.startswith(prefix)
-    }
-    page, next_cursor = page_of(list(found), limit, cursor)
-    entries = [_entry(services, found[path]) for path in page]
+    found = [one for one in list_secrets(services, caller, known) if one.path.startswith(prefix)]
+    page, next_cursor = page_of(found, lambda one: one.path, limit, cursor)
+    entries = [_entry(services, one) for one in page]
     return models.SecretList(secrets=entries, next_cursor=next_cursor)
 
 
-@router.get("/secrets/{path:path}", responses=answers(400, 401, 403, 404, 410, 503))
+@router.get("/secrets/{path:path}", responses=answers(403, 410))
 def get(
     vault_id: str,
     path: SecretPathOf,
@@ -129,7 +123,7 @@ def get(
     return _read(services, caller, vault_id, path, None, share)
 
 
-@router.delete("/secrets/{path:path}", status_code=204, responses=answers(400, 401, 403, 404, 409))
+@router.delete("/secrets/{path:path}", status_code=204)
 def delete(
     vault_id: str, path: SecretPathOf, caller: PersonCaller, services: ServicesOf
 ) -> Response:
@@ -147,7 +141,7 @@ def delete(
     return Response(status_code=204)
 
 
-@router.get("/secret-versions/{path:path}", responses=answers(400, 401, 403, 404))
+@router.get("/secret-versions/{path:path}", responses=answers(403))
 def versions(
     vault_id: str,
     path: SecretPathOf,
@@ -158,15 +152,13 @@ def versions(
 ) -> models.VersionList:
     """List the versions of a secret without their values, newest first."""
     known = find_vault(services, caller, vault_id)
-    found = {str(one.version): one for one in list_versions(services, caller, known, path)}
-    page, next_cursor = page_of(list(found), limit, cursor)
-    entries = [_entry(services, found[version]) for version in page]
+    found = list_versions(services, caller, known, path)
+    page, next_cursor = page_of(found, lambda one: str(one.version), limit, cursor)
+    entries = [_entry(services, one) for one in page]
     return models.VersionList(versions=entries, next_cursor=next_cursor)
 
 
-@router.get(
-    "/secret-version/{path:path}/{version}", responses=answers(400, 401, 403, 404, 410, 503)
-)
+@router.get("/secret-version/{path:path}/{version}", responses=answers(403, 410))
 def get_version(
     vault_id: str,
     path: SecretPathOf,
@@ -179,7 +171,7 @@ def get_version(
     return _read(services, caller, vault_id, path, version, share)
 
 
-@router.post("/secret-version-disable/{path:path}/{version}", responses=answers(400, 401, 403, 404))
+@router.post("/secret-version-disable/{path:path}/{version}")
 def disable_version(
     vault_id: str,
     path: SecretPathOf,
@@ -200,7 +192,7 @@ def disable_version(
 @router.post(
     "/secret-rotate/{path:path}",
     response_model_exclude_unset=True,
-    responses=answers(400, 401, 403, 404, 409, 503),
+    responses=answers(403, 409),
 )
 def rotate(
     vault_id: str,
@@ -210,29 +202,8 @@ def rotate(
     request: models.GenerateRequest | None = None,
 ) -> models.NewSecretEntry:
     """Store a generated value as the next version of a secret; the reply does not have it."""
-    wanted = request or models.GenerateRequest()
     known = find_vault(services, caller, vault_id)
-    check_writable(services, caller, known.vault, path)
-    found = living_versions(services, known, path)
-    if not found:
-        raise secret_unknown(known, path)
-    if found[-1].kind in KEY_KINDS or wanted.type in KEY_KINDS:
-        detail = f"A key cannot be generated as text: {path} must be stored with PUT."
-        raise Problem(400, "key_not_generated", detail, fields={"type": "is a key's"})
-    if services.backend.read.registered.customer_keys.get(known.vault.id):
-        detail = f"Only the customer can encrypt new values of {known.id}: store one with PUT."
-        raise Problem(409, "cmek_enabled", detail)
-    former = services.secret_versions.get(known.id, path, found[-1].version)
-    terms = Terms(
-        vault=known.id,
-        path=path,
-        version=0,
-        type=former.type,
-        metadata=former.metadata,
-        created_by=caller.actor,
-    )
-    with wiping(generated_value(services.random_hex, wanted.length, wanted.charset)) as value:
-        made = store_version(services, caller, known, NewVersion(path, value, terms))
+    made = generate_version(services, caller, known, path, request or models.GenerateRequest())
     _record(services, caller, "secret.generate", made.stored)
     return _made(services, made)
 

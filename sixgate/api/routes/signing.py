@@ -5,7 +5,6 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from schemas.intent import AnyIntent
 from schemas.outcome import MessageSigned
 from signer.ethereum.address import checksum_address
 from sixgate.api.callers import AgentItself, ServicesOf
@@ -21,21 +20,19 @@ from sixgate.api.problems import answers
 from sixgate.api.requesting import (
     ClientShareOf,
     NoIdempotencyKey,
-    Signing,
     chain_name,
     checked,
-    form_problems,
     transaction_reply,
 )
 from sixgate.api.services import Services
 from sixgate.api.submission import Ended, Submitter, submit_once, submitting_agent
-from sixgate.gateway.intents import created_at_ms, message_bytes, signature_intent
+from sixgate.gateway.intents import created_at_ms, message_bytes
 
 router = APIRouter(prefix="/v1/agents/{agent_id}/sign", tags=["transactions"])
 SignReply = MessageReply | TypedDataReply | TransactionReply | PendingReply
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     202: {"model": PendingReply, "description": "Undecided: read the transaction later"},
-    **answers(400, 401, 403, 404, 409, 422, 429, 503),
+    **answers(422),
 }
 
 
@@ -52,22 +49,13 @@ async def sign(
     signing = checked(services, agent, request, share)
     transaction = request.intent_type == "transaction"
     by = Submitter(services, caller, "transaction.sign" if transaction else "message.sign")
-    ended = await submit_once(by, lambda: _intent(signing, request))
+    ended = await submit_once(by, signing.intent)
     response.status_code = ended.status(HTTPStatus.OK)
     if ended.outcome is None:
         return PendingReply(id=ended.intent_id)
     if isinstance(ended.outcome, MessageSigned):
         return _signature_reply(services, request, ended, ended.outcome)
     return transaction_reply(services, ended)
-
-
-def _intent(signing: Signing, request: SignRequest) -> AnyIntent:
-    services = signing.services
-    with form_problems():
-        found = signing.target()
-        sealed = request.model_copy(update={"client_share": signing.shared(found)})
-        origin = signing.origin(f"api-{services.random_hex(16)}", None)
-        return signature_intent(sealed, found, origin, services.org)
 
 
 def _signature_reply(

@@ -27,11 +27,9 @@ def create(
 @router.get("")
 def list_keys(agent_id: str, _caller: AgentOrPerson, services: ServicesOf) -> models.KeyList:
     """List an agent's keys, the newest version of each."""
-    register = services.backend.read.vaults.keys
-    owners = [_owner(services, agent_id, chain) for chain in KeyChain]
-    found = [register.find(owner.account, owner.path) for owner in owners]
-    keys = [key_orders.key_reply(key, agent_id) for key in found if key is not None]
-    return models.KeyList(signing_keys=keys)
+    account = known_agent(services, agent_id).account
+    owners = [KeyOwner(account, chain, agent_id) for chain in KeyChain]
+    return models.KeyList(signing_keys=key_orders.list_keys(services, owners))
 
 
 @router.post("/{chain}/rotate")
@@ -67,7 +65,7 @@ def _owner(services: Services, agent_id: str, chain: KeyChain) -> KeyOwner:
 
 
 def _chain(services: Services, name: str) -> KeyChain:
-    chains = services.backend.read.registered.chains.values()
+    chains = list(services.backend.read.registered.chains.values())  # a copy: see find_chain
     networks = [known for chain in chains for known in (chain.name, *chain.aliases)]
     found = key_chain_of(name, networks)
     if found is None:

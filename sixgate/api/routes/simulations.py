@@ -10,7 +10,7 @@ from sixgate.api.models.submissions import TransactionRequest
 from sixgate.api.problems import Problem, answers, invalid
 from sixgate.api.requesting import checked, form_problems
 from sixgate.api.services import Services
-from sixgate.gateway.intents import transaction_intent
+from sixgate.gateway.intents import Origin, transaction_intent
 from sixgate.gateway.simulation_view import (
     KeyRefusal,
     bundle_status,
@@ -21,7 +21,7 @@ from sixgate.gateway.simulation_view import (
 from streams.simulators.simulation import Call, Simulation, SimulationFailure
 
 router = APIRouter(prefix="/v1/agents/{agent_id}/transactions", tags=["transactions"])
-_RESPONSES = answers(400, 401, 403, 404, 409, 429, 501, 503)
+_RESPONSES = answers(501)
 
 
 @router.post("/simulate", responses=_RESPONSES)
@@ -60,7 +60,7 @@ def _call(
     signing = checked(services, agent, request, None)
     with form_problems():
         found = signing.target()
-        origin = signing.origin(f"sim-{services.random_hex(16)}", None)
+        origin = Origin(agent, f"sim-{services.random_hex(16)}", services.now_ms())
         intent = transaction_intent(request, found, origin, services.org)
     found_key = read.vaults.keys.find(agent.account, found.key_path)
     grants = read.registered.access.get(agent_id, ())

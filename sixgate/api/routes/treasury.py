@@ -17,15 +17,13 @@ def generate(
     caller: PersonCaller, services: ServicesOf, request: models.WalletsRequest = EVERY_CHAIN
 ) -> models.WalletList:
     """Provision treasury wallets for chains; a chain that has a wallet keeps it."""
-    register = services.backend.read.vaults.keys
     wallets = []
     for chain in dict.fromkeys(request.chains):
         owner = KeyOwner(services.account, chain, None)
-        found = register.find(owner.account, owner.path)
-        has_wallet = found is not None and found.active
+        found = key_orders.newest(services, owner)
         wallets.append(
             key_orders.key_reply(found, None)
-            if found is not None and has_wallet
+            if found is not None and found.active
             else key_orders.provision(services, owner)
         )
     chains = [wallet.chain.value for wallet in wallets]
@@ -36,10 +34,8 @@ def generate(
 @router.get("")
 def list_wallets(_caller: PersonCaller, services: ServicesOf) -> models.WalletList:
     """List the treasury's wallets."""
-    register = services.backend.read.vaults.keys
     owners = [KeyOwner(services.account, chain, None) for chain in KeyChain]
-    found = [register.find(owner.account, owner.path) for owner in owners]
-    return models.WalletList(wallets=[key_orders.key_reply(key, None) for key in found if key])
+    return models.WalletList(wallets=key_orders.list_keys(services, owners))
 
 
 @router.get("/{chain}")

@@ -11,7 +11,7 @@ from sixgate.api.models import vaults as models
 from sixgate.api.models.base import timestamp
 from sixgate.api.pages import CursorQuery, LimitQuery, page_of
 from sixgate.api.policy_grants import end_policies
-from sixgate.api.problems import Problem, answers, invalid
+from sixgate.api.problems import Problem, invalid
 from sixgate.api.services import Services
 from sixgate.api.stored_signing_keys import deactivate_keys
 from sixgate.api.vault_lookup import KnownVault, find_vault, is_empty, visible_vaults
@@ -21,7 +21,7 @@ from sixgate.gateway.vaults import VaultDetails
 router = APIRouter(prefix="/v1", tags=["vaults"])
 
 
-@router.post("/vaults", status_code=201, responses=answers(400, 401, 403))
+@router.post("/vaults", status_code=201)
 def create(
     request: models.NewVaultRequest, caller: PersonCaller, services: ServicesOf
 ) -> models.VaultReply:
@@ -44,24 +44,24 @@ def create(
     return vault_reply(services, find_vault(services, caller, vault_id))
 
 
-@router.get("/vaults", responses=answers(400, 401))
+@router.get("/vaults")
 def list_vaults(
     caller: AnyCaller, services: ServicesOf, limit: LimitQuery = 1000, cursor: CursorQuery = None
 ) -> models.VaultList:
     """List vaults, newest first; an agent sees the vaults in which it has a grant."""
-    found = {one.id: one for one in visible_vaults(services, caller)}
-    page, next_cursor = page_of(list(found), limit, cursor)
-    vaults = [vault_reply(services, found[name]) for name in page]
+    found = visible_vaults(services, caller)
+    page, next_cursor = page_of(found, lambda one: one.id, limit, cursor)
+    vaults = [vault_reply(services, one) for one in page]
     return models.VaultList(vaults=vaults, next_cursor=next_cursor)
 
 
-@router.get("/vaults/{vault_id}", responses=answers(401, 404))
+@router.get("/vaults/{vault_id}")
 def get(vault_id: str, caller: AnyCaller, services: ServicesOf) -> models.VaultReply:
     """Return a vault."""
     return vault_reply(services, find_vault(services, caller, vault_id))
 
 
-@router.delete("/vaults/{vault_id}", status_code=204, responses=answers(401, 403, 404, 409))
+@router.delete("/vaults/{vault_id}", status_code=204)
 def delete(vault_id: str, caller: PersonCaller, services: ServicesOf) -> Response:
     """Delete a vault: its policies and signing keys end; the log keeps its sealed secrets."""
     known = find_vault(services, caller, vault_id)
@@ -80,7 +80,7 @@ def delete(vault_id: str, caller: PersonCaller, services: ServicesOf) -> Respons
     return Response(status_code=204)
 
 
-@router.post("/vaults/{vault_id}/mpc", responses=answers(400, 401, 403, 404, 409))
+@router.post("/vaults/{vault_id}/mpc")
 def set_mode(
     vault_id: str, request: models.MpcRequest, caller: PersonCaller, services: ServicesOf
 ) -> models.VaultReply:
@@ -100,7 +100,7 @@ def set_mode(
     return vault_reply(services, find_vault(services, caller, vault_id))
 
 
-@router.get("/org/agent-keys-vault", responses=answers(401))
+@router.get("/org/agent-keys-vault")
 def agent_keys_vault(_caller: AnyCaller) -> models.KeyVaultReply:
     """Return the id of the vault that holds the agents' signing keys."""
     return models.KeyVaultReply(vault_id=AGENT_KEYS, id=AGENT_KEYS)

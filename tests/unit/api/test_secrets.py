@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sixgate.api.generated_values import ALPHABETS
 from sixgate.api.models.secrets import SecretReply, SecretRequest
+from sixgate.api.secret_generating import ALPHABETS
 from sixgate.clocks import wall_ms
 from tests.harness.api import Api
 from tests.harness.api_agents import Session, set_intents, token_agent
