@@ -12,9 +12,14 @@ class SixgateError(Exception):
 
     ``code`` is the stable reason, ``status`` the HTTP status (0 without a reply), ``problem`` the
     whole problem document, ``retry_after_s`` the server's header ``Retry-After``.
+
+    ``idempotency_key`` is the key of a submission that failed, also a generated one. The outcome
+    may be unknown whatever the error is, because an earlier attempt may have arrived: to learn it,
+    repeat the call with this key.
     """
 
     retry_after_s: float | None = None
+    idempotency_key: str | None = None
 
     def __init__(self, detail: str, *, status: int = 0, problem: Json | None = None) -> None:
         super().__init__(detail)
@@ -45,12 +50,7 @@ class SixgateError(Exception):
 
 
 class ConnectionFailedError(SixgateError):
-    """No reply arrived. The outcome of a submitted request is unknown.
-
-    To learn it, repeat the call with the same ``idempotency_key``.
-    """
-
-    idempotency_key: str | None = None
+    """No reply arrived. The outcome of a submitted request is unknown."""
 
 
 class UnexpectedReplyError(SixgateError):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Unpack, cast
 
-from sixgate_client.errors import Json, StillPendingError, ended_error
+from sixgate_client.errors import Json, SixgateError, StillPendingError, ended_error
 from sixgate_client.session import Operation, Options, Pause, Session, segment
 from sixgate_client.types import (
     Agent,
@@ -57,7 +57,23 @@ def submit_and_wait(
     Raises ``StillPendingError`` after ``deadline_s``; the transaction stays submitted.
     """
     ends_at_s = session.clock() + deadline_s
-    found = yield from submit(session, idempotency_key=idempotency_key, agent_id=agent_id, **fields)
+    key = idempotency_key or session.new_key()
+    try:
+        found = yield from submit(session, idempotency_key=key, agent_id=agent_id, **fields)
+        found = yield from _ended(session, found, agent_id, ends_at_s)
+    except SixgateError as error:
+        # Also of a failed read: the outcome is as unknown as that of a lost submission.
+        error.idempotency_key = key
+        raise
+    if (refusal := ended_error(cast(Json, found))) is not None:
+        raise refusal
+    return found
+
+
+def _ended(
+    session: Session, found: Transaction, agent_id: str | None, ends_at_s: float
+) -> Operation[Transaction]:
+    """Read a transaction until it is decided; raise ``StillPendingError`` at the end."""
     wait_s = POLL_S
     while found["status"] in UNDECIDED:
         left_s = ends_at_s - session.clock()
@@ -68,8 +84,6 @@ def submit_and_wait(
         found = yield from transaction(
             session, found["id"], include_signed_tx=True, agent_id=agent_id
         )
-    if (error := ended_error(cast(Json, found))) is not None:
-        raise error
     return found
 
 

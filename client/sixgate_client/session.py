@@ -30,6 +30,7 @@ RENEW_BEFORE_S = 60.0
 LIFETIME_S_DEFAULT = 3600
 AGENT_KEY = "ocv_"
 _RETRIED_STATUSES = {500, 502, 503, 504}
+_HEADER = re.compile(r"([\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?)?", re.ASCII)
 _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 _DELETED = 204
 
@@ -99,21 +100,19 @@ class Session:
     token: str | None = field(default=None, repr=False)
     agent_id: str | None = None
     renew_at_s: float = 0.0
+    attempts_max: int = ATTEMPTS_MAX
 
     def call(self, method: str, path: str, options: Options = NOTHING) -> Operation[Any]:
         """Send a request and return the JSON of its reply (None for 204); retry if that is safe.
 
         Raises ``SixgateError``.
         """
-        reply = yield from self.exchange(method, path, options)
-        if reply.status == _DELETED:
-            return None
         try:
-            return json.loads(reply.content)
-        except ValueError:
-            raise UnexpectedReplyError(
-                f"{method} {path} was answered {reply.status} without JSON", status=reply.status
-            ) from None
+            reply = yield from self.exchange(method, path, options)
+            return None if reply.status == _DELETED else _json(f"{method} {path}", reply)
+        except SixgateError as error:
+            error.idempotency_key = options.key
+            raise
 
     def exchange(self, method: str, path: str, options: Options = NOTHING) -> Operation[Reply]:
         """Send a request as ``call`` does and return the successful reply."""
@@ -128,8 +127,6 @@ class Session:
             outcome = _judge((yield request))
             if isinstance(outcome, Reply):
                 return outcome
-            if isinstance(outcome, ConnectionFailedError):
-                outcome.idempotency_key = options.key
             if isinstance(outcome, UnauthenticatedError) and self._may_renew(options, renewed):
                 # The server acted on nothing, so any request may be repeated with a fresh token.
                 self.token, renewed = None, True
@@ -164,6 +161,7 @@ class Session:
             headers["content-type"] = "application/json"
             body = json.dumps(options.body, ensure_ascii=False, allow_nan=False).encode()
         params = {name: _text(value) for name, value in options.params.items() if value is not None}
+        _check_headers(headers)
         return Request(method, path, params, headers, body)
 
     def _renew(self) -> Operation[None]:
@@ -188,7 +186,7 @@ class Session:
 
     def _wait_s(self, error: SixgateError, attempt: int) -> float | None:
         """Return how long to wait before the next attempt; None if the error is final."""
-        if attempt >= ATTEMPTS_MAX or not _is_passing(error):
+        if attempt >= self.attempts_max or not _is_passing(error):
             return None
         if error.retry_after_s is not None:
             return error.retry_after_s if error.retry_after_s <= RETRY_AFTER_S_MAX else None
@@ -211,6 +209,24 @@ def _named(part: str) -> str:
     if part in {"", ".", ".."}:
         raise ValueError(f"{part!r} cannot be a part of a path")
     return part
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    """Refuse a value that HTTP does not allow: the error of an HTTP library would repeat it."""
+    for name, value in headers.items():
+        if not _HEADER.fullmatch(value):
+            raise ValueError(
+                f"the value of {name} must be printable ASCII without spaces around it"
+            )
+
+
+def _json(request: str, reply: Reply) -> Any:
+    try:
+        return json.loads(reply.content)
+    except ValueError:
+        raise UnexpectedReplyError(
+            f"{request} was answered {reply.status} without JSON", status=reply.status
+        ) from None
 
 
 def _judge(answer: Answer) -> Reply | SixgateError:

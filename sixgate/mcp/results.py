@@ -6,6 +6,7 @@ from typing import Any
 from mcp_types import CallToolResult, TextContent
 from pydantic import ValidationError
 from sixgate_client import (
+    ConflictError,
     ConnectionFailedError,
     InvalidRequestError,
     NotSupportedError,
@@ -14,6 +15,7 @@ from sixgate_client import (
     ServerError,
     SixgateError,
     UnauthenticatedError,
+    UnexpectedReplyError,
 )
 
 from sixgate.mcp.limits import left_eth, would_pass
@@ -72,21 +74,18 @@ def refusal(error: SixgateError, agent: Json | None) -> CallToolResult:
 
 def failure(error: SixgateError) -> CallToolResult:
     """Return any other failure, with what to do next."""
-    passing = isinstance(error, ConnectionFailedError | RateLimitedError | ServerError)
-    retryable = passing and not isinstance(error, NotSupportedError)
     following = _next(error)
     content: Json = {
         "refused": False,
         "reason": error.code or type(error).__name__.removesuffix("Error"),
         "sentence": error.detail,
-        "retryable": retryable,
+        "retryable": _is_retryable(error),
         "retry_after_s": error.retry_after_s,
+        "idempotency_key": error.idempotency_key,
         "next": following,
     }
     if isinstance(error, InvalidRequestError):
         content["fields"] = error.fields
-    if isinstance(error, ConnectionFailedError):
-        content["idempotency_key"] = error.idempotency_key
     return _failed(content, [error.detail, following or ""])
 
 
@@ -104,16 +103,28 @@ def misuse(sentence: str, fields: Json | None = None) -> CallToolResult:
 
 
 def _next(error: SixgateError) -> str | None:
-    if isinstance(error, ConnectionFailedError) and error.idempotency_key is not None:
-        return (
-            "The outcome is unknown: repeat the call with "
-            f"idempotency_key {error.idempotency_key}. A new key would be a second transaction."
-        )
     if isinstance(error, UnauthenticatedError):
         return "Ask a person for a valid API key."
-    if isinstance(error, RateLimitedError):
-        return f"Retry in {error.retry_after_s or 1:.0f} seconds."
-    return None
+    if not _is_retryable(error):
+        return None
+    limited = isinstance(error, RateLimitedError)
+    after = f"Retry in {error.retry_after_s or 1:.0f} seconds." if limited else None
+    if error.idempotency_key is None:
+        return after
+    return (
+        f"{after or 'The outcome is unknown.'} Repeat the call with "
+        f"idempotency_key {error.idempotency_key}. A new key would be a second transaction."
+    )
+
+
+def _is_retryable(error: SixgateError) -> bool:
+    """Return whether the same call may succeed later: it failed, or its key is in progress."""
+    if isinstance(error, NotSupportedError):
+        return False
+    in_progress = isinstance(error, ConflictError) and error.code.endswith("in_progress")
+    return in_progress or isinstance(
+        error, ConnectionFailedError | RateLimitedError | ServerError | UnexpectedReplyError
+    )
 
 
 def _failed(content: Json, sentences: list[str]) -> CallToolResult:

@@ -287,6 +287,26 @@ def test_a_lost_submission_says_which_key_to_repeat(monkeypatch: pytest.MonkeyPa
     assert content["idempotency_key"] in content["next"]
 
 
+@pytest.mark.parametrize(
+    ("status", "code"), [(503, "busy"), (500, "internal"), (409, "request_in_progress"), (429, "x")]
+)
+def test_a_failed_submission_says_which_key_to_repeat(
+    monkeypatch: pytest.MonkeyPatch, status: int, code: str
+) -> None:
+    """It may have been submitted: a model that repeats it without its key would pay twice."""
+    monkeypatch.setattr("sixgate_client.session.BACKOFF_S", 0.0)
+    keys = set()
+
+    def failed(request: httpx.Request) -> httpx.Response:
+        keys.add(request.headers["idempotency-key"])
+        return httpx.Response(status, json={"code": code, "detail": "unknown"})
+
+    content = answered(failed, "submit_transaction", **PAY).structured_content
+    assert content["retryable"]
+    assert {content["idempotency_key"]} == keys
+    assert content["idempotency_key"] in content["next"]
+
+
 def test_a_defect_is_a_result_without_its_text() -> None:
     def broken(_request: httpx.Request) -> httpx.Response:
         raise RuntimeError("secret text")

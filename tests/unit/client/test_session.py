@@ -163,10 +163,36 @@ def test_a_read_is_retried_until_the_attempts_end() -> None:
         script.run(operations.chains(session()))
 
 
-def test_a_lost_submission_names_the_key_to_repeat_it_with() -> None:
-    with pytest.raises(ConnectionFailedError) as failed:
-        Script(*[LOST] * ATTEMPTS_MAX).run(submitted(session()))
+RUNNING = reply(409, {"code": "request_in_progress", "detail": "running"})
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [LOST] * ATTEMPTS_MAX,
+        [reply(503)] * ATTEMPTS_MAX,
+        [RUNNING] * ATTEMPTS_MAX,
+        [LOST, reply(401)],
+        [LOST, reply(400)],
+        [reply(200)],
+    ],
+    ids=["lost", "unavailable", "in progress", "lost and revoked", "lost and refused", "no JSON"],
+)
+def test_a_failed_submission_names_the_key_to_repeat_it_with(answers: list[Any]) -> None:
+    """Without its key, a repetition would be a second transaction."""
+    with pytest.raises(SixgateError) as failed:
+        Script(*answers).run(submitted(session()))
     assert failed.value.idempotency_key == "key-0"
+
+
+@pytest.mark.parametrize("token", ["secret\n", "secret ", "sec\r\nret", "secr\u00e9t", "secret\0"])
+def test_a_secret_that_is_no_header_is_refused_without_repeating_it(token: str) -> None:
+    """The error of the HTTP library would show it, and end up in a log."""
+    with pytest.raises(ValueError, match="authorization") as refused:
+        Script().run(operations.chains(session(token=token)))
+    with pytest.raises(ValueError, match="x-client-share") as share:
+        Script().run(administration.secret(session(), "v", "a", client_share=token))
+    assert "sec" not in str(refused.value) + str(share.value)
 
 
 def test_the_servers_retry_after_replaces_the_back_off() -> None:

@@ -3,8 +3,14 @@
 from typing import Any
 
 import pytest
-from sixgate_client import RefusedError, SimulationFailedError, StillPendingError, operations
-from sixgate_client.session import Lost, Operation
+from sixgate_client import (
+    RefusedError,
+    SimulationFailedError,
+    SixgateError,
+    StillPendingError,
+    operations,
+)
+from sixgate_client.session import ATTEMPTS_MAX, Lost, Operation
 
 from tests.harness.client.scripts import Clock, Script, reply, session
 
@@ -51,6 +57,15 @@ def test_a_transaction_that_is_refused_later_raises_as_one_refused_now(
     with pytest.raises(kind, match=r"0\.7 is over 0\.5") as refused:
         Script(reply(202, PENDING), reply(200, ended)).run(waited(Clock()))
     assert (refused.value.reason, refused.value.transaction_id) == ("value_too_high", "tx-1")
+
+
+@pytest.mark.parametrize("answer", [Lost(OSError("gone")), reply(503)])
+def test_a_wait_that_fails_names_the_key_of_the_submission(answer: Any) -> None:
+    """The transaction was submitted: the same call again must not be a second one."""
+    script = Script(reply(202, PENDING), *[answer] * ATTEMPTS_MAX)
+    with pytest.raises(SixgateError) as failed:
+        script.run(waited(Clock()))
+    assert failed.value.idempotency_key == script.requests[0].headers["idempotency-key"]
 
 
 def test_the_wait_ends_at_its_deadline_with_the_last_state() -> None:
