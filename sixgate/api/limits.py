@@ -4,7 +4,9 @@
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 from time import perf_counter
 from typing import Annotated, Any, TypeAlias
@@ -23,7 +25,8 @@ Seconds: TypeAlias = Annotated[float, Field(gt=0, le=3_600)]
 KIB = 1024
 LOGGED_PATH_MAX = 200
 _BUSY_RETRY_S = 1
-_CHECK_PRINCIPAL = "sixgate.check_principal"
+CHECK_PRINCIPAL = "sixgate.check_principal"
+"""Where the server puts the check of a principal's rate into a request's scope."""
 _LOG = logging.getLogger("sixgate.http")
 
 INTERNAL = Refusal(
@@ -37,7 +40,8 @@ class Limits(Section):
     A request's head must be complete after ``head_s_max``, its body ``body_s_max`` later. A client
     must read part of a reply every ``write_s_max``. ``larger_bodies`` maps prefixes of paths to
     their own limit. ``ip_rate`` counts per client address before authentication,
-    ``principal_rate`` per agent or person after it.
+    ``principal_rate`` per agent or person after it. ``requests_max`` bounds the requests in
+    progress, ``ip_requests_max`` those of one client address.
     """
 
     head_s_max: Seconds = 10
@@ -51,6 +55,7 @@ class Limits(Section):
     larger_bodies: Mapping[str, int] = Field(default_factory=dict)
     connections_max: Annotated[int, Field(ge=1, le=1_000_000)] = 12_000
     requests_max: Annotated[int, Field(ge=1, le=1_000_000)] = 2_000
+    ip_requests_max: Annotated[int, Field(ge=1, le=1_000_000)] = 500
     ip_rate: Rate = Rate(per_minute=600_000, burst=20_000)
     principal_rate: Rate = Rate(per_minute=300_000, burst=10_000)
     trusted_proxies: tuple[Network, ...] = ()
@@ -76,6 +81,7 @@ class LimitedApp:
         self._rate = RateLimit(limits.ip_rate)
         self._principal_rate = RateLimit(limits.principal_rate)
         self._pending = 0
+        self._pending_of: Counter[str] = Counter()
         self.start_error: Exception | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,13 +91,16 @@ class LimitedApp:
             return
         began_s = perf_counter()
         ip = client_ip(scope, self._limits.trusted_proxies)
+        # The socket's mode admits only the owner of the folder.
+        key = None if ip == LOCAL_SOCKET else rate_key(ip)
         scope[SCOPE_MEMBER] = ip
-        scope[_CHECK_PRINCIPAL] = self._check_principal
+        scope[CHECK_PRINCIPAL] = self._check_principal
         limit = self._limits.body_bytes_max_of(scope["path"])
         exchange = Exchange(receive, send, limit, tls=scope["scheme"] == "https")
-        refusal = self._refusal(scope, ip, limit)
+        refusal = self._refusal(scope, key, limit)
         if refusal is None:
-            await self._serve(scope, exchange)
+            with self._counted(key):
+                await self._serve(scope, exchange)
         else:
             await exchange.refuse(refusal)
         if _LOG.isEnabledFor(logging.DEBUG):
@@ -112,26 +121,36 @@ class LimitedApp:
             self.start_error = error
             raise
 
-    def _refusal(self, scope: Scope, ip: str, body_bytes_max: int) -> Refusal | None:
-        """Check what is known before the body is read."""
-        # The socket's mode admits only the owner of the folder.
-        wait_ms = 0 if ip == LOCAL_SOCKET else self._rate.take(rate_key(ip), self._now_ms())
-        if wait_ms:
-            return too_many_requests(wait_ms, f"The address {ip} sent too many requests")
+    def _refusal(self, scope: Scope, key: str | None, body_bytes_max: int) -> Refusal | None:
+        """Check what is known before the body is read; ``key`` is the client's address."""
+        if key is not None:
+            if wait_ms := self._rate.take(key, self._now_ms()):
+                return too_many_requests(wait_ms, f"The address {key} sent too many requests")
+            if self._pending_of[key] >= self._limits.ip_requests_max:
+                return _busy(f"requests of address {key}", self._limits.ip_requests_max)
         if self._pending >= self._limits.requests_max:
-            return Refusal(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "busy",
-                f"The server handles its maximum of {self._limits.requests_max} requests: retry.",
-                _BUSY_RETRY_S,
-            )
+            return _busy("requests", self._limits.requests_max)
         for name, value in scope["headers"]:
             if name == b"content-length" and int(value) > body_bytes_max:
                 return body_too_large(body_bytes_max)
         return None
 
-    async def _serve(self, scope: Scope, exchange: Exchange) -> None:
+    @contextmanager
+    def _counted(self, key: str | None) -> Iterator[None]:
+        """Count a request in progress: one client must not take the place of all others."""
         self._pending += 1
+        if key is not None:
+            self._pending_of[key] += 1
+        try:
+            yield
+        finally:
+            self._pending -= 1
+            if key is not None:
+                self._pending_of[key] -= 1
+                if not self._pending_of[key]:
+                    del self._pending_of[key]
+
+    async def _serve(self, scope: Scope, exchange: Exchange) -> None:
         try:
             await self._app(scope, exchange.receive, exchange.send)
         except Exception as error:
@@ -142,8 +161,6 @@ class LimitedApp:
                 await exchange.refuse(INTERNAL)
             elif not exchange.complete:
                 raise ConnectionAbortedError from error  # the server closes the connection
-        finally:
-            self._pending -= 1
 
 
 def check_rate(scope: Mapping[str, Any], principal: str) -> None:
@@ -151,7 +168,7 @@ def check_rate(scope: Mapping[str, Any], principal: str) -> None:
 
     Without the middleware, as in tests of the application alone, there is no limit.
     """
-    if check := scope.get(_CHECK_PRINCIPAL):
+    if check := scope.get(CHECK_PRINCIPAL):
         check(principal)
 
 
@@ -160,6 +177,11 @@ def too_many_requests(wait_ms: int, sentence: str) -> Refusal:
     after_s = retry_after_s(wait_ms)
     detail = f"{sentence}: retry in {after_s} s."
     return Refusal(HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", detail, after_s)
+
+
+def _busy(what: str, count_max: int) -> Refusal:
+    detail = f"The server handles its maximum of {count_max} {what}: retry."
+    return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "busy", detail, _BUSY_RETRY_S)
 
 
 def _named(scope: Scope) -> dict[str, object]:

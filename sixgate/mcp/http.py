@@ -18,11 +18,13 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sixgate.api.client_address import SCOPE_MEMBER
+from sixgate.api.limits import CHECK_PRINCIPAL
 from sixgate.mcp.server import Context, create_server
 
-# The request that a tool acts for, so that the API records the caller's address and not its own.
+# The request that a tool acts for, so that the API records the caller's address and not its own,
+# and counts the call against the caller's rate.
 _ACTING_FOR: ContextVar[Scope | None] = ContextVar("acting_for", default=None)
-_ADDRESSES = ("client", SCOPE_MEMBER)
+_PASSED_ON = ("client", SCOPE_MEMBER, CHECK_PRINCIPAL)
 CLIENTS_MAX = 1_000
 BODY_BYTES_MAX = 1024 * 1024
 API_KEY = "ocv_"
@@ -34,8 +36,8 @@ def in_process(app: ASGIApp) -> httpx.AsyncBaseTransport:
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         caller = _ACTING_FOR.get() or {}
-        addresses = {name: caller[name] for name in _ADDRESSES if name in caller}
-        await app({**scope, **addresses}, receive, send)
+        passed_on = {name: caller[name] for name in _PASSED_ON if name in caller}
+        await app({**scope, **passed_on}, receive, send)
 
     return httpx.ASGITransport(call)
 
@@ -89,9 +91,12 @@ class McpEndpoint:
         return client
 
     def _new(self, bearer: str) -> AsyncClient:
-        if bearer.startswith(API_KEY):
-            return AsyncClient(self._base_url, api_key=bearer, transport=self._transport)
-        return AsyncClient(self._base_url, token=bearer, transport=self._transport)
+        is_key = bearer.startswith(API_KEY)
+        key, token = (bearer, None) if is_key else (None, bearer)
+        client = AsyncClient(self._base_url, api_key=key, token=token, transport=self._transport)
+        # The model decides on retries: a wait here would occupy a request of the server.
+        client.session.attempts_max = 1
+        return client
 
 
 class _Shared(httpx.AsyncBaseTransport):

@@ -155,6 +155,22 @@ def test_requests_above_the_maximum_get_503_and_the_others_finish() -> None:
         assert [answer.status for answer in ask(address, LAST_GET)] == [200]
 
 
+def test_one_address_does_not_take_the_place_of_all_others() -> None:
+    app = EchoApp()
+    limits: dict[str, Any] = {"ip_requests_max": 1, "trusted_proxies": ["127.0.0.0/8"]}
+    first, other = (forwarded(address) for address in (b"1.1.1.1", b"1.1.1.2"))
+    with served(app, **limits) as address, connected(address) as waiting:
+        waiting.sendall(first.replace(b"/seen", b"/wait"))
+        until(lambda: app.waiting == 1)
+        with connected(address) as link:
+            refused, answered = ask_once(link, first), ask_once(link, other)
+            assert (refused.status, refused.json()["code"]) == (503, "busy")
+            assert answered.status == 200
+            app.release()
+            until(lambda: app.waiting == 0)
+            assert ask_once(link, first).status == 200
+
+
 def asking_for(header: bytes) -> bytes:
     return LAST_GET.replace(b"\r\n\r\n", b"\r\nX-Answer: " + header + b"\r\n\r\n")
 

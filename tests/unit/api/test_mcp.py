@@ -7,6 +7,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from sixgate.api.app import add_mcp, create_app
+from sixgate.api.limits import LimitedApp, Limits
+from sixgate.api.rate_limit import Rate
 from tests.harness.api import Api
 
 HEADERS = {"Accept": "application/json, text/event-stream"}
@@ -50,3 +52,15 @@ def test_events_name_the_address_of_the_mcp_caller(api: Api, mcp: TestClient) ->
     query = {"actor_id": f"agent:{agent_id}", "action": "transaction.submit"}
     found = api.client.get("/v1/audit/events", params=query, headers=api.person).json()
     assert [event["client_ip"] for event in found["events"]] == ["203.0.113.7"]
+
+
+def test_tools_count_against_the_rate_of_their_agent(api: Api) -> None:
+    _, headers = api.new_agent()
+    app = create_app(api.services)
+    add_mcp(app)
+    limits = Limits(principal_rate=Rate(per_minute=1, burst=2))
+    with TestClient(LimitedApp(app, limits, lambda: 0)) as client:
+        found = [call(client, headers, "provision_signing_key", chain="base") for _ in range(2)]
+    reasons = [result["structuredContent"]["reason"] for result in found]
+    assert reasons == ["people_only", "rate_limited"]
+    assert found[1]["structuredContent"]["retry_after_s"] == 60
