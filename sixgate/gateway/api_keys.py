@@ -8,18 +8,25 @@ last_used_at_ms}``.
 import json
 import re
 import sqlite3
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
+from sixgate.api_error import ApiError
 from sixgate.gateway.database import Database
 
 OwnerKind = Literal["agent", "person"]
 PREFIX: dict[OwnerKind, str] = {"agent": "ocv_", "person": "1ck_"}
 PUBLIC_BYTES, SECRET_BYTES = 6, 24
+HASHES_MAX = 2
+"""Hashes computed at the same time: anyone may ask for one, and each takes 64 MiB."""
+ASKED_MAX = 16
+"""Keys being verified, most of them waiting for a hash: each waits in a thread."""
 _KEY = re.compile(r"(?P<prefix>ocv_|1ck_)(?P<public>[0-9a-f]{12})_[0-9a-f]{48}", re.ASCII)
 _CREATE = """
 CREATE TABLE IF NOT EXISTS api_keys (
@@ -65,6 +72,8 @@ class ApiKeys:
         self._database = database
         self._random_hex = random_hex
         self._hasher = hasher or PasswordHasher()  # argon2id with the parameters of RFC 9106
+        self._asked = threading.BoundedSemaphore(ASKED_MAX)
+        self._hashing = threading.BoundedSemaphore(HASHES_MAX)
         database.create(_CREATE)
         # Verified for an unknown key, so that it takes as long as a known one.
         self._decoy = self._hasher.hash(random_hex(SECRET_BYTES))
@@ -90,12 +99,16 @@ class ApiKeys:
         return IssuedKey(self.of(key_id), text)
 
     def verified(self, text: str, now_ms: int) -> ApiKey | None:
-        """Return the key with this text if it is valid now, and note the use; otherwise None."""
+        """Return the key with this text if it is valid now, and note the use; otherwise None.
+
+        Raises ``ApiError`` ``busy`` if too many keys are being verified.
+        """
         found = _KEY.fullmatch(text)
         public = found["public"] if found else ""
         row = self._database.row("SELECT * FROM api_keys WHERE public = ?", (public,))
         try:
-            self._hasher.verify(row["hash"] if row else self._decoy, text)
+            with self._turn():
+                self._hasher.verify(row["hash"] if row else self._decoy, text)
         except (VerifyMismatchError, InvalidHashError):
             return None
         if row is None or not (row["expires_at_ms"] is None or now_ms < row["expires_at_ms"]):
@@ -103,6 +116,16 @@ class ApiKeys:
         used = "UPDATE api_keys SET last_used_at_ms = ? WHERE id = ?"
         self._database.write(used, (now_ms, row["id"]))
         return _api_key(row)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._asked.acquire(blocking=False):
+            raise ApiError("busy", f"the server verifies {ASKED_MAX} API keys, its maximum: retry")
+        try:
+            with self._hashing:
+                yield
+        finally:
+            self._asked.release()
 
     def of(self, key_id: str) -> ApiKey:
         """Return a key by id; raise ``KeyError``."""
