@@ -7,7 +7,7 @@ each commit (``synchronous = NORMAL``) a power failure may lose the last pages, 
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -265,8 +265,8 @@ class Reader(NamedTuple):
         order = "ORDER BY conflict, created_at_ms DESC, offset DESC, partition DESC"
         return self._one(found, (agent, idempotency_key), order)
 
-    def newest(self, agent: str, count_max: int, filters: Filter) -> list[Shown]:
-        """Return an agent's transactions, newest first."""
+    def newest(self, agent: str, count_max: int, filters: Filter) -> Generator[Shown]:
+        """Yield an agent's transactions, newest first; close it before the reader's next use."""
         wheres = ["agent = ?", "visible = 1"]
         values: list[str | int] = [agent]
         if filters.status is not None:
@@ -283,7 +283,7 @@ class Reader(NamedTuple):
             f"WHERE {' AND '.join(wheres)} "
             "ORDER BY created_at_ms DESC, offset DESC, partition DESC LIMIT ?"
         )
-        return [_shown(row) for row in self.connection.execute(query, (*values, count_max))]
+        yield from map(_shown, self.connection.execute(query, (*values, count_max)))
 
     def _one(self, where: str, values: tuple[str, ...], order: str = "") -> Shown | None:
         query = (

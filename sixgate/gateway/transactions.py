@@ -16,7 +16,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,6 +53,7 @@ from sixgate.gateway.transaction_store import (
 from sixgate.gateway.transaction_view import SIGNED_MEMBERS, status_of, transaction_view
 
 PAGE_COUNT = 500
+PAGE_BYTES_MAX = 8 * 1024 * 1024
 CATCH_UP_S_MAX = 5.0
 _ENDS = (Topic.OUTCOMES, Topic.AUDIT)
 
@@ -125,12 +126,26 @@ class Transactions:
     def newest(
         self, agent: str, limit: int, filters: Filter | None = None, *, include_signed_tx: bool
     ) -> ListPage:
-        """Return an agent's transactions, newest first, after the place in ``filters``."""
-        with _translated(), self._store.reading() as reader:
-            rows = reader.newest(agent, limit + 1, filters or Filter())
-        page = rows[:limit]
+        """Return an agent's transactions, newest first, after the place in ``filters``.
+
+        A page ends early at ``PAGE_BYTES_MAX``: one transaction has up to 512 KiB.
+        """
+        page: list[Shown] = []
+        size_bytes = 0
+        following = None
+        with (
+            _translated(),
+            self._store.reading() as reader,
+            closing(reader.newest(agent, limit + 1, filters or Filter())) as rows,
+        ):
+            for row in rows:
+                size_bytes += len(row.reply) + len(row.signed) * include_signed_tx
+                if len(page) == limit or (page and size_bytes > PAGE_BYTES_MAX):
+                    following = page[-1].place
+                    break
+                page.append(row)
         replies = [self._shown(row, include_signed_tx=include_signed_tx) for row in page]
-        return ListPage(replies, page[-1].place if len(rows) > limit else None)
+        return ListPage(replies, following)
 
     def close(self) -> None:
         """Close the file."""

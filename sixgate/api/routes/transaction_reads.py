@@ -46,7 +46,10 @@ def list_transactions(  # noqa: PLR0913 - the documented parameters
     status: StatusQuery = None,
     idempotency_key: KeyQuery = None,
 ) -> Response:
-    """List an agent's transactions and signed messages, newest first."""
+    """List an agent's transactions and signed messages, newest first.
+
+    A page of large transactions has fewer than ``limit``; ``next_cursor`` is null on the last one.
+    """
     _check_agent(services, agent_id)
     # Keys of requests are stored as hashes; agents with keys of their own choose them in full.
     given = idempotency_key

@@ -4,6 +4,7 @@ import secrets
 import threading
 
 import orjson
+import pytest
 
 from schemas.audit import audited
 from schemas.dsse import INTENT_TYPE
@@ -177,3 +178,22 @@ def test_threads_read_their_own_writes_while_others_read(rig: ReadRig) -> None:
         thread.join()
     assert failures == []
     assert len(rig.newest()) == 30
+
+
+def test_a_page_ends_early_at_its_limit_of_bytes(
+    rig: ReadRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand transactions with the most data would be half a gigabyte for each request."""
+    data = "0x" + "ab" * 20_000
+    ids = rig.submit(*(rig.trader.signed(f"k{number}", data=data) for number in range(5)))
+    monkeypatch.setattr("sixgate.gateway.transactions.PAGE_BYTES_MAX", 100_000)
+    pages, place = [], None
+    while True:
+        page = rig.current.newest("trader", 1000, Filter(place), include_signed_tx=False)
+        pages.append([reply["id"] for reply in page.replies])
+        if (place := page.next) is None:
+            break
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assert [one for page in pages for one in page] == ids[::-1]
+    monkeypatch.setattr("sixgate.gateway.transactions.PAGE_BYTES_MAX", 1)
+    assert len(rig.current.newest("trader", 2, include_signed_tx=True).replies) == 1
