@@ -5,6 +5,7 @@ The registry has what decides: key or gateway, policy, expiry, switches. This ha
 
 import json
 import sqlite3
+import threading
 from dataclasses import dataclass, fields
 
 from sixgate.gateway.database import Database
@@ -32,10 +33,15 @@ class AgentDetails:
 
 
 class Agents:
-    """The details of one gateway's agents."""
+    """The details of one gateway's agents.
+
+    Hold ``lock`` from reading an agent until its change is registered: the registry replaces whole
+    records, so of two changes at once one would restore what the other tightened or revoked.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.lock = threading.RLock()
         database.create(_CREATE)
 
     def put(self, agent: AgentDetails) -> None:

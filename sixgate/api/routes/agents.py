@@ -95,20 +95,21 @@ def update(
     agent_id: str, request: models.AgentUpdate, caller: PersonCaller, services: ServicesOf
 ) -> models.AgentReply:
     """Change an agent's guardrails, switches or description."""
-    before, details = _administered(services, agent_id)
     given = request.model_dump(exclude_unset=True)
-    entries: list[Entry] = []
-    if changed := {name: value for name, value in given.items() if name in GUARDRAILS}:
-        current = services.backend.read.registered.policies[before.policy_id].policy
-        entries.append(
-            PolicySet(policy_id=before.policy_id, policy=_policy(current, changed, services))
-        )
-    after = before.model_copy(update=_registered_changes(request, given))
-    if after != before:
-        entries.append(after)
-    # If the process ends here, limits have changed and descriptions have not.
-    services.desk.register(entries)
-    services.agents.put(_described(details, given))
+    with services.agents.lock:
+        before, details = _administered(services, agent_id)
+        entries: list[Entry] = []
+        if changed := {name: value for name, value in given.items() if name in GUARDRAILS}:
+            current = services.backend.read.registered.policies[before.policy_id].policy
+            entries.append(
+                PolicySet(policy_id=before.policy_id, policy=_policy(current, changed, services))
+            )
+        after = before.model_copy(update=_registered_changes(request, given))
+        if after != before:
+            entries.append(after)
+        # If the process ends here, limits have changed and descriptions have not.
+        services.desk.register(entries)
+        services.agents.put(_described(details, given))
     record(services, caller, "agent.update", f"agent:{agent_id}", given)
     return agent_reply(services, known_agent(services, agent_id))
 
@@ -116,13 +117,14 @@ def update(
 @router.delete("/{agent_id}", status_code=204)
 def delete(agent_id: str, caller: PersonCaller, services: ServicesOf) -> Response:
     """Delete an agent: it is deactivated, its API keys and tokens end, its events remain."""
-    before, _ = _administered(services, agent_id)
-    # 1. From here on nothing that the agent submitted is signed.
-    if before.active:
-        services.desk.register([before.model_copy(update={"active": False})])
-    # 2. If the process ends before this, the agent is listed as inactive; delete it again.
-    services.api_keys.delete_of("agent", agent_id)
-    services.agents.delete(agent_id)
+    with services.agents.lock:
+        before, _ = _administered(services, agent_id)
+        # 1. From here on nothing that the agent submitted is signed.
+        if before.active:
+            services.desk.register([before.model_copy(update={"active": False})])
+        # 2. If the process ends before this, the agent is listed as inactive; delete it again.
+        services.api_keys.delete_of("agent", agent_id)
+        services.agents.delete(agent_id)
     record(services, caller, "agent.delete", f"agent:{agent_id}")
     return Response(status_code=204)
 
@@ -130,10 +132,11 @@ def delete(agent_id: str, caller: PersonCaller, services: ServicesOf) -> Respons
 @router.post("/{agent_id}/rotate-key")
 def rotate_key(agent_id: str, caller: PersonCaller, services: ServicesOf) -> models.NewAgentKey:
     """Replace an agent's API keys by a new one; the former keys and their tokens end."""
-    _administered(services, agent_id)
-    # 1. If the process ends here, the agent has no key; rotate again.
-    services.api_keys.delete_of("agent", agent_id)
-    issued = services.api_keys.issue("agent", agent_id, now_ms=services.now_ms())
+    with services.agents.lock:
+        _administered(services, agent_id)
+        services.api_keys.delete_of("agent", agent_id)
+        # If the process ends here, the agent has no key; rotate again.
+        issued = services.api_keys.issue("agent", agent_id, now_ms=services.now_ms())
     record(services, caller, "agent.key_rotate", f"agent:{agent_id}")
     return models.NewAgentKey(
         api_key=issued.text, api_key_prefix=issued.key.prefix, expires_at=None

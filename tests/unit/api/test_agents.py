@@ -1,5 +1,9 @@
 """People create, change and delete agents; guardrails become policies or are refused."""
 
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -197,3 +201,53 @@ def test_an_organisation_with_explicit_policies_refuses_open_limits() -> None:
         with_guardrails(Policy(), {"tx_max_value_eth": "1"}, REGISTERED)
     assert "tx_daily_limit_eth" in refused.value.fields
     assert "tx_max_value_eth" not in refused.value.fields
+
+
+def at_once(calls: Sequence[Callable[[], Any]]) -> list[int]:
+    """Make calls in threads that start together; return the status of each reply."""
+    started = Barrier(len(calls))
+
+    def made(call: Callable[[], Any]) -> int:
+        started.wait()
+        return int(call().status_code)
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(made, calls))
+
+
+def test_changes_at_once_do_not_undo_each_other(api: Api) -> None:
+    """Otherwise a new description could restore a limit that someone else just tightened."""
+    agent_id, _ = api.new_agent()
+    changes = {
+        "tx_max_value_eth": "0.1",
+        "tx_daily_limit_eth": "0.2",
+        "tx_to_allowlist": [ADDRESS],
+        "tx_allowed_chains": ["base"],
+        "message_signing_enabled": True,
+        "is_active": False,
+    }
+    calls = [partial(patch, api, agent_id, **{name: value}) for name, value in changes.items()]
+    assert at_once(calls) == [200] * len(calls)
+    found = api.client.get(f"/v1/agents/{agent_id}", headers=api.person).json()
+    assert {name: found[name] for name in changes} == changes
+
+
+def test_a_deleted_agent_stays_deleted_whatever_changes_it_meanwhile(api: Api) -> None:
+    agent_id, _ = api.new_agent()
+    path = f"/v1/agents/{agent_id}"
+    calls: list[Callable[[], Any]] = [
+        partial(patch, api, agent_id, expires_at=f"2040-01-0{day}T00:00:00Z") for day in range(1, 5)
+    ]
+    calls.insert(1, partial(api.client.delete, path, headers=api.person))
+    statuses = at_once(calls)
+    assert statuses.pop(1) == 204
+    assert set(statuses) <= {200, 403, 404}
+    assert not api.services.backend.read.registered.agents[agent_id].active
+    assert api.services.agents.get(agent_id) is None
+
+
+def test_rotations_at_once_leave_one_key(api: Api) -> None:
+    agent_id, _ = api.new_agent()
+    rotate = partial(api.client.post, f"/v1/agents/{agent_id}/rotate-key", headers=api.person)
+    assert at_once([rotate] * 6) == [200] * 6
+    assert len(api.services.api_keys.owned_by("agent", agent_id)) == 1
