@@ -3,15 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Response
 from pydantic import SecretStr
 
-from sixgate.api.callers import PersonCaller, ServicesOf
+from sixgate.api.callers import Caller, PersonCaller, ServicesOf, record
 from sixgate.api.errors import as_api_errors
 from sixgate.api.models import webhooks as models
 from sixgate.api.models.base import optional_timestamp, timestamp
 from sixgate.api.problems import Problem, invalid, not_found
+from sixgate.api.services import Services
 from sixgate.webhooks.errors import (
     WebhookInvalidError,
     WebhookLimitError,
@@ -31,6 +33,7 @@ def create_webhook(
         endpoint, secret = services.webhooks.create(
             request.url, request.events, _revealed(request.secret), caller.actor
         )
+    _record(services, caller, "webhook.create", endpoint)
     return models.NewWebhook(**_members(endpoint), secret=secret)
 
 
@@ -51,7 +54,7 @@ def get_webhook(webhook_id: str, _caller: PersonCaller, services: ServicesOf) ->
 
 @router.patch("/{webhook_id}")
 def change_webhook(
-    webhook_id: str, request: models.WebhookChange, _caller: PersonCaller, services: ServicesOf
+    webhook_id: str, request: models.WebhookChange, caller: PersonCaller, services: ServicesOf
 ) -> models.Webhook:
     """Change a webhook; a failed delivery is tried again at once."""
     changes = Changes(
@@ -61,24 +64,38 @@ def change_webhook(
         is_active=request.is_active,
     )
     with _problems(webhook_id):
-        return _view(services.webhooks.update(webhook_id, changes))
+        endpoint = services.webhooks.update(webhook_id, changes)
+    _record(services, caller, "webhook.update", endpoint, changed=sorted(request.model_fields_set))
+    return _view(endpoint)
 
 
 @router.post("/{webhook_id}/replay")
 def replay_webhook(
-    webhook_id: str, request: models.WebhookReplay, _caller: PersonCaller, services: ServicesOf
+    webhook_id: str, request: models.WebhookReplay, caller: PersonCaller, services: ServicesOf
 ) -> models.Webhook:
     """Deliver all events after an offset again, with the ids that they had."""
     with _problems(webhook_id):
-        return _view(services.webhooks.replay(webhook_id, request.after))
+        endpoint = services.webhooks.replay(webhook_id, request.after)
+    _record(services, caller, "webhook.replay", endpoint, after=request.after)
+    return _view(endpoint)
 
 
 @router.delete("/{webhook_id}", status_code=204)
-def delete_webhook(webhook_id: str, _caller: PersonCaller, services: ServicesOf) -> Response:
+def delete_webhook(webhook_id: str, caller: PersonCaller, services: ServicesOf) -> Response:
     """Delete a webhook and its secret."""
     with _problems(webhook_id):
         services.webhooks.delete(webhook_id)
+    record(services, caller, "webhook.delete", f"webhook:{webhook_id}")
     return Response(status_code=204)
+
+
+def _record(
+    services: Services, caller: Caller, action: str, endpoint: Endpoint, **details: object
+) -> None:
+    """Record a change; only the URL's host, because the rest may be a token of the receiver."""
+    host = urlsplit(endpoint.url).hostname
+    facts = {"host": host, "events": endpoint.events, "is_active": endpoint.is_active}
+    record(services, caller, action, f"webhook:{endpoint.id}", facts | details)
 
 
 @contextmanager

@@ -99,3 +99,21 @@ def test_evidence_is_bound_to_the_callers_nonce(api: Api) -> None:
     assert reply.status_code == 200, reply.text
     short = api.client.get("/v1/attestation", params={"nonce": "ab"}, headers=headers)
     assert (short.status_code, short.json()["code"]) == (400, "nonce_malformed")
+
+
+def test_changes_of_webhooks_are_recorded_without_the_receivers_token(api: Api) -> None:
+    """A webhook sends every outcome to its receiver, so a thief would like to add one unseen."""
+    body = {"url": "https://8.8.8.8/receiver-token", "events": ["agent.transaction.broadcast"]}
+    made = api.client.post("/v1/webhooks", json=body, headers=api.person).json()
+    path = f"/v1/webhooks/{made['id']}"
+    api.client.patch(path, json={"is_active": False}, headers=api.person)
+    api.client.post(f"{path}/replay", json={"after": 0}, headers=api.person)
+    api.client.delete(path, headers=api.person)
+    found = events(api, resource_id=f"webhook:{made['id']}")["events"]
+    assert [event["action"].rpartition(".")[2] for event in found] == [
+        "delete", "replay", "update", "create",
+    ]  # fmt: skip
+    assert {event["actor_id"] for event in found} == {f"user:{api.person_id}"}
+    assert "8.8.8.8" in str(found)
+    assert not {"receiver-token", made["secret"]} & set(str(found).replace("/", " ").split())
+    assert "receiver-token" not in str(found)
