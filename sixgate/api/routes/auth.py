@@ -46,7 +46,11 @@ def exchange_person_key(
 @router.post("/refresh")
 def refresh(caller: AnyCaller, services: ServicesOf) -> models.TokenReply:
     """Exchange a valid access token for a new one."""
-    return models.TokenReply(**_issued(services, services.api_keys.of(caller.token.api_key)))
+    try:
+        key = services.api_keys.of(caller.token.api_key)
+    except KeyError:  # deleted since the token was checked
+        raise unauthorized("the API key of this token was deleted") from None
+    return models.TokenReply(**_issued(services, key))
 
 
 @router.delete("/token", status_code=204)
