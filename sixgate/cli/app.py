@@ -4,61 +4,55 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import NoReturn
 
-import typer
+import click
 
 from signer.custody.process import forbid_core_files
 from sixgate.cli.commands import LazyGroup
-from sixgate.cli.config_option import Config, use_config
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import TRACEBACK_VARIABLE, failure_of
 from sixgate.cli.interrupts import ignore
-from sixgate.cli.options import DATA_DEFAULT, DATA_VARIABLE
+from sixgate.cli.options import DATA_DEFAULT, DATA_VARIABLE, FILE, config_option
 from sixgate.cli.output import OutputClosedError, write_line
 from sixgate.gc_tuning import tune
 
-app = typer.Typer(
-    name="sixgate",
-    cls=LazyGroup,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    epilog="Try it: sixgate demo\n\nStart: sixgate init --org acme && sixgate agents add --help",
-)
+COMPLETION_VARIABLE = "_SIXGATE_COMPLETE"
 
 
-def _print_version(wanted: bool) -> None:  # noqa: FBT001 - Typer's own signature
-    if wanted:
+def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's own signature
+    if wanted and not ctx.resilient_parsing:
         from importlib.metadata import version
 
         write_line(f"sixgate {version('sixgate')}")
-        raise typer.Exit
+        ctx.exit()
 
 
-@app.callback()
-def root(
-    *,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            "--data",
-            metavar="DIR",
-            show_default=f"{DATA_VARIABLE}, otherwise ./{DATA_DEFAULT}",
-            help="Data folder.",
-        ),
-    ] = None,
-    config: Config = None,
-    _version: Annotated[
-        bool,
-        typer.Option(
-            "--version", is_eager=True, callback=_print_version, help="Print the version."
-        ),
-    ] = False,
-) -> None:
+@click.command(
+    cls=LazyGroup,
+    context_settings={"show_default": True, "max_content_width": 120},
+    epilog="Try it: sixgate demo\n\nStart: sixgate init --org acme && sixgate agents add --help",
+)
+@click.option(
+    "--data",
+    metavar="DIR",
+    type=FILE,
+    show_default=f"{DATA_VARIABLE}, otherwise ./{DATA_DEFAULT}",
+    help="Data folder.",
+)
+@config_option
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Print the version.",
+)
+def app(data: Path | None) -> None:
     """Sign blockchain transactions for software agents that never hold a key."""
     if data is not None:
         os.environ[DATA_VARIABLE] = str(data)  # each command's own --data reads it
-    use_config(config)
 
 
 def main() -> NoReturn:
@@ -85,8 +79,16 @@ def run() -> int:
 
 
 def _run() -> int:
+    if COMPLETION_VARIABLE in os.environ:  # a shell asks for the possible next words
+        app.main(prog_name="sixgate")
     try:
-        app(prog_name="sixgate")
+        with app.make_context("sixgate", sys.argv[1:]) as context:
+            app.invoke(context)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
     except SystemExit as ended:
         if ended.code == ExitCode.INTERRUPTED:
             raise KeyboardInterrupt from None

@@ -9,20 +9,15 @@ from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
-import typer
-from typer.core import TyperCommand, TyperGroup
-from typer.main import get_group
+import click
 
-from sixgate.cli.config_option import add_config_option
+from sixgate.cli.declare import Command, Group
 from sixgate.cli.interrupts import raise_on_interrupt
 from sixgate.gc_tuning import freeze_gc
 
-WITHOUT_CONFIG = {"init"}
-"""Commands with ``--data`` that take no ``--config``."""
 
-
-class Command(NamedTuple):
-    """A command's location ``module:name`` in ``sixgate.cli``; a Typer app has its own epilog."""
+class Entry(NamedTuple):
+    """A command's location ``module:name`` in ``sixgate.cli``, and its help."""
 
     at: str
     help: str
@@ -30,131 +25,129 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "demo": Command(
+    "demo": Entry(
         "demo.command:demo",
         "Run the whole pipeline once: agents, intents, gates, signatures, a verified ledger.",
         "Example: sixgate demo --data ./demo",
     ),
-    "init": Command(
+    "init": Entry(
         "folders:init",
         "Create a data folder: an organisation, its admin key, the known chains, one account.",
         "Example: sixgate init --org acme --data ./acme",
     ),
-    "up": Command(
+    "up": Entry(
         "folders:up",
         "Run the pipeline until SIGTERM or Ctrl-C; other commands connect to it.",
         "Example: sixgate up --data ./acme",
     ),
-    "submit": Command(
+    "submit": Entry(
         "intents.submit:submit",
         "Sign intents with their agents' keys, submit them, and show the outcomes.",
         "Examples: sixgate submit intents.jsonl --save sent.jsonl\n\n"
         """echo '{"agent": "payroll", "chain": "base", "to": "0x…", "value": "0.5"}' """
         "| sixgate submit -",
     ),
-    "signed": Command(
+    "signed": Entry(
         "intents.command:signed",
         "List signed transactions and messages, oldest first; --json has the raw bytes.",
         "Example: sixgate signed --follow --json",
     ),
-    "gates": Command(
+    "gates": Entry(
         "processes:gates",
         "Run the gates on Kafka until SIGTERM.",
         "Example: sixgate gates --config sixgate.toml",
     ),
-    "signer": Command(
+    "signer": Entry(
         "processes:signer",
         "Run the signer of some slots on Kafka until SIGTERM.",
         "Example: sixgate signer --config sixgate.toml --slots 0-3",
     ),
-    "registrar": Command(
+    "registrar": Entry(
         "processes:registrar",
         "Sign registry heads until SIGTERM.",
         "Example: sixgate registrar --config sixgate.toml",
     ),
-    "custody": Command(
+    "custody": Entry(
         "processes:custody",
         "Serve secrets to agents with a grant until SIGTERM; signing keys are never served.",
         "Example: sixgate custody --config custody.toml",
     ),
-    "probe": Command(
+    "probe": Entry(
         "probing:probe",
         "Report whether a process is healthy. Exit code 13 means stalled.",
         "Example: sixgate probe --url http://127.0.0.1:9101 --pid 4711",
     ),
-    "mcp": Command(
+    "mcp": Entry(
         "mcp_server:mcp",
         "Serve an agent's tools to a model by MCP on standard input and output.",
         "Example: sixgate mcp --url https://gateway.example --api-key-file agent.key",
     ),
-    "config": Command(
+    "config": Entry(
         "processes:config",
         "Print the effective settings of the processes on Kafka, secrets masked.",
         "Example: sixgate config --config sixgate.toml",
     ),
-    "publish": Command(
+    "publish": Entry(
         "processes:publish",
         "Copy the organisation of the data folder to Kafka. Cannot be undone.",
         "Example: sixgate publish --config sixgate.toml",
     ),
-    "people": Command("people:app", "Manage people who may use the HTTP API."),
-    "agents": Command("agents.command:app", "Manage agents and their policies."),
-    "admins": Command(
+    "people": Entry("people:app", "Manage people who may use the HTTP API."),
+    "agents": Entry("agents:app", "Manage agents and their policies."),
+    "admins": Entry(
         "admins:app", "Manage scoped admins, who administer the agents of one gateway."
     ),
-    "access": Command(
-        "agents.access:app",
+    "access": Entry(
+        "access:app",
         "Manage agents' rights on vaults: nothing is granted by default, and a deny wins.",
     ),
-    "keys": Command(
+    "keys": Entry(
         "keys.command:app",
         "Manage keys of six chains; only Ethereum keys sign. Private keys stay in the signer.",
     ),
-    "vaults": Command(
+    "vaults": Entry(
         "vaults.command:app",
         "Manage vaults and their custody modes, which cannot be changed later.",
     ),
-    "secrets": Command(
+    "secrets": Entry(
         "secrets.command:app", "Store secrets, and read them as an agent with a grant."
     ),
-    "cmek": Command(
+    "cmek": Entry(
         "secrets.cmek:app",
         "Manage the customer's own key over a vault's values; it never leaves the customer.",
     ),
-    "kms": Command("kms:app", "Check the key management services that hold root keys."),
-    "tx": Command("signing.transactions:app", "Sign a transaction, or decode a signed one."),
-    "message": Command("signing.messages:message", "Sign personal messages (EIP-191)."),
-    "typed-data": Command("signing.messages:typed_data", "Sign typed data (EIP-712)."),
-    "authorization": Command(
+    "kms": Entry("kms:app", "Check the key management services that hold root keys."),
+    "tx": Entry("signing.transactions:app", "Sign a transaction, or decode a signed one."),
+    "message": Entry("signing.messages:message", "Sign personal messages (EIP-191)."),
+    "typed-data": Entry("signing.messages:typed_data", "Sign typed data (EIP-712)."),
+    "authorization": Entry(
         "signing.messages:authorization", "Sign delegations of a key's address (EIP-7702)."
     ),
-    "intents": Command("intents.command:app", "Show intents and their outcomes."),
-    "ledger": Command("ledger.command:app", "Verify, query and export the ledger."),
-    "attest": Command(
+    "intents": Entry("intents.command:app", "Show intents and their outcomes."),
+    "ledger": Entry("ledger.command:app", "Verify, query and export the ledger."),
+    "attest": Entry(
         "attest.command:app",
         "Fetch a signer's evidence for a nonce, verify evidence, list signer boots.",
     ),
-    "chains": Command("chains:app", "Manage the chains that intents may name."),
-    "settings": Command("settings:app", "Show and change the organisation's settings."),
-    "services": Command(
+    "chains": Entry("chains:app", "Manage the chains that intents may name."),
+    "settings": Entry("settings:app", "Show and change the organisation's settings."),
+    "services": Entry(
         "services:app",
         "List services with trusted signatures; add and revoke registrars and gateways.",
     ),
-    "release": Command(
+    "release": Entry(
         "release:app",
         "Run one provider's key release until SIGTERM; create its keys, sign its policy.",
     ),
-    "topics": Command(
-        "topics:app", "Plan, apply and verify Kafka's topics or, with --acls, rights."
-    ),
+    "topics": Entry("topics:app", "Plan, apply and verify Kafka's topics or, with --acls, rights."),
 }
 """Every command, in the order of ``sixgate --help``."""
 
 
-class Commands(Mapping[str, Any]):
+class Commands(Mapping[str, click.Command]):
     """The commands by name; each is imported when it is looked up."""
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str) -> click.Command:
         return load_command(name)
 
     def __iter__(self) -> Iterator[str]:
@@ -167,23 +160,23 @@ class Commands(Mapping[str, Any]):
         return name in COMMANDS
 
 
-class LazyGroup(TyperGroup):
+class LazyGroup(Group):
     """The group of all commands; imports only the command that runs."""
 
-    def __init__(self, **attributes: Any) -> None:
-        super().__init__(**attributes)
+    def __init__(self, name: str | None, **attributes: Any) -> None:
+        super().__init__(name, **attributes)
         self.commands = Commands()  # type: ignore[assignment]  # read-only
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - Typer's own signature
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
         """Return the names of all commands."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the same
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the same
         """Return a stand-in for help and completion, without importing the command."""
         entry = COMMANDS.get(cmd_name)
-        return entry and TyperCommand(cmd_name, help=entry.help)
+        return entry and Command(cmd_name, help=entry.help)
 
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Import the command that runs; only then let Ctrl-C raise ``KeyboardInterrupt``.
 
         Raised during an import, it would leave a half-initialised module.
@@ -196,16 +189,13 @@ class LazyGroup(TyperGroup):
 
 
 @cache
-def load_command(name: str) -> Any:
-    """Import a command and return its Typer command; raise ``KeyError`` for an unknown name."""
+def load_command(name: str) -> click.Command:
+    """Import a command; raise ``KeyError`` for an unknown name."""
     entry = COMMANDS[name]
     module, _, attribute = entry.at.partition(":")
-    part = getattr(import_module(f"sixgate.cli.{module}"), attribute)
-    alone = typer.Typer()
-    if isinstance(part, typer.Typer):
-        alone.add_typer(part, name=name)
-    else:
-        alone.command(name, epilog=entry.epilog)(part)
-    if name not in WITHOUT_CONFIG:
-        add_config_option(alone)
-    return get_group(alone).commands[name]
+    found = getattr(import_module(f"sixgate.cli.{module}"), attribute)
+    if isinstance(found, click.Command):
+        return found
+    from sixgate.cli.typer_commands import bridge
+
+    return bridge(name, found, entry.epilog)

@@ -16,13 +16,13 @@ import typer
 from schemas.custody import Tier
 from schemas.registry import PARTITIONS_MAX, AccountOpened, Entry, SettingSet
 from sixgate.chains import default_chains
-from sixgate.cli.config_option import config_file
 from sixgate.cli.entries import entry
 from sixgate.cli.failures import preload_error_table
-from sixgate.cli.options import ACCOUNT_DEFAULT, DATA_DEFAULT, Data, checked_name, name_option
 from sixgate.cli.progress import progress
 from sixgate.cli.session import fail_usage
 from sixgate.cli.terminal import notices, safe, screen
+from sixgate.cli.typer_config import config_file
+from sixgate.cli.typer_options import ACCOUNT_DEFAULT, DATA_DEFAULT, Data, checked_name, name_option
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.creation import Founding, create
 from sixgate.data_folder.folder import ADMIN, Folder, FolderBusyError

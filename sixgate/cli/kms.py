@@ -13,12 +13,12 @@ from signer.custody.errors import (
     KmsKeyWeakError,
     KmsUnavailableError,
 )
-from sixgate.cli.config_option import config_file
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
-from sixgate.cli.listing import Listing, Row, show
-from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
+from sixgate.cli.render import Listing, Row, show
 from sixgate.cli.terminal import print_json, screen
+from sixgate.cli.typer_config import config_file
+from sixgate.cli.typer_options import DATA_DEFAULT, AsJson, Data
 from sixgate.data_folder.folder import Folder
 from sixgate.errors import SettingsError
 from sixgate.kms.check import Finding, check_kms

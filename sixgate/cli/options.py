@@ -1,79 +1,121 @@
-"""Options and arguments that several commands share."""
+"""Options, arguments and types of values that several commands share."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
+
+from sixgate.cli.declare import Function, argument
 
 ACCOUNT_DEFAULT = "main"
-NO_PATHS = [""]
 DATA_DEFAULT = Path("sixgate-data")
 DATA_VARIABLE = "SIXGATE_DATA"
 CONFIG_VARIABLE = "SIXGATE_CONFIG"
+INSECURE_DEV_VARIABLE = "SIXGATE_KAFKA__INSECURE_DEV"
 
 
-def checked_name(value: str | None) -> str | None:
-    """Validate a name (a Typer callback)."""
-    if value is None:
-        return None
-    from sixgate.authoring import form_fields
+class Checked(click.ParamType):
+    """A type whose values a function parses; its ``ValueError`` becomes the option's error."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Parse a value; fail in the name of its option."""
+        try:
+            return self._parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _name(value: str) -> str:
+    from sixgate.authoring import form_fields  # slow, as the other imports in functions here
 
     try:
         return str(form_fields.name(value))
     except ValueError as error:
-        raise typer.BadParameter(f"{value!a} {error}") from None
+        raise ValueError(f"{value!a} {error}") from None
 
 
-def checked_names(values: list[str] | None) -> list[str] | None:
-    """Validate names (a Typer callback); an option that was not given stays None."""
-    return [name for name in map(checked_name, values) if name] if values else None
-
-
-def _paths(values: list[str] | None) -> list[str]:
-    """Validate key paths; one empty word means no path: Typer cannot pass an empty list."""
-    found = values or []
-    return found if found == NO_PATHS else [path for value in found if (path := _path(value))]
-
-
-def _path(value: str | None) -> str | None:
-    if value is None:
-        return None
+def _key_path(value: str) -> str:
     from sixgate.authoring import form_fields
     from sixgate.authoring.key_text import ON_THE_COMMAND_LINE, looks_like_a_key
 
     try:
         return str(form_fields.key_path(value))
     except ValueError as error:
-        if looks_like_a_key(str(value)):
-            raise typer.BadParameter(f"it {ON_THE_COMMAND_LINE}") from None
-        raise typer.BadParameter(f"{value!a} {error}") from None
+        if looks_like_a_key(str(value)):  # never print a private key
+            raise ValueError(f"it {ON_THE_COMMAND_LINE}") from None
+        raise ValueError(f"{value!a} {error}") from None
 
 
-def name_option(flag: str, text: str, **more: Any) -> Any:
-    """Declare an option whose value is a name."""
-    return typer.Option(flag, metavar="NAME", callback=checked_name, help=text, **more)
+def _use_config(_ctx: click.Context, _param: click.Parameter, file: Path | None) -> None:
+    use_config(file)
 
 
-Data = Annotated[
-    Path, typer.Option("--data", metavar="DIR", envvar=DATA_VARIABLE, help="Data folder.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-Agent = Annotated[
-    str, typer.Argument(metavar="AGENT", callback=checked_name, help="Name of the agent.")
-]
-AgentFilter = Annotated[str | None, name_option("--agent", "Show only this agent.")]
-AccountFilter = Annotated[str | None, name_option("--account", "Show only this account.")]
-KeyPath = Annotated[
-    str | None,
-    typer.Argument(metavar="PATH", callback=_path, help="Path of the key."),
-]
-KeyPaths = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--key-path",
-        metavar="PATH",
-        callback=_paths,
-        help="Key path the agent may use (repeatable). Replaces the current list; '' clears it.",
-    ),
-]
-Chain = Annotated[str, typer.Argument(metavar="CHAIN", help="Name, alias or id of a chain.")]
+def use_config(file: Path | None) -> None:
+    """Use the settings in ``file`` for this command; None changes nothing."""
+    if file is not None:
+        os.environ[CONFIG_VARIABLE] = str(file)
+
+
+def config_file() -> Path | None:
+    """Return the settings file, if one was given."""
+    name = os.environ.get(CONFIG_VARIABLE)
+    return Path(name) if name else None
+
+
+def _use_insecure_dev(_ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's own signature
+    use_insecure_dev(wanted)
+
+
+def use_insecure_dev(wanted: bool) -> None:  # noqa: FBT001 - an option's value
+    """Set ``insecure_dev`` over all settings, as its environment variable does."""
+    if wanted:
+        os.environ[INSECURE_DEV_VARIABLE] = "true"
+
+
+NAME = Checked("name", _name)
+KEY_PATH = Checked("path", _key_path)
+FILE = click.Path(path_type=Path)
+
+
+def folder_option(flag: str) -> Callable[[Function], Function]:
+    """Declare the option for the data folder, which arrives as ``data``."""
+    return click.option(
+        flag,
+        "data",
+        metavar="DIR",
+        type=FILE,
+        default=DATA_DEFAULT,
+        envvar=DATA_VARIABLE,
+        show_envvar=True,
+        help="Data folder.",
+    )
+
+
+data_option = folder_option("--data")
+config_option = click.option(
+    "--config",
+    metavar="FILE",
+    type=FILE,
+    expose_value=False,
+    callback=_use_config,
+    show_default=CONFIG_VARIABLE,
+    help="Settings file (TOML): connect to Kafka, or use its KMSs.",
+)
+"""Takes effect before the command runs; ``config_file()`` returns the file."""
+insecure_dev = click.option(
+    "--insecure-dev",
+    is_flag=True,
+    expose_value=False,
+    callback=_use_insecure_dev,
+    help="Allow missing TLS, and topics and rights that are weaker than declared.",
+)
+agent_argument = argument("name", metavar="AGENT", type=NAME, help="Name of the agent.")
+chain_argument = argument("chain", metavar="CHAIN", help="Name, alias or id of a chain.")
+agent_filter = click.option("--agent", type=NAME, help="Show only this agent.")
+account_filter = click.option("--account", type=NAME, help="Show only this account.")

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sixgate.cli.config_option import config_file
-from sixgate.cli.listing import Listing, Row, show
-from sixgate.cli.options import DATA_DEFAULT, AsJson, Data, name_option
+from sixgate.cli.render import Listing, Row, show
 from sixgate.cli.session import Session, fail_usage, not_found, session
 from sixgate.cli.terminal import notices, print_json, safe, screen
+from sixgate.cli.typer_config import config_file
+from sixgate.cli.typer_options import DATA_DEFAULT, AsJson, Data, name_option
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import DESK, GATEWAY
 from sixgate.data_folder.key_files import ensure_public_key

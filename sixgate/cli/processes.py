@@ -8,10 +8,10 @@ import orjson
 import typer
 
 from schemas.topics import Principal
-from sixgate.cli.config_option import InsecureDev, config_file, use_insecure_dev
 from sixgate.cli.identities import connected_as
 from sixgate.cli.long_running import run_until_stopped
 from sixgate.cli.terminal import notices, screen
+from sixgate.cli.typer_config import InsecureDev, config_file, use_insecure_dev
 
 Config = Annotated[
     Path | None,

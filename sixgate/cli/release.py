@@ -10,11 +10,11 @@ from schemas.dsse import RELEASE_POLICY_TYPE
 from signer.attestation.release.policy import ReleasePolicy
 from signer.custody.atomic_write import write_atomic
 from sixgate.cli.canonical_files import read_canonical
-from sixgate.cli.config_option import Config, InsecureDev, config_file, use_config, use_insecure_dev
 from sixgate.cli.long_running import run_until_stopped
-from sixgate.cli.options import DATA_DEFAULT, Data
 from sixgate.cli.session import fail_usage
 from sixgate.cli.terminal import notices, print_json
+from sixgate.cli.typer_config import Config, InsecureDev, config_file, use_config, use_insecure_dev
+from sixgate.cli.typer_options import DATA_DEFAULT, Data
 from sixgate.data_folder.folder import Folder
 
 FIELDS = "docs/key-release.md lists the fields"

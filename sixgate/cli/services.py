@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from schemas.registry import ServiceSet
-from sixgate.cli.config_option import Config, config_file, use_config
 from sixgate.cli.entries import entry
-from sixgate.cli.listing import Listing, Row, show
-from sixgate.cli.options import DATA_DEFAULT, DATA_VARIABLE, AsJson, Data, checked_name
+from sixgate.cli.render import Listing, Row, show
 from sixgate.cli.session import fail_usage, not_found, session
 from sixgate.cli.terminal import notices, print_json, screen
+from sixgate.cli.typer_config import Config, config_file, use_config
+from sixgate.cli.typer_options import DATA_DEFAULT, DATA_VARIABLE, AsJson, Data, checked_name
 from sixgate.data_folder.folder import ADMIN, SIGNER
 from sixgate.data_folder.key_files import ensure_public_key
 

@@ -1,19 +1,26 @@
 """Session: a command's access to a data folder and to the API of its pipeline."""
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
+from inspect import isgeneratorfunction
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sixgate.api import Api, Json
 from sixgate.authoring.suggestion import did_you_mean
-from sixgate.cli.config_option import config_file
+from sixgate.cli.declare import Function
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
-from sixgate.cli.options import ACCOUNT_DEFAULT, DATA_DEFAULT
+from sixgate.cli.options import (
+    ACCOUNT_DEFAULT,
+    DATA_DEFAULT,
+    config_file,
+    config_option,
+    folder_option,
+)
 from sixgate.cli.progress import progress
 from sixgate.cli.terminal import notices
 from sixgate.clocks import wall_ms
@@ -159,6 +166,32 @@ def _scaled(file: Path, data: Path) -> Iterator[Session]:
         with progress("reading the registry"):
             api = stack.enter_context(open_kafka_api(settings, folder))
         yield Session(folder, api)
+
+
+def with_session_at(flag: str) -> Callable[[Function], Function]:
+    """Add the option ``flag`` for the data folder, and ``--config``, to a command.
+
+    The command gets the open ``Session`` first; that of a generator is open until it ends.
+    """
+
+    def decorate(command: Function) -> Function:
+        @wraps(command)
+        def run(*, data: Path, **given: Any) -> Any:
+            with session(data) as here:
+                return command(here, **given)
+
+        @wraps(command)
+        def stream(*, data: Path, **given: Any) -> Iterator[Any]:
+            with session(data) as here:
+                yield from command(here, **given)
+
+        chosen = stream if isgeneratorfunction(command) else run
+        return folder_option(flag)(config_option(chosen))
+
+    return decorate
+
+
+with_session = with_session_at("--data")
 
 
 def not_found(what: str, name: str, known: Iterable[str]) -> NoReturn:

@@ -1,15 +1,14 @@
 """``sixgate settings``: the settings of the organisation."""
 
-from typing import Annotated, get_args
-
-import typer
+from typing import get_args
 
 from schemas.registry import SettingName, SettingSet
 from signer.settings import Settings, checked_setting
+from sixgate.cli.declare import argument, group
 from sixgate.cli.entries import entry
-from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
-from sixgate.cli.session import fail_usage, not_found, session
-from sixgate.cli.terminal import notices, print_json, rows, safe, screen, table
+from sixgate.cli.render import Answer, Field, Listing, prints, table
+from sixgate.cli.session import Session, fail_usage, not_found, with_session
+from sixgate.cli.terminal import notice
 from streams.simulators.report import VALID_MS
 
 MEANING = {
@@ -19,43 +18,43 @@ MEANING = {
     "idempotency.remember_ms": "how long idempotency keys are remembered, 1 to 30 days in ms",
     "org.tier": "pro, team, business or enterprise: sets the mode of new treasury vaults",
 }
-app = typer.Typer(
-    no_args_is_help=True,
-    help="Show and change the organisation's settings.",
-    epilog="Example: sixgate settings get",
+app = group("Show and change the organisation's settings.", "Example: sixgate settings get")
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "not set"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+_SETTINGS = table(
+    Field("setting", lambda row: row[0]),
+    Field("value", lambda row: _text(row[1])),
+    Field("meaning", lambda row: MEANING.get(row[0], "")),
 )
 
 
-@app.command(epilog="Example: sixgate settings get simulation.required")
-def get(
-    *,
-    name: Annotated[
-        str | None, typer.Argument(metavar="NAME", show_default="all", help="Name of a setting.")
-    ] = None,
-    as_json: AsJson = False,
-    data: Data = DATA_DEFAULT,
-) -> None:
+def _view(found: object, *, name: str | None) -> Listing | str:
+    return _SETTINGS(found.items()) if isinstance(found, dict) and name is None else _text(found)
+
+
+@app.command("get", epilog="Example: sixgate settings get simulation.required")
+@argument("name", metavar="[NAME]", required=False, help="Name of a setting [default: all].")
+@prints(_view)
+@with_session
+def get(here: Session, *, name: str | None) -> Answer:
     """Show one setting, or all."""
-    with session(data) as here:
-        settings = dict.fromkeys(get_args(SettingName)) | here.registry["settings"]
+    settings = dict.fromkeys(get_args(SettingName)) | here.registry["settings"]
     if name is not None and name not in settings:
         not_found("setting", name, settings)
-    if as_json:
-        print_json(settings if name is None else settings[name])
-    elif name is not None:
-        screen().print(safe(_shown(settings[name])))
-    else:
-        cells = ((key, _shown(value), MEANING.get(key, "")) for key, value in settings.items())
-        screen().print(rows(table("setting", "value", "meaning"), cells))
+    return Answer(settings if name is None else settings[name], name=name)
 
 
 @app.command("set", epilog="Example: sixgate settings set simulation.required always")
-def set_(
-    *,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the setting.")],
-    value: Annotated[str, typer.Argument(metavar="VALUE", help="New value.")],
-    data: Data = DATA_DEFAULT,
-) -> None:
+@argument("name", metavar="NAME", help="Name of the setting.")
+@argument("value", metavar="VALUE", help="New value.")
+@with_session
+def set_(here: Session, *, name: str, value: str) -> None:
     """Change a setting for the whole organisation."""
     known = get_args(SettingName)
     if name not in known:
@@ -65,9 +64,8 @@ def set_(
         _check(name, typed)
     except ValueError as error:
         fail_usage(f"{error} ({MEANING[name]})")
-    with session(data) as here:
-        here.register(entry(SettingSet, name=name, value=typed))
-    notices().print(f"{name} is {_shown(typed)}.", highlight=False)
+    here.register(entry(SettingSet, name=name, value=typed))
+    notice(f"{name} is {_text(typed)}.")
 
 
 def _check(name: str, value: bool | int | str) -> None:  # noqa: FBT001 - a setting's value
@@ -80,9 +78,3 @@ def _typed(value: str) -> bool | int | str:
     if value in ("true", "false"):
         return value == "true"
     return int(value) if value.isdecimal() and value.isascii() else value
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "not set"
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -40,6 +40,11 @@ def notices() -> Screen:
     return made
 
 
+def notice(sentence: str) -> None:
+    """Print a sentence to standard error: what a command did, beside its result."""
+    notices().print(safe(sentence))
+
+
 def print_json(value: Any) -> None:
     """Write one JSON document, indented."""
     write_line(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())

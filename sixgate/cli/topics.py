@@ -13,8 +13,8 @@ from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
 from sixgate.cli.identities import ADMINISTRATOR, connected_as
 from sixgate.cli.session import fail_usage
-from sixgate.cli.shared_options import with_options
 from sixgate.cli.terminal import notices, safe, screen
+from sixgate.cli.typer_shared_options import with_options
 from streams.kafka.broker import Broker, Tls
 from streams.kafka.errors import KafkaBusError, KafkaUnreachableError
 from streams.kafka.names import Names

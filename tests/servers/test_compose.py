@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import typer
 import yaml
@@ -31,7 +32,7 @@ from tests.harness.pipeline.embedded import make_folder
 
 ONE_SHOTS = {"topics", "migrate", "publish"}
 PROCESSES = {"registrar", "gates", "signer", "custody", "ledger"}
-WRONG = typer.BadParameter.__mro__[1]  # raised by an invalid command line
+WRONG = (click.UsageError, typer.BadParameter.__mro__[1])  # raised by an invalid command line
 METRIC = re.compile(r"\bsixgate_\w+")
 
 

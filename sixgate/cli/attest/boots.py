@@ -29,11 +29,11 @@ from sixgate.cli.canonical_files import read_canonical
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
 from sixgate.cli.intents.trail import trail_of
-from sixgate.cli.listing import Listing, Row, Sheet, show
-from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
+from sixgate.cli.render import Listing, Row, Sheet, show
 from sixgate.cli.session import Session, fail_usage, session
 from sixgate.cli.terminal import print_json, safe, screen
 from sixgate.cli.times import format_time, parse_time_ms
+from sixgate.cli.typer_options import DATA_DEFAULT, AsJson, Data
 from sixgate.clocks import wall_ms
 
 BOOT = """SELECT body, at_ms FROM ledger

@@ -27,11 +27,11 @@ from sixgate.cli.attest.views import (
 from sixgate.cli.canonical_files import read_canonical
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
-from sixgate.cli.listing import Listing, Sheet, show
-from sixgate.cli.options import AsJson
+from sixgate.cli.render import Listing, Sheet, show
 from sixgate.cli.session import fail_usage
 from sixgate.cli.terminal import print_json, safe, screen
 from sixgate.cli.times import parse_time_ms
+from sixgate.cli.typer_options import AsJson
 from sixgate.clocks import wall_ms
 
 EXAMPLES = """Examples: sixgate attest --nonce 0x… --out evidence.json

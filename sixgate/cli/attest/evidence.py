@@ -14,12 +14,12 @@ from signer.attestation.public_root import SIMULATED_ROOT
 from signer.custody.atomic_write import write_atomic
 from sixgate.api import Json
 from sixgate.cli.attest.views import SIMULATED
-from sixgate.cli.config_option import Config, use_config
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
-from sixgate.cli.options import DATA_DEFAULT, Data
 from sixgate.cli.session import fail_usage, session
 from sixgate.cli.terminal import notices, print_json, safe
+from sixgate.cli.typer_config import Config, use_config
+from sixgate.cli.typer_options import DATA_DEFAULT, Data
 from sixgate.data_folder.folder import Folder
 
 Out = Annotated[Path | None, typer.Option(metavar="FILE", help="File for the evidence.")]

@@ -10,7 +10,7 @@ from signer.attestation.report import FIELDS, GUEST_POLICY_BITS, PLATFORM_BITS, 
 from signer.attestation.tcb import Tcb
 from signer.attestation.verify import Verified
 from sixgate.api import Json
-from sixgate.cli.listing import Row
+from sixgate.cli.render import Row
 from sixgate.cli.times import format_time
 
 SIMULATED = "SIMULATED: a simulated platform signed this; it proves nothing about any machine."

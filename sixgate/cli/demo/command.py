@@ -15,17 +15,17 @@ import sixgate
 from signer.signatures import Ed25519Signer
 from sixgate.authoring.intent_lines import split
 from sixgate.authoring.producer import Directory
-from sixgate.cli.config_option import config_file
 from sixgate.cli.demo.local_settings import use_local_settings
 from sixgate.cli.demo.organisation import complete_organisation, create_folder
 from sixgate.cli.demo.run import DemoRun, run_demo
 from sixgate.cli.demo.script import RecordBuilder, build_records
 from sixgate.cli.demo.views import closing_line, views
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.options import DATA_DEFAULT, DATA_VARIABLE, AsJson
 from sixgate.cli.progress import progress
 from sixgate.cli.session import Session, new_idempotency_key, session
 from sixgate.cli.terminal import print_json, safe, screen
+from sixgate.cli.typer_config import config_file
+from sixgate.cli.typer_options import DATA_DEFAULT, DATA_VARIABLE, AsJson
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.key_files import SEED_BYTES, load_key_file
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import sixgate
-from sixgate.cli.config_option import config_file, use_config
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
+from sixgate.cli.typer_config import config_file, use_config
 
 LOCAL = Path(sixgate.__file__).parents[1] / "build" / "local" / "sixgate" / "sixgate.toml"
 

@@ -12,9 +12,9 @@ from signer.custody.atomic_write import write_atomic
 from signer.keys.paths import agent_key_path
 from sixgate.authoring import operator
 from sixgate.chains import default_chains
-from sixgate.cli.agents.policies import compose
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
+from sixgate.cli.policies import compose
 from sixgate.cli.session import Session
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.creation import Founding, create

@@ -10,8 +10,8 @@ from schemas.clearance import Gate
 from schemas.money import wei_to_eth
 from sixgate.api import Json
 from sixgate.authoring.expected_results import SIGNED
-from sixgate.cli.agents.views import address
 from sixgate.cli.demo.run import DemoResult, DemoRun, SignatureCheck
+from sixgate.cli.formats import address
 from sixgate.cli.intents.intent_summary import KINDS, chain_name, fee_wei_max
 from sixgate.cli.terminal import rows, safe, short, table
 

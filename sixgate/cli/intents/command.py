@@ -8,10 +8,10 @@ import typer
 from sixgate.api import Position
 from sixgate.cli.intents.trail import trail_of
 from sixgate.cli.intents.views import intent_list, signed_line, trail_views
-from sixgate.cli.listing import show
-from sixgate.cli.options import DATA_DEFAULT, AccountFilter, AgentFilter, AsJson, Data
+from sixgate.cli.render import show
 from sixgate.cli.session import fail_usage, session
 from sixgate.cli.terminal import print_json, print_json_line, screen
+from sixgate.cli.typer_options import DATA_DEFAULT, AccountFilter, AgentFilter, AsJson, Data
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -14,7 +14,7 @@ from schemas.intent import (
 from schemas.money import wei_to_eth
 from schemas.outcome import TransactionSigned
 from sixgate.api import Json
-from sixgate.cli.agents.views import address
+from sixgate.cli.formats import address
 from sixgate.cli.terminal import short
 from sixgate.cli.times import format_time
 

@@ -6,7 +6,7 @@ from typing import TypeAlias
 from schemas.intent import AnyIntent
 from schemas.outcome import SIGNED_TYPES
 from sixgate.api import Json
-from sixgate.cli.agents.views import address
+from sixgate.cli.formats import address
 from sixgate.cli.intents.advice import advice
 from sixgate.cli.intents.intent_summary import chain_name, fee_wei_max, native
 from sixgate.cli.intents.submit_views import outcome_of

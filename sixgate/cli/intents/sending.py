@@ -11,8 +11,8 @@ from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
 from sixgate.cli.intents.submission_progress import SubmissionProgress
 from sixgate.cli.intents.submit_views import missed_expectation, result_line, result_list
-from sixgate.cli.listing import show
 from sixgate.cli.progress import progress
+from sixgate.cli.render import show
 from sixgate.cli.session import Session
 from sixgate.cli.terminal import notices, print_json_line, safe, screen
 

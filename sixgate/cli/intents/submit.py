@@ -30,10 +30,10 @@ from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.intents.sending import Sending, reporting_interruption
 from sixgate.cli.intents.signers import signers_of
 from sixgate.cli.intents.submission_progress import SubmissionProgress
-from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.progress import progress
 from sixgate.cli.session import Session, fail_usage, new_idempotency_key, session
 from sixgate.cli.terminal import notices, safe
+from sixgate.cli.typer_options import DATA_DEFAULT, AsJson, Data
 from sixgate.clocks import wall_ms
 
 SHOWN_COUNT_MAX = 20

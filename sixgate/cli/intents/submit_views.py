@@ -11,7 +11,7 @@ from sixgate.api import Json
 from sixgate.authoring.expected_results import SIGNED, result_of
 from sixgate.cli.intents.advice import advice
 from sixgate.cli.intents.intent_summary import chain_name, summary
-from sixgate.cli.listing import Listing, Row
+from sixgate.cli.render import Listing, Row
 from sixgate.cli.terminal import safe, short
 
 if TYPE_CHECKING:  # slow, and lists of old intents do not need it

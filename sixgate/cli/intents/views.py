@@ -13,7 +13,7 @@ from sixgate.cli.intents.intent_summary import KINDS, intent_rows, message, nati
 from sixgate.cli.intents.outcome_view import outcome_rows
 from sixgate.cli.intents.submit_views import outcome_of
 from sixgate.cli.intents.trail import Step, Trail
-from sixgate.cli.listing import Listing, Row, Sheet
+from sixgate.cli.render import Listing, Row, Sheet
 from sixgate.cli.terminal import safe, short
 from sixgate.cli.times import format_time, format_time_ms
 

@@ -24,8 +24,8 @@ from sixgate.authoring.key_text import (
 )
 from sixgate.authoring.operator import KeyTarget
 from sixgate.authoring.producer import Directory, key_changes
-from sixgate.cli.agents.views import ability, key_address, key_list, permitted_agents
 from sixgate.cli.entries import entry
+from sixgate.cli.formats import key_address
 from sixgate.cli.keys.selection import (
     newest_version,
     previous_version,
@@ -33,11 +33,12 @@ from sixgate.cli.keys.selection import (
     with_key_options,
 )
 from sixgate.cli.keys.shares import key_plan, sealed_share
-from sixgate.cli.listing import show
-from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
+from sixgate.cli.keys.views import ability, key_list, permitted_agents
+from sixgate.cli.render import show
 from sixgate.cli.secrets.options import ShareOut
 from sixgate.cli.session import Session, fail_usage, session
 from sixgate.cli.terminal import notices, print_json, safe, screen
+from sixgate.cli.typer_options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.vaults.options import KeyVault
 
 app = typer.Typer(

@@ -11,9 +11,9 @@ from sixgate.authoring import form_fields
 from sixgate.authoring.operator import KeyTarget
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
-from sixgate.cli.options import KeyPath, name_option
 from sixgate.cli.session import Session, fail_usage, not_found
-from sixgate.cli.shared_options import with_options
+from sixgate.cli.typer_options import KeyPath, name_option
+from sixgate.cli.typer_shared_options import with_options
 
 with_key_options = with_options(
     "options",

@@ -14,12 +14,12 @@ from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
 from sixgate.cli.ledger import server
 from sixgate.cli.ledger.sql_view import answer_view
-from sixgate.cli.listing import Sheet, show
-from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.progress import progress
+from sixgate.cli.render import Sheet, show
 from sixgate.cli.session import fail_usage, session
 from sixgate.cli.terminal import notices, print_json, safe, screen
 from sixgate.cli.times import format_time, parse_time_ms
+from sixgate.cli.typer_options import DATA_DEFAULT, AsJson, Data
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
 

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from sixgate.cli.config_option import InsecureDev, use_insecure_dev
 from sixgate.cli.long_running import run_until_stopped
 from sixgate.cli.terminal import notices
+from sixgate.cli.typer_config import InsecureDev, use_insecure_dev
 
 Config = Annotated[
     Path | None,

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from sixgate.cli.listing import Sheet
+from sixgate.cli.render import Sheet
 from sixgate.cli.terminal import rows, table
 
 WIDTH_UNBOUNDED = 1_000_000

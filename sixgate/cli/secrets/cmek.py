@@ -31,7 +31,6 @@ from sixgate.authoring.vault_orders import NewSecret, VaultId, store
 from sixgate.cli.entries import entry
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
-from sixgate.cli.options import DATA_DEFAULT, Data
 from sixgate.cli.progress import progress
 from sixgate.cli.secrets.customer_layer import customer_key
 from sixgate.cli.secrets.files import write_hex
@@ -39,6 +38,7 @@ from sixgate.cli.secrets.options import Reader
 from sixgate.cli.secrets.parties import orderer, reader
 from sixgate.cli.session import Session, fail_usage, session
 from sixgate.cli.terminal import notices
+from sixgate.cli.typer_options import DATA_DEFAULT, Data
 from sixgate.cli.vaults.options import Account, Vault
 from sixgate.clocks import wall_ms
 

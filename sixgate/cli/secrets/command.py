@@ -11,7 +11,6 @@ from signer.custody.cmek import CmekContext
 from signer.custody.process import forbid_inspection
 from sixgate.api import Json
 from sixgate.authoring.vault_orders import NewSecret, VaultId
-from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.secrets.client_shares import sealed_client_share, was_interrupted
 from sixgate.cli.secrets.customer_layer import unlayered
 from sixgate.cli.secrets.files import write_value
@@ -29,6 +28,7 @@ from sixgate.cli.secrets.options import (
 from sixgate.cli.secrets.parties import reader
 from sixgate.cli.secrets.views import print_listed, print_stored
 from sixgate.cli.session import Session, fail_usage, not_found, session
+from sixgate.cli.typer_options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.vaults.options import Account, Vault
 
 KIND = "password"

@@ -8,14 +8,14 @@ from signer.custody.cmek import CmekContext
 from signer.custody.process import forbid_inspection
 from sixgate.api import Json
 from sixgate.authoring.vault_orders import NewSecret, VaultId, store
-from sixgate.cli.options import name_option
 from sixgate.cli.secrets.client_shares import client_of
 from sixgate.cli.secrets.customer_layer import layered, require_customer_key
 from sixgate.cli.secrets.files import read_value
 from sixgate.cli.secrets.options import CustomerKey, Generate, ShareOut, Value
 from sixgate.cli.secrets.parties import orderer
 from sixgate.cli.session import Session, fail_usage
-from sixgate.cli.shared_options import with_options
+from sixgate.cli.typer_options import name_option
+from sixgate.cli.typer_shared_options import with_options
 from sixgate.cli.vaults.options import Account
 
 with_value = with_options(

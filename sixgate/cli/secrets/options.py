@@ -8,7 +8,7 @@ import typer
 from schemas import fields
 from schemas.vault_events import SecretKind
 from sixgate.authoring.form_fields import matching
-from sixgate.cli.options import checked_name, name_option
+from sixgate.cli.typer_options import checked_name, name_option
 
 KINDS = get_args(SecretKind)
 _secret_path = matching(

@@ -1,7 +1,7 @@
 """Listings of secret versions, without values."""
 
 from sixgate.api import Json
-from sixgate.cli.listing import Listing, Row, show
+from sixgate.cli.render import Listing, Row, show
 from sixgate.cli.terminal import notices, print_json, screen
 from sixgate.cli.times import format_time
 

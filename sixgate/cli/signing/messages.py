@@ -8,10 +8,10 @@ import typer
 
 from schemas.strict_json import JsonError, read_json
 from sixgate.api import Json
-from sixgate.cli.options import DATA_DEFAULT, Agent, AsJson, Data
 from sixgate.cli.session import fail_usage
 from sixgate.cli.signing.one_signature import sign_one
 from sixgate.cli.signing.options import ChainName, named_chain, with_common
+from sixgate.cli.typer_options import DATA_DEFAULT, Agent, AsJson, Data
 
 message = typer.Typer(
     no_args_is_help=True,

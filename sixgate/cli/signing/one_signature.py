@@ -17,8 +17,8 @@ from sixgate.cli.intents.outcome_view import outcome_rows
 from sixgate.cli.intents.sending import Sending, reporting_interruption
 from sixgate.cli.intents.signers import signers_of
 from sixgate.cli.intents.submission_progress import SubmissionProgress
-from sixgate.cli.listing import Sheet, show
 from sixgate.cli.progress import progress
+from sixgate.cli.render import Sheet, show
 from sixgate.cli.session import Session, new_idempotency_key, session
 from sixgate.cli.terminal import print_json, screen
 from sixgate.clocks import wall_ms

@@ -7,7 +7,7 @@ import typer
 
 from schemas.strict_json import JsonError, read_json
 from sixgate.api import Json
-from sixgate.cli.shared_options import with_options
+from sixgate.cli.typer_shared_options import with_options
 
 ChainName = Annotated[
     str, typer.Option("--chain", metavar="NAME", help="Name, alias or id of the chain.")

@@ -10,14 +10,14 @@ import typer
 from schemas.strict_json import JsonError, read_json
 from signer.ethereum.errors import EthereumError
 from sixgate.api import Json
-from sixgate.cli.listing import Sheet, show
-from sixgate.cli.options import DATA_DEFAULT, DATA_VARIABLE, Agent, AsJson
+from sixgate.cli.render import Sheet, show
 from sixgate.cli.session import fail_usage
-from sixgate.cli.shared_options import with_options
 from sixgate.cli.signing.decoded import decoded
 from sixgate.cli.signing.one_signature import sign_one
 from sixgate.cli.signing.options import ChainName, named_chain, with_common
 from sixgate.cli.terminal import print_json, screen
+from sixgate.cli.typer_options import DATA_DEFAULT, DATA_VARIABLE, Agent, AsJson
+from sixgate.cli.typer_shared_options import with_options
 
 app = typer.Typer(
     no_args_is_help=True,

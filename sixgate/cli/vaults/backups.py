@@ -19,15 +19,15 @@ from schemas.vault_backup import (
 from signer.custody.atomic_write import MODE_PRIVATE, atomic_file
 from signer.vaults.restoration import RestoreError, VaultEventError, VaultLine, vault_lines
 from sixgate.api import Json
-from sixgate.cli.config_option import config_file
 from sixgate.cli.entries import entry
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
 from sixgate.cli.identities import connected_as
-from sixgate.cli.options import DATA_DEFAULT, Data
 from sixgate.cli.progress import Bar, progress
 from sixgate.cli.session import Session, fail_usage, session
 from sixgate.cli.terminal import notices
+from sixgate.cli.typer_config import config_file
+from sixgate.cli.typer_options import DATA_DEFAULT, Data
 from sixgate.cli.vaults.options import Account, MaybeVault
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder

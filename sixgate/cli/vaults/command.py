@@ -9,10 +9,10 @@ from sixgate.api import Json
 from sixgate.cli.entries import entry
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
-from sixgate.cli.listing import Listing, Row, Sheet, show
-from sixgate.cli.options import DATA_DEFAULT, AccountFilter, AsJson, Data
+from sixgate.cli.render import Listing, Row, Sheet, show
 from sixgate.cli.session import Session, session
 from sixgate.cli.terminal import notices, print_json, screen
+from sixgate.cli.typer_options import DATA_DEFAULT, AccountFilter, AsJson, Data
 from sixgate.cli.vaults import backups, keys, recoveries
 from sixgate.cli.vaults.options import Account, MaybeMode, Mode, Providers, Vault
 

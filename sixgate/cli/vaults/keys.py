@@ -13,11 +13,11 @@ from sixgate.authoring.vault_orders import (
 )
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
-from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.progress import progress
 from sixgate.cli.secrets.parties import orderer
 from sixgate.cli.session import Session, fail_usage, session
 from sixgate.cli.terminal import notices, print_json
+from sixgate.cli.typer_options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.vaults.options import Account, Provider, Root, Vault
 
 POLL_S = 0.1

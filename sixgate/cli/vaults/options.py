@@ -7,7 +7,7 @@ import typer
 from schemas import fields
 from schemas.custody import PROVIDERS, CustodyMode
 from sixgate.authoring.form_fields import matching
-from sixgate.cli.options import ACCOUNT_DEFAULT, checked_name
+from sixgate.cli.typer_options import ACCOUNT_DEFAULT, checked_name
 
 MODES = get_args(CustodyMode)
 _vault_name = matching(

@@ -11,12 +11,12 @@ from sixgate.authoring.form_fields import matching
 from sixgate.authoring.vault_orders import LostShare, VaultId, recover_share
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
-from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.secrets.client_shares import client_of
 from sixgate.cli.secrets.options import SecretOrKeyPath, ShareOut, Version
 from sixgate.cli.secrets.parties import orderer
 from sixgate.cli.session import Session, fail_usage, not_found, session
 from sixgate.cli.terminal import notices, print_json
+from sixgate.cli.typer_options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.vaults.options import Account, Vault
 
 _public_key = matching(fields.X25519PublicKey, "must be an X25519 key: 0x and 64 hex digits")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import typer
 import yaml
 from pydantic import BaseModel
 
@@ -103,10 +102,11 @@ def _filled(text: str, variables: Mapping[str, str]) -> str:
 
 def parse(words: list[str]) -> dict[str, Any]:
     """Return the options of a command line, without running it."""
-    command: Any = typer.main.get_command(app)
+    command: Any = app
     context = command.make_context("sixgate", list(words))
     while rest := [*context._protected_args, *context.args]:  # noqa: SLF001 - of the command inside
         name, command, rest = command.resolve_command(context, rest)
+        command = getattr(command, "bridged", command)
         context = command.make_context(name, rest, parent=context)
     options: dict[str, Any] = context.params
     return options

@@ -4,10 +4,9 @@ import subprocess
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
-import typer
-from typer.main import get_command
 
 import sixgate
 from sixgate.cli.app import app
@@ -23,7 +22,7 @@ def commands(command: object, words: tuple[str, ...] = ()) -> Iterator[tuple[str
         yield from commands(inner, (*words, name))
 
 
-ALL = list(commands(get_command(app)))
+ALL = list(commands(app))
 
 
 def shell(cli: CommandLine, script: str) -> "subprocess.CompletedProcess[str]":
@@ -74,14 +73,14 @@ def test_the_set_of_commands_is_complete() -> None:
 
 @pytest.mark.parametrize("words", ALL, ids="-".join)
 def test_every_help_has_an_example(words: tuple[str, ...]) -> None:
-    command = get_command(app)
+    command: Any = app
     for word in words:
-        command = command.commands[word]  # type: ignore[attr-defined]
+        command = command.commands[word]
     assert isinstance(command.epilog, str)
     assert "sixgate" in command.epilog
     assert command.help
     documented = all(getattr(option, "help", "") for option in command.params)
-    assert documented or isinstance(command, typer.core.TyperGroup)
+    assert documented or hasattr(command, "commands")
 
 
 def test_help_is_shown_without_loading_the_engine() -> None:
@@ -101,7 +100,7 @@ def test_the_version_is_printed() -> None:
     assert done.stdout == f"sixgate {version('sixgate')}\n"
 
 
-@pytest.mark.parametrize("loading", ["sixgate.cli.app", "typer", "pydantic", "chdb"])
+@pytest.mark.parametrize("loading", ["sixgate.cli.app", "click", "pydantic", "chdb"])
 def test_ctrl_c_while_anything_is_loaded_is_no_traceback(cli: InProcess, loading: str) -> None:
     probe = (
         "import os, signal, sys\n"

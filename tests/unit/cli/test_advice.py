@@ -1,7 +1,6 @@
 import re
 
 import pytest
-from typer.main import get_command
 
 from schemas.intent import TransactionIntent
 from schemas.reasons import Reason
@@ -35,7 +34,7 @@ def test_a_next_step_names_commands_and_options_that_exist(reason: Reason) -> No
         r"(?<!sixgate )\b(agents|keys|chains|settings) (add|update|rotate|set)\b", step
     )
     for group, name, rest in re.findall(r"sixgate ([a-z-]+)(?: ([a-z-]+))?([^,;)]*)", step):
-        command = get_command(app).commands[group]  # type: ignore[attr-defined]
+        command = app.commands[group]
         command = command.commands[name] if hasattr(command, "commands") else command
         known = {
             flag for option in command.params for flag in (*option.opts, *option.secondary_opts)

@@ -139,7 +139,7 @@ def test_a_missing_installation_gives_an_error_without_a_traceback(
         raise KafkaFencedError("the \x1b key")
 
     failures.preload_error_table()  # as every long-running command does before it starts
-    monkeypatch.setattr("sixgate.cli.app.app", fenced)
+    monkeypatch.setattr("sixgate.cli.app._run", fenced)
     for module in ("sixgate.cli.error_exit_codes", "sixgate.cli.terminal"):
         monkeypatch.setitem(sys.modules, module, None)  # an import of it fails
     assert run() == ExitCode.TAKEN_OVER

@@ -7,7 +7,6 @@ from typing import get_args
 
 import pytest
 from pydantic import BaseModel
-from typer.main import get_command
 
 from sixgate.cli.app import app
 from sixgate.embedded.http_api import EmbeddedApiSettings
@@ -41,7 +40,7 @@ def variables(section: type[BaseModel], prefix: str = "SIXGATE_") -> Iterator[st
         yield from variables(inner[0], f"{variable}__") if inner else (variable,)
 
 
-COMMANDS = dict(options(get_command(app)))
+COMMANDS = dict(options(app))
 # The last one is a placeholder for all of them.
 KNOWN = {*variables(Settings), *variables(EmbeddedApiSettings), "SIXGATE_SECTION__NAME"}
 

@@ -1,17 +1,16 @@
-"""``--config`` for every command that works on a data folder, before or after the command."""
+"""``--config`` for the commands that still use Typer."""
 
 import functools
 import inspect
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from sixgate.cli.options import CONFIG_VARIABLE
-from sixgate.cli.shared_options import Command
+from sixgate.cli.options import CONFIG_VARIABLE, config_file, use_config, use_insecure_dev
+from sixgate.cli.typer_shared_options import Command
 
-INSECURE_DEV_VARIABLE = "SIXGATE_KAFKA__INSECURE_DEV"
+__all__ = ["Config", "InsecureDev", "config_file", "use_config", "use_insecure_dev"]
 Config = Annotated[
     Path | None,
     typer.Option(
@@ -30,24 +29,6 @@ InsecureDev = Annotated[
         help="Allow missing TLS, and topics and rights that are weaker than declared.",
     ),
 ]
-
-
-def use_insecure_dev(wanted: bool) -> None:  # noqa: FBT001 - an option's value
-    """Set ``insecure_dev`` over all settings, as its environment variable does."""
-    if wanted:
-        os.environ[INSECURE_DEV_VARIABLE] = "true"
-
-
-def use_config(file: Path | None) -> None:
-    """Use the settings in ``file`` for this command; None changes nothing."""
-    if file is not None:
-        os.environ[CONFIG_VARIABLE] = str(file)
-
-
-def config_file() -> Path | None:
-    """Return the settings file, if one was given."""
-    name = os.environ.get(CONFIG_VARIABLE)
-    return Path(name) if name else None
 
 
 def add_config_option(app: typer.Typer) -> None:

@@ -1,1 +1,0 @@
-"""``sixgate agents`` and ``access``: agents, their policies and their rights on vaults."""
