@@ -213,6 +213,8 @@ async def _result(by: Submitter, signed: SignedIntent) -> Json | None:
             end = await expected.result(by.services.wait_s)
     except ApiError as error:
         raise _unknown(error, signed.intent) from None
+    finally:
+        by.services.transactions.outdate()  # the caller may read its transaction right now
     if end is None:
         return None
     result: Json = end["result"]

@@ -46,19 +46,37 @@ class Wait(Protocol):
 class LogFeed(Protocol):
     """Records of the log's topics by position, for projections; any thread may call.
 
-    Raises ``ApiError`` ``halted`` if the log cannot be read.
+    The first records of a partition may be gone. Raises ``ApiError`` if the log cannot be read.
     """
 
+    def identity(self) -> str:
+        """Return the name of the log, or an empty text if only its records tell it from others."""
+        ...
+
     def version(self) -> Hashable:
-        """Return a value that changes whenever the log has new records; must be cheap."""
+        """Return a value that changes with new records, perhaps a moment later; must be cheap."""
+        ...
+
+    def refresh(self) -> Hashable:
+        """Return the version of what is committed now: ``read`` returns all of it from now on.
+
+        If it has an outcome, it also has the record of the intent.
+        """
         ...
 
     def partitions_of(self, topic: Topic) -> int:
         """Return the number of partitions of a topic."""
         ...
 
+    def end(self, topic: Topic, partition: int) -> int:
+        """Return the offset after the last record, as of the last ``refresh``."""
+        ...
+
     def read(self, topic: Topic, partition: int, offset: int, count_max: int) -> Sequence[Record]:
-        """Return up to ``count_max`` committed records of a partition from ``offset`` on."""
+        """Return up to ``count_max`` committed records of a partition from ``offset`` on.
+
+        If the first ones are gone, the records begin with the first one that the log still has.
+        """
         ...
 
 

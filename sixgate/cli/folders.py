@@ -30,8 +30,8 @@ from sixgate.errors import SettingsError
 from sixgate.settings.section import loopback
 
 if TYPE_CHECKING:  # slow to import
+    from sixgate.embedded.http_api import EmbeddedApiSettings
     from sixgate.embedded.node import Node
-    from sixgate.settings.api import ApiSettings
 
 OWNERSHIP_TIMEOUT_S = 30.0
 RETRY_S = 0.05
@@ -147,7 +147,7 @@ def up(
     notices().print("Stopped cleanly.", highlight=False)
 
 
-def _api_settings(http: str) -> "ApiSettings":
+def _api_settings(http: str) -> "EmbeddedApiSettings":
     """Return the settings of the HTTP API at an address; end the command if it cannot serve it."""
     from sixgate.embedded.http_api import EmbeddedApiSettings
     from sixgate.settings.loading import load
@@ -155,20 +155,20 @@ def _api_settings(http: str) -> "ApiSettings":
     host, _, port = http.rpartition(":")
     if not host or not port.isascii() or not port.isdecimal() or int(port) > PORT_MAX:
         fail_usage(f"--http {http!a} is no address: give HOST:PORT, such as 127.0.0.1:8600")
-    settings = load(EmbeddedApiSettings, None).api
-    here = settings.model_copy(update={"host": host.strip("[]"), "port": int(port)})
+    settings = load(EmbeddedApiSettings, None)
+    here = settings.api.model_copy(update={"host": host.strip("[]"), "port": int(port)})
     if not (here.tls or here.insecure_dev or loopback(here.host)):
         fail_usage(
             f"--http {http} is reachable from other machines and has no TLS: set "
             "SIXGATE_API__TLS__CERTIFICATE and SIXGATE_API__TLS__KEY to PEM files, or listen at "
             "127.0.0.1"
         )
-    return here
+    return settings.model_copy(update={"api": here})
 
 
 @contextmanager
 def _http_api(
-    folder: Folder, node: "Node", settings: "ApiSettings | None"
+    folder: Folder, node: "Node", settings: "EmbeddedApiSettings | None"
 ) -> "Iterator[tuple[str, ...]]":
     """Serve the HTTP API if there are settings for it; yield its URLs."""
     if settings is None:

@@ -22,6 +22,14 @@ class LogFiles:
         self._inbox = SqliteLog(folder.inbox, partitions)
         self._pipeline = PipelineLog(folder.pipeline, partitions)
 
+    def identity(self) -> str:
+        """See ``LogFeed.identity``."""
+        return ""
+
+    def refresh(self) -> tuple[int, int]:
+        """See ``LogFeed.refresh``."""
+        return self.version()
+
     def version(self) -> tuple[int, int]:
         """See ``LogFeed.version``."""
         with self._lock, _readable():
@@ -30,6 +38,11 @@ class LogFiles:
     def partitions_of(self, topic: Topic) -> int:
         """See ``LogFeed.partitions_of``."""
         return self._log(topic).partitions_of(topic)
+
+    def end(self, topic: Topic, partition: int) -> int:
+        """See ``LogFeed.end``."""
+        with self._lock, _readable():
+            return self._log(topic).end(topic, partition)
 
     def read(self, topic: Topic, partition: int, offset: int, count_max: int) -> Sequence[Record]:
         """See ``LogFeed.read``."""

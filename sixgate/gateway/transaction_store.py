@@ -17,11 +17,12 @@ from schemas.topics import Topic
 from sixgate.gateway.database import MODE_PRIVATE
 
 APPLICATION_ID = 0x51A7E004
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_MS_MAX = 10_000
 UNVERIFIED, UNPROVEN, REPEATED = "unverified", "unproven", "repeated"
 UNDECIDED = (UNVERIFIED, UNPROVEN, "pending")
 _CREATE = """
+CREATE TABLE log (identity TEXT NOT NULL) STRICT;
 CREATE TABLE positions (
   topic TEXT NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL, last BLOB NOT NULL,
   PRIMARY KEY (topic, partition)) STRICT;
@@ -97,11 +98,17 @@ class TransactionStore:
         rows = self._db.execute("SELECT topic, partition, next, last FROM positions")
         return {(topic, partition): Position(*rest) for topic, partition, *rest in rows}
 
-    def clear(self) -> None:
-        """Delete everything: the file belongs to another log, or to an older copy of this one."""
+    def log(self) -> str | None:
+        """Return the name of the log that the file is built from, or None for a new file."""
+        row = self._db.execute("SELECT identity FROM log").fetchone()
+        return row[0] if row else None
+
+    def clear(self, log: str) -> None:
+        """Delete everything, to begin with a log of this name."""
         with self.writing():
-            self._db.execute("DELETE FROM positions")
-            self._db.execute("DELETE FROM transactions")
+            for table in ("positions", "transactions", "log"):
+                self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - constants
+            self._db.execute("INSERT INTO log VALUES (?)", (log,))
 
     @contextmanager
     def writing(self) -> Iterator[None]:

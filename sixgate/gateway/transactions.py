@@ -77,15 +77,23 @@ class Transactions:
         self._registered = registered
         self._folding = threading.Lock()
         self._version: Hashable = None
+        # When the last complete fold began, and when this process last added to the log.
+        self._complete_at_ns, self._outdated_at_ns = -1, 0
         self._store = TransactionStore(path)
         self._positions = self._store.positions()
-        if not all(self._is_in_log(*place) for place in self._positions):
-            self._store.clear()
+        feed.refresh()
+        if not self._is_of_log():
+            self._store.clear(feed.identity())
             self._positions = {}
+
+    def outdate(self) -> None:
+        """Make the next read catch up: the log has more, whether or not the feed knows it yet."""
+        self._outdated_at_ns = time.monotonic_ns()
 
     def is_current(self) -> bool:
         """Return whether the log has not moved since the last complete ``catch_up``; cheap."""
-        return self._version == self._feed.version()
+        is_complete = self._complete_at_ns > self._outdated_at_ns
+        return is_complete and self._version == self._feed.version()
 
     def catch_up(self, within_s: float = CATCH_UP_S_MAX) -> None:
         """Fold everything that the log had when this was called.
@@ -95,10 +103,13 @@ class Transactions:
         """
         if self.is_current():
             return
+        called_at_ns = time.monotonic_ns()
         ends_at_s = time.monotonic() + within_s
         if not self._folding.acquire(timeout=within_s):
             raise _behind()
         try:
+            if self._complete_at_ns > called_at_ns:
+                return  # another thread began and ended a fold meanwhile
             with _translated():
                 self._fold_all(ends_at_s)
         finally:
@@ -154,7 +165,8 @@ class Transactions:
 
     def _fold_all(self, ends_at_s: float) -> None:
         # Before the first read: what is appended later changes the version again.
-        version = self._feed.version()
+        began_at_ns = time.monotonic_ns()
+        version = self._feed.refresh()
         while self._version != version:
             # 1.
             ends = {place: self._next(*place) for place in self._places(*_ENDS)}
@@ -173,6 +185,7 @@ class Transactions:
                 # 4.
                 self._verify_pending(ends_at_s)
                 self._version = version
+        self._complete_at_ns = began_at_ns
 
     def _places(self, *topics: Topic) -> list[tuple[Topic, int]]:
         return [
@@ -286,11 +299,20 @@ class Transactions:
         members["chain"] = chain.name if chain else str(row.chain_id)
         return members | orjson.loads(row.signed) if include_signed_tx else members
 
-    def _is_in_log(self, topic: str, partition: int) -> bool:
-        """Return whether the log has the last record that was folded of a partition."""
+    def _is_of_log(self) -> bool:
+        """Return whether the file is a projection of this log, not of another or older one."""
+        return self._store.log() == self._feed.identity() and all(
+            self._is_in_log(Topic(topic), partition) for topic, partition in self._positions
+        )
+
+    def _is_in_log(self, topic: Topic, partition: int) -> bool:
+        """Return whether the log has, or had, the last record that was folded of a partition."""
         position = self._positions[topic, partition]
-        found = self._feed.read(Topic(topic), partition, position.next - 1, 1)
-        return bool(found) and _digest(found[0]) == position.last
+        found = self._feed.read(topic, partition, position.next - 1, 1)
+        if found and found[0].offset == position.next - 1:
+            return _digest(found[0]) == position.last
+        # The log was trimmed beyond it, if it is not a shorter one.
+        return self._feed.end(topic, partition) >= position.next
 
 
 def _digest(record: Record) -> bytes:
@@ -314,5 +336,5 @@ def _translated() -> Iterator[None]:
         raise ApiError(
             "reads_failed",
             f"reads.db cannot be used ({type(error).__name__}): check the disk; it may be deleted, "
-            "and is then built again",
+            "and is then built again from what the log holds",
         ) from error

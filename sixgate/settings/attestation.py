@@ -9,7 +9,6 @@ from pydantic_settings import BaseSettings
 
 from sixgate.settings.loading import FROM_ENVIRONMENT
 from sixgate.settings.section import Section
-from sixgate.settings.webhooks import WebhookSettings
 
 
 class PlatformKind(StrEnum):
@@ -49,4 +48,3 @@ class EmbeddedSettings(BaseSettings):
     attestation: AttestationSettings = AttestationSettings(
         platform=PlatformKind.SIMULATED, insecure_dev=True
     )
-    webhooks: WebhookSettings = WebhookSettings()

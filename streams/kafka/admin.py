@@ -65,6 +65,12 @@ class Admin:
             for name, found in settings.items()
         }
 
+    async def cluster_id(self) -> str:
+        """Return the name that the cluster got when it was formatted."""
+        with translated("asking for the cluster", self._broker.names):
+            answer = await self._send(MetadataRequest([], allow_auto_topic_creation=False))
+        return str(answer.to_object()["cluster_id"])
+
     async def create_topics(self, topics: Sequence[KafkaTopic]) -> None:
         """Create topics."""
         new = [

@@ -33,10 +33,6 @@ _SIGNED_AFTER = f"""
 SELECT position, value FROM records INDEXED BY records_signed
 WHERE {_SIGNED} AND position > ? ORDER BY position LIMIT ?
 """  # noqa: S608 - built from constants
-_OUTCOMES_BETWEEN = f"""
-SELECT position, value FROM records NOT INDEXED
-WHERE position > ? AND position <= ? AND topic = {number(Topic.OUTCOMES)} ORDER BY position LIMIT ?
-"""  # noqa: S608 - built from constants
 _PUT = """
 INSERT INTO state VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (place) DO UPDATE SET
@@ -81,15 +77,6 @@ class PipelineLog(SqliteLog):
         Positions increase in commit order and are valid for this file only.
         """
         return self._rows(_SIGNED_AFTER, (position, count_max))
-
-    def outcomes_between(self, after: int, last: int, count_max: int) -> list[tuple[int, bytes]]:
-        """Return outcomes committed after a position up to another, as ``signed_after`` does."""
-        return self._rows(_OUTCOMES_BETWEEN, (after, last, count_max))
-
-    def last_position(self) -> int:
-        """Return the position of the newest record of any topic, or 0 without records."""
-        found: int | None = self._rows("SELECT max(position) FROM records", ())[0][0]
-        return found or 0
 
     def get(self, key: StateKey) -> bytes | None:
         """Return the record at a key, with its MAC."""

@@ -20,7 +20,7 @@ from sixgate.clocks import wall_ms
 from sixgate.data_folder.creation import Founding, create
 from sixgate.data_folder.folder import DESK, GATEWAY, Folder
 from sixgate.data_folder.key_files import ensure_public_key
-from sixgate.embedded.http_api import gateway_services
+from sixgate.embedded.http_api import EmbeddedApiSettings, node_services
 from sixgate.embedded.node import Node, running
 from sixgate.gateway.founding import api_entries, person_entries
 from sixgate.gateway.people import Person
@@ -88,7 +88,7 @@ def running_api(path: Path, genesis: bytes | None = None) -> Iterator[Api]:
         entries = api_entries(ACCOUNT, (GATEWAY, keys[GATEWAY]), (DESK, keys[DESK]))
         entries += person_entries(person_id, ACCOUNT, GATEWAY)
         register(node, folder.admin(), entries, wall_ms())
-        with gateway_services(folder, node, CHEAP_HASHER) as services:
+        with node_services(folder, node, EmbeddedApiSettings(), CHEAP_HASHER) as services:
             services.people.add(Person(person_id, "alice", None, "admin", wall_ms(), active=True))
             key = services.api_keys.issue("person", person_id, now_ms=wall_ms())
             with TestClient(create_app(services), raise_server_exceptions=False) as client:

@@ -1,6 +1,7 @@
 """Webhooks over a node: outcomes of its log reach receivers."""
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import orjson
@@ -10,8 +11,13 @@ from standardwebhooks.webhooks import Webhook
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from sixgate.data_folder.folder import Folder
+from sixgate.embedded.http_api import EmbeddedApiSettings
 from sixgate.embedded.node import Node, running
-from sixgate.embedded.webhooks import LoggedOutcomes, running_webhooks
+from sixgate.gateway.database import Database
+from sixgate.gateway.outcome_order import OutcomeOrder
+from sixgate.webhooks.ordered_outcomes import OrderedOutcomes
+from sixgate.webhooks.running import running_webhooks
+from sixgate.webhooks.service import Webhooks
 from tests.harness.builders.waiting import until
 from tests.harness.pipeline.embedded import ACCOUNT, Producer
 from tests.harness.pipeline.embedded_fixtures import submitted
@@ -27,13 +33,13 @@ def test_outcomes_reach_a_receiver_with_a_verified_signature(
     monkeypatch.setenv("SIXGATE_WEBHOOKS__ALLOWED_NETWORKS", '["127.0.0.1/32"]')
     with running(folder) as node, receiving(always(ACCEPTED)) as receiver:
         sign(node, trader, "before")
-        with running_webhooks(folder, node) as webhooks:
+        with webhooks_of(folder, node) as webhooks:
             created, secret = webhooks.create(receiver.url(), ["*"], None, PERSON)
             sign(node, trader, "a")
             sign(node, trader, "b", value_wei=10**30)
             until(lambda: len(receiver.received) == 2)
             until(lambda: webhooks.get(created.id).failures == 0)
-            until(lambda: _offset(webhooks.get(created.id).position, node))
+            until(lambda: webhooks.get(created.id).position == 3)
             sign(node, trader, "c")
             until(lambda: len(receiver.received) == 3)
             webhooks.replay(created.id, 0)
@@ -52,12 +58,6 @@ def test_outcomes_reach_a_receiver_with_a_verified_signature(
     assert ids[4:] == ids[:3]
 
 
-def _offset(position: int, node: Node) -> bool:
-    with closing(node.pipeline.parts.reader()) as log:
-        rows = log.outcomes_between(0, log.last_position(), 100)
-    return position == rows[-1][0]
-
-
 def sign(node: Node, trader: Producer, key: str, **changes: Any) -> None:
     [*_, _end] = node.submit([submitted(trader.signed(key, **changes))], wait=True)
 
@@ -65,27 +65,44 @@ def sign(node: Node, trader: Producer, key: str, **changes: Any) -> None:
 def test_forged_outcomes_are_skipped_and_old_records_are_not_read_again(
     folder: Folder, trader: Producer
 ) -> None:
-    with running(folder) as node, closing(node.pipeline.parts.reader()) as log:
-        source = LoggedOutcomes(log, node.stage.registry)
+    with running(folder) as node, source_of(folder, node) as source:
         assert source.after(0, 10) == []
         sign(node, trader, "a")
-        [(position, event)] = source.after(0, 10)
-        [(_, raw)] = log.outcomes_between(0, source.end(), 10)
-        forged = orjson.loads(raw) | {"agent": "someone"}
+        [(number, event)] = source.after(0, 10)
+        [outcome] = node.trail(event.data["id"])[-1:]
+        forged = outcome["event"] | {"agent": "someone"}
         garbage = Outgoing(Topic.OUTCOMES, ACCOUNT, b"{}")
         false = Outgoing(Topic.OUTCOMES, ACCOUNT, orjson.dumps(forged, option=orjson.OPT_SORT_KEYS))
         with node.pipeline.lock:
             node.pipeline.parts.runner.pipeline.append([garbage, false, garbage], 0)
-        assert source.after(position, 1) == []
-        assert source.after(0, 1) == [(position, event)]
-        for offset in (position, source.end(), 0, position):
-            expected = [(position, event)] if offset == 0 else []
+        assert source.after(number, 1) == []
+        assert source.after(0, 1) == [(number, event)]
+        for offset in (number, source.end(), 0, number):
+            expected = [(number, event)] if offset == 0 else []
             assert source.after(offset, 2) == expected
 
 
 def test_webhooks_survive_a_restart_of_the_node(folder: Folder) -> None:
-    with running(folder) as node, running_webhooks(folder, node) as webhooks:
+    with running(folder) as node, webhooks_of(folder, node) as webhooks:
         created, _ = webhooks.create(URL, ["*"], None, PERSON)
     assert folder.webhooks.stat().st_mode & 0o777 == 0o600
-    with running(folder) as node, running_webhooks(folder, node) as webhooks:
+    with running(folder) as node, webhooks_of(folder, node) as webhooks:
         assert webhooks.list() == [created]
+
+
+@contextmanager
+def source_of(folder: Folder, node: Node) -> Iterator[OrderedOutcomes]:
+    read = node.backend.read
+    with closing(Database(folder.gateway)) as database, read.feed() as feed:
+        order = OutcomeOrder(database, feed.identity())
+        yield OrderedOutcomes(feed, order, read)
+
+
+@contextmanager
+def webhooks_of(folder: Folder, node: Node) -> Iterator[Webhooks]:
+    read, settings = node.backend.read, EmbeddedApiSettings().webhooks
+    with (
+        closing(Database(folder.gateway)) as database,
+        running_webhooks(folder.webhooks, database, read, settings) as webhooks,
+    ):
+        yield webhooks

@@ -15,7 +15,7 @@ from sixgate.api.services import Services
 from sixgate.api.submission import Keyed, Submitter, submit_keyed
 from sixgate.api_error import ApiError
 from sixgate.backends.ports import Submit
-from sixgate.embedded.http_api import gateway_services
+from sixgate.embedded.http_api import EmbeddedApiSettings, node_services
 from sixgate.gateway.idempotency import hashed_key
 from sixgate.gateway.tokens import Token
 from tests.harness.api import Api
@@ -260,7 +260,8 @@ def test_a_request_that_was_stored_but_not_submitted_is_submitted_at_the_next_st
     key = new_key()
     stored = crash_between_row_and_append(api.services, agent, key)
     assert outcomes_of(agent, key) == []
-    with gateway_services(api.folder, api.node) as restarted:  # a new process over the folder
+    # As a new process over the folder.
+    with node_services(api.folder, api.node, EmbeddedApiSettings()) as restarted:
         agent.submit()  # comes after it, so it is decided
         assert len(outcomes_of(agent, key)) == 1
         url = f"/v1/agents/{agent.id}/transactions"
@@ -277,7 +278,7 @@ def test_a_start_submits_nothing_twice(api: Api, agent: SigningAgent) -> None:
     key = new_key()
     first = agent.submit(key).json()
     for _ in range(2):  # the end of this request is not noted yet: it is submitted again
-        with gateway_services(api.folder, api.node):
+        with node_services(api.folder, api.node, EmbeddedApiSettings()):
             pass
     agent.submit()
     assert len(outcomes_of(agent, key)) == 1
