@@ -22,14 +22,13 @@ from sixgate.api.problems import Problem
 from sixgate.api.secret_reading import living_versions
 from sixgate.api.services import Services
 from sixgate.api.vault_lookup import KnownVault, history_of, reader_for
-from sixgate.api_error import ApiError
+from sixgate.api_error import ApiError, retry_overtaken
 from sixgate.authoring.customer_key import CustomerKey
 from sixgate.authoring.customer_rotation import CustomerRotation
 from sixgate.authoring.vault_orders import NewSecret, store
 from sixgate.gateway.secret_versions import Terms
 
 JOBS_MAX = 256
-ATTEMPTS_MAX = 5
 _MOVED = "Moved secrets stay moved; send the same request again to continue."
 
 
@@ -161,25 +160,22 @@ class _Rotation:
 
     def _move_all(self) -> None:
         """Move batch after batch; begin again if another request stored a version meanwhile."""
-        for attempt in range(ATTEMPTS_MAX):
-            rotation = self._rotation()
-            try:
-                # 2. Each stored version is durable when it is counted.
-                for _ in rotation.move([one for one, terms in self._newest() if _movable(terms)]):
-                    self.job.processed = min(self.job.total, self.job.processed + 1)
-            except ApiError as error:
-                overtaken = error.code == "vault_refused" and "does not follow" in str(error)
-                if not overtaken or attempt + 1 == ATTEMPTS_MAX:
-                    raise
-            else:
-                if rotation.left:
-                    raise ApiError(
-                        "vault_refused",
-                        f"{len(rotation.left)} secrets are under an earlier customer key, for "
-                        f"example {rotation.left[0]}: rotate with that key as the old one",
-                    )
-                self.job.processed = self.job.total
-                return
+        left = retry_overtaken(self._move, "vault_refused")
+        if left:
+            raise ApiError(
+                "vault_refused",
+                f"{len(left)} secrets are under an earlier customer key, for example {left[0]}: "
+                "rotate with that key as the old one",
+            )
+        self.job.processed = self.job.total
+
+    def _move(self) -> list[str]:
+        """Move the values that are not moved yet; return the paths under an earlier key."""
+        rotation = self._rotation()
+        # 2. Each stored version is durable when it is counted.
+        for _ in rotation.move([one for one, terms in self._newest() if _movable(terms)]):
+            self.job.processed = min(self.job.total, self.job.processed + 1)
+        return rotation.left
 
     def _rotation(self) -> CustomerRotation:
         enrolled = self.services.backend.read.registered.customer_keys.get(self.known.vault.id, ())

@@ -34,12 +34,11 @@ from sixgate.api.vault_lookup import (
     forbidden_access,
     history_of,
 )
-from sixgate.api_error import ApiError
+from sixgate.api_error import ApiError, retry_overtaken
 from sixgate.authoring.vault_orders import NewSecret, Orderer, VaultId, store
 from sixgate.gateway.client_shares import ShareRecipient
 from sixgate.gateway.secret_versions import Terms
 
-ATTEMPTS_MAX = 5
 KIND_OF_TYPE: dict[str, SecretKind] = {
     "generic": "note",
     "api_key": "api_key",
@@ -119,7 +118,9 @@ def store_version(
             layered = bool(services.backend.read.registered.customer_keys.get(registered.vault.id))
             terms = replace(new.terms, layered=layered)
             sent = NewVersion(new.path, value, terms)
-            result = _store(services, caller, registered, sent, kind)
+            result = retry_overtaken(
+                lambda: _store(services, caller, registered, sent, kind), "vault_refused"
+            )
         # 6.
         if address is not None:
             services.secret_versions.add_signing_key(known.id, new.path)
@@ -223,20 +224,7 @@ def _imported(
 def _store(
     services: Services, caller: Caller, known: KnownVault, new: NewVersion, kind: SecretKind
 ) -> StoredVersion:
-    """Store terms and version; the number is taken again if somebody else took it meanwhile."""
-    for attempt in range(ATTEMPTS_MAX):
-        try:
-            return _store_once(services, caller, known, new, kind)
-        except ApiError as error:
-            overtaken = error.code == "vault_refused" and "does not follow" in str(error)
-            if not overtaken or attempt + 1 == ATTEMPTS_MAX:
-                raise
-    raise AssertionError
-
-
-def _store_once(
-    services: Services, caller: Caller, known: KnownVault, new: NewVersion, kind: SecretKind
-) -> StoredVersion:
+    """Store the terms and the version with the next free number (steps 4 and 5)."""
     history = history_of(services, known.vault, new.path)
     version = len(history) + 1
     terms = replace(new.terms, vault=known.id, path=new.path, version=version)

@@ -30,13 +30,12 @@ from signer.vaults.vault import default_vaults
 from sixgate.api.problems import Problem
 from sixgate.api.services import Services
 from sixgate.api.vault_lookup import KnownVault
-from sixgate.api_error import ApiError
+from sixgate.api_error import retry_overtaken
 from sixgate.authoring import operator
 from sixgate.authoring.key_text import KeyFormatError, read_key_text
 from sixgate.authoring.operator import KeyTarget
 
 _PATH = re.compile(r"(?:keys|wallets)(?:/[a-z0-9][a-z0-9_-]{0,62}){1,5}", re.ASCII)
-ATTEMPTS_MAX = 5
 
 
 def importable_key(
@@ -110,16 +109,9 @@ def deactivate_keys(services: Services, known: KnownVault) -> None:
 
 def _import(services: Services, path: str, secret: bytearray) -> None:
     target = KeyTarget(services.account, path, KeyChain.ETHEREUM, _key_vault(services, path))
-    for attempt in range(ATTEMPTS_MAX):
-        try:
-            operator.import_key(services.desk.admin(), target, secret)
-        except ApiError as error:
-            # Another admin appended a record between our reading the registry and our claim.
-            overtaken = error.code == "registry_refused" and "does not continue" in str(error)
-            if not overtaken or attempt + 1 == ATTEMPTS_MAX:
-                raise
-        else:
-            return
+    retry_overtaken(
+        lambda: operator.import_key(services.desk.admin(), target, secret), "registry_refused"
+    )
 
 
 def _key_vault(services: Services, path: str) -> str:

@@ -32,7 +32,7 @@ def mcp(
     import anyio
     from sixgate_client import AsyncClient
 
-    from sixgate.mcp.stdio import serve
+    from sixgate.mcp.server import serve_stdio
 
     if (url is None) == (socket is None):
         fail_usage("give --url or --socket, and only one of the two")
@@ -44,7 +44,7 @@ def mcp(
         )
     except ValueError as error:
         fail_usage(str(error))
-    anyio.run(serve, client)
+    anyio.run(serve_stdio, client)
 
 
 def _api_key(file: Path | None) -> str | None:

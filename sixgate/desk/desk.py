@@ -6,15 +6,15 @@ service, and no policy looser than the scope's ceiling.
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from schemas.registry import Entry
 from signer.signatures import Ed25519Signer
-from sixgate.api import Api, ApiError
+from sixgate.api import Api
+from sixgate.api_error import retry_overtaken
 from sixgate.authoring.operator import Admin, register
 from sixgate.authoring.vault_orders import Orderer
-
-ATTEMPTS_MAX = 5
 
 
 class Desk(Protocol):
@@ -41,14 +41,10 @@ class LocalDesk:
         self._lock = threading.Lock()
 
     def register(self, entries: Sequence[Entry]) -> None:
-        """See ``Desk.register``.
-
-        Another admin may append a record between our reading the registry and our append: then the
-        record does not continue the registry, and is signed again.
-        """
+        """See ``Desk.register``."""
         with self._lock:
             for entry in entries:
-                self._register_one(entry)
+                retry_overtaken(partial(self._register_one, entry), "registry_refused")
 
     def admin(self) -> Admin:
         """See ``Desk.admin``."""
@@ -59,12 +55,4 @@ class LocalDesk:
         return Orderer(self._api, self._key, self._now_ms())
 
     def _register_one(self, entry: Entry) -> None:
-        for attempt in range(ATTEMPTS_MAX):
-            try:
-                register(self._api, self._key, [entry], self._now_ms())
-            except ApiError as error:
-                overtaken = "does not continue" in str(error)
-                if error.code != "registry_refused" or not overtaken or attempt + 1 == ATTEMPTS_MAX:
-                    raise
-            else:
-                return
+        register(self._api, self._key, [entry], self._now_ms())

@@ -13,12 +13,14 @@ from contextvars import ContextVar
 import httpx
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from sixgate_client import AsyncClient
+from sixgate_client.session import AGENT_KEY
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from sixgate.api.callers import unauthorized
 from sixgate.api.client_address import SCOPE_MEMBER
 from sixgate.api.limits import CHECK_PRINCIPAL
+from sixgate.api.problems import Problem
 from sixgate.mcp.server import Context, create_server
 
 # The request that a tool acts for, so that the API records the caller's address and not its own,
@@ -27,8 +29,6 @@ _ACTING_FOR: ContextVar[Scope | None] = ContextVar("acting_for", default=None)
 _PASSED_ON = ("client", SCOPE_MEMBER, CHECK_PRINCIPAL)
 CLIENTS_MAX = 1_000
 BODY_BYTES_MAX = 1024 * 1024
-API_KEY = "ocv_"
-_PROBLEM = "application/problem+json"
 
 
 def in_process(app: ASGIApp) -> httpx.AsyncBaseTransport:
@@ -51,7 +51,7 @@ class McpEndpoint:
         self._base_url = base_url
         self._clients: OrderedDict[bytes, AsyncClient] = OrderedDict()
         self._sessions = StreamableHTTPSessionManager(
-            create_server(self._client),
+            create_server(self._client_of),
             json_response=True,
             stateless=True,  # so any gateway of several may answer any request
             max_request_body_size=BODY_BYTES_MAX,
@@ -69,16 +69,17 @@ class McpEndpoint:
         answer: ASGIApp = self._sessions.handle_request
         if "origin" in headers:
             # No page may call tools: neither across origins nor by DNS rebinding.
-            answer = _problem(403, "origin_refused", "Web pages may not call MCP tools.")
+            problem = Problem(403, "origin_refused", "Web pages may not call MCP tools.")
+            answer = problem.response()
         elif not _bearer(headers):
-            sentence = "Send the header Authorization: Bearer TOKEN."
-            answer = _problem(401, "unauthorized", sentence)
+            answer = unauthorized("send the header Authorization: Bearer TOKEN").response()
         elif scope["method"] != "POST":
-            sentence = "Without sessions there is only POST."
-            answer = _problem(405, "method_not_allowed", sentence)
+            sentence = "The server keeps no MCP sessions, so it takes POST only."
+            problem = Problem(405, "method_not_allowed", sentence, headers={"Allow": "POST"})
+            answer = problem.response()
         await answer(scope, receive, send)
 
-    def _client(self, context: Context) -> AsyncClient:
+    def _client_of(self, context: Context) -> AsyncClient:
         bearer = ""
         if context.request is not None:
             bearer = _bearer(context.request.headers)
@@ -91,7 +92,7 @@ class McpEndpoint:
         return client
 
     def _new(self, bearer: str) -> AsyncClient:
-        is_key = bearer.startswith(API_KEY)
+        is_key = bearer.startswith(AGENT_KEY)
         key, token = (bearer, None) if is_key else (None, bearer)
         client = AsyncClient(self._base_url, api_key=key, token=token, transport=self._transport)
         # The model decides on retries: a wait here would occupy a request of the server.
@@ -113,9 +114,3 @@ class _Shared(httpx.AsyncBaseTransport):
 def _bearer(headers: Headers) -> str:
     scheme, _, text = headers.get("authorization", "").partition(" ")
     return text.strip() if scheme.lower() == "bearer" else ""
-
-
-def _problem(status: int, code: str, detail: str) -> JSONResponse:
-    body = {"type": "about:blank", "status": status, "code": code, "detail": detail}
-    headers = {401: {"WWW-Authenticate": 'Bearer realm="sixgate"'}, 405: {"Allow": "POST"}}
-    return JSONResponse(body, status, headers.get(status), media_type=_PROBLEM)

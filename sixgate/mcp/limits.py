@@ -1,60 +1,52 @@
-"""What an agent may do and what is left today, from its own API object; pure."""
+"""Explains an agent's limits and what is left of them today, from its API reply. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
-Json = dict[str, Any]
+from sixgate_client.errors import Json
+from sixgate_client.types import SigningKey
+
+from schemas.money import eth_to_wei, wei_to_eth
+
 LISTED_MAX = 20
 _ASK = "Ask a person to change it."
 
 
-def explained(agent: Json, chains: Sequence[Json], keys: Sequence[Json]) -> Json:
+def explained(agent: Mapping[str, Any], chains: Sequence[Json], keys: Sequence[SigningKey]) -> Json:
     """Return the agent's rules, what is left of them today, and one sentence for each."""
-    allowed = set(agent.get("tx_allowed_chains") or ())
+    allowed = _listed(agent, "tx_allowed_chains")
     enabled = [chain for chain in chains if chain.get("is_enabled", True)]
     usable = [chain for chain in enabled if not allowed or _is_in(chain, allowed)]
     limits = {
         "intents_api_enabled": bool(agent.get("intents_api_enabled")),
         "chains": [chain["name"] for chain in usable],
-        "recipients": agent.get("tx_to_allowlist") or "any",
-        "max_value_eth": agent.get("tx_max_value_eth"),
-        "daily_limit_eth": agent.get("tx_daily_limit_eth"),
+        "recipients": _listed(agent, "tx_to_allowlist") or "any",
+        "max_value_eth": _limit(agent, "tx_max_value_eth"),
+        "daily_limit_eth": _limit(agent, "tx_daily_limit_eth"),
         "spent_24h_eth": agent.get("tx_spent_today_eth"),
         "left_24h_eth": left_eth(agent),
         "may_sign_messages": bool(agent.get("message_signing_enabled")),
         "typed_data_policy": agent.get("eip712_default_policy", "deny"),
-        "typed_data_contracts": typed_data_contracts(agent),
+        "typed_data_contracts": _typed_data_contracts(agent),
         "keys": [{"chain": key.get("chain"), "address": key.get("address")} for key in keys],
     }
     return {"agent_id": agent.get("id"), **limits, "sentences": _sentences(limits)}
 
 
-def left_eth(agent: Json) -> str | None:
+def left_eth(agent: Mapping[str, Any]) -> str | None:
     """Return the ETH that the daily limit still allows; None without a limit or known spending."""
-    limit = _decimal(agent.get("tx_daily_limit_eth"))
-    spent = _decimal(agent.get("tx_spent_today_eth"))
-    if limit is None or spent is None:
+    try:
+        limit_wei = eth_to_wei(str(agent["tx_daily_limit_eth"]))
+        spent_wei = eth_to_wei(str(agent["tx_spent_today_eth"]))
+    except (KeyError, ValueError):  # no amount, such as null or "unlimited"
         return None
-    return eth_text(max(limit - spent, Decimal(0)))
-
-
-def typed_data_contracts(agent: Json) -> list[str]:
-    """Return the verifying contracts whose typed data may be signed."""
-    entries = agent.get("eip712_domain_allowlist") or ()
-    return [str(entry["verifying_contract"]) for entry in entries if "verifying_contract" in entry]
+    return wei_to_eth(max(limit_wei - spent_wei, 0))
 
 
 def would_pass(reason: str, agent: Json) -> str | None:
     """Return what would pass the rule that refused with ``reason``; None if nothing is known."""
     found = _WOULD_PASS.get(reason)
     return found(agent) if found else _ADVICE.get(reason)
-
-
-def eth_text(amount: Decimal) -> str:
-    """Return an amount without exponent and trailing zeros."""
-    text = f"{amount:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _value(agent: Json) -> str:
@@ -79,7 +71,7 @@ def _chain(agent: Json) -> str:
 
 
 def _domain(agent: Json) -> str:
-    return f"Typed data of a listed contract: {_names(typed_data_contracts(agent))}. {_ASK}"
+    return f"Typed data of a listed contract: {_names(_typed_data_contracts(agent))}. {_ASK}"
 
 
 _WOULD_PASS: Mapping[str, Callable[[Json], str]] = {
@@ -118,9 +110,9 @@ _ADVICE: Mapping[str, str] = {
 
 
 def _sentences(limits: Json) -> list[str]:
-    sentences = [f"You may use these chains: {_names(limits['chains'])}."]
     if not limits["intents_api_enabled"]:
         return ["You may sign nothing: the Intents API is off for this agent."]
+    sentences = [f"You may use these chains: {_names(limits['chains'])}."]
     recipients = limits["recipients"]
     sentences.append(
         "You may send to any address."
@@ -147,18 +139,28 @@ def _sentences(limits: Json) -> list[str]:
     return sentences
 
 
+def _listed(agent: Mapping[str, Any], name: str) -> list[str]:
+    """Return a list of what is allowed; it is empty if anything is."""
+    found = agent.get(name) or []
+    return [] if found == ["any"] else list(found)
+
+
+def _limit(agent: Mapping[str, Any], name: str) -> str | None:
+    found = agent.get(name)
+    return None if found == "unlimited" else found
+
+
+def _typed_data_contracts(agent: Mapping[str, Any]) -> list[str]:
+    """Return the verifying contracts whose typed data may be signed."""
+    entries = agent.get("eip712_domain_allowlist") or ()
+    return [str(entry["verifying_contract"]) for entry in entries if "verifying_contract" in entry]
+
+
 def _names(names: object) -> str:
     listed = [str(name) for name in names] if isinstance(names, list | tuple) else []
     more = f" and {len(listed) - LISTED_MAX} more" if len(listed) > LISTED_MAX else ""
     return ", ".join(listed[:LISTED_MAX]) + more if listed else "none"
 
 
-def _is_in(chain: Json, allowed: set[str]) -> bool:
-    return not allowed.isdisjoint({str(chain.get("name")), str(chain.get("chain_id"))})
-
-
-def _decimal(value: object) -> Decimal | None:
-    try:
-        return None if value is None else Decimal(str(value))
-    except InvalidOperation:
-        return None
+def _is_in(chain: Json, allowed: list[str]) -> bool:
+    return str(chain.get("name")) in allowed or str(chain.get("chain_id")) in allowed

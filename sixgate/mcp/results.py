@@ -1,7 +1,6 @@
-"""Results of MCP tools. A refusal is a result that a model can act on, never a protocol error."""
+"""Results of MCP tools. A refusal is a result that a model can act on, not a protocol error."""
 
 import json
-from typing import Any
 
 from mcp_types import CallToolResult, TextContent
 from pydantic import ValidationError
@@ -17,10 +16,10 @@ from sixgate_client import (
     UnauthenticatedError,
     UnexpectedReplyError,
 )
+from sixgate_client.errors import Json
 
 from sixgate.mcp.limits import left_eth, would_pass
 
-Json = dict[str, Any]
 # The gate of a reason, for a server that does not name it.
 _GATES = {
     "recipient_not_allowed": "allowlist",

@@ -1,4 +1,4 @@
-"""MCP server: lists the tools and carries out their calls, with the client of each caller."""
+"""MCP server: lists the tools, and calls the API for them with the client of each caller."""
 
 import logging
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
+from mcp.server.stdio import stdio_server
 from mcp_types import (
     CallToolRequestParams,
     CallToolResult,
@@ -50,6 +51,13 @@ def create_server(client_of: ClientOf) -> Server[Any]:
     )
 
 
+async def serve_stdio(client: AsyncClient) -> None:
+    """Serve one agent's tools until standard input ends."""
+    server = create_server(lambda _context: client)
+    async with client, stdio_server() as (received, sent):
+        await server.run(received, sent, server.create_initialization_options())
+
+
 async def carry_out(tool: AgentTool, given: dict[str, Any], client: AsyncClient) -> CallToolResult:
     """Call the API and return its reply, or what failed and what to do next."""
     try:
@@ -57,7 +65,7 @@ async def carry_out(tool: AgentTool, given: dict[str, Any], client: AsyncClient)
     except ValidationError as error:
         return results.invalid_arguments(error)
     try:
-        return results.success(await tool.call(client, arguments))
+        return results.success(dict(await tool.call(client, **arguments.given())))
     except SixgateError as error:
         if results.is_refusal(error):
             return results.refusal(error, await _agent(client))

@@ -1,10 +1,11 @@
 """The ten tools: nine of the documented API and ``explain_policy``."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
 
 from mcp_types import Tool, ToolAnnotations
 from sixgate_client import AsyncClient
+from sixgate_client.errors import Json
 
 from sixgate.mcp.arguments import (
     Arguments,
@@ -18,65 +19,36 @@ from sixgate.mcp.arguments import (
 )
 from sixgate.mcp.limits import explained
 
-Json = dict[str, Any]
 LISTED_MAX = 100
 
 
 class AgentTool(NamedTuple):
-    """One tool: what a model reads, and the call that it makes."""
+    """One tool: the description that a model reads, and the client's method that it calls.
+
+    The names of ``arguments`` are those of the method's parameters.
+    """
 
     description: str
     arguments: type[Arguments]
-    call: Callable[[AsyncClient, Any], Awaitable[Json]]
+    call: Callable[..., Awaitable[Mapping[str, object]]]
     reads: bool = False
 
 
-async def _simulate(client: AsyncClient, arguments: TransactionArguments) -> Json:
-    return dict(await client.simulate(**arguments.given()))
-
-
-async def _submit(client: AsyncClient, arguments: SignedTransactionArguments) -> Json:
-    return dict(await client.submit(**arguments.given()))
-
-
-async def _sign(client: AsyncClient, arguments: SignedTransactionArguments) -> Json:
-    return dict(await client.sign_transaction(**arguments.given()))
-
-
-async def _list(client: AsyncClient, arguments: ListArguments) -> Json:
+async def _list(client: AsyncClient, *, include_signed_tx: bool) -> Json:
     found = []
-    signed = arguments.include_signed_tx
-    async for one in client.transactions(include_signed_tx=signed, limit=LISTED_MAX):
+    async for one in client.transactions(include_signed_tx=include_signed_tx, limit=LISTED_MAX):
         found.append(one)
         if len(found) == LISTED_MAX:
             break
     return {"transactions": found}
 
 
-async def _get(client: AsyncClient, arguments: GetArguments) -> Json:
-    signed = arguments.include_signed_tx
-    return dict(await client.transaction(arguments.transaction_id, include_signed_tx=signed))
-
-
-async def _provision(client: AsyncClient, arguments: ChainArguments) -> Json:
-    return dict(await client.provision_signing_key(arguments.chain))
-
-
-async def _keys(client: AsyncClient, _arguments: Arguments) -> Json:
+async def _keys(client: AsyncClient) -> Json:
     return {"signing_keys": await client.signing_keys()}
 
 
-async def _message(client: AsyncClient, arguments: MessageArguments) -> Json:
-    return dict(await client.sign_message(arguments.message, chain=arguments.chain))
-
-
-async def _typed_data(client: AsyncClient, arguments: TypedDataArguments) -> Json:
-    return dict(await client.sign_typed_data(arguments.typed_data, chain=arguments.chain))
-
-
-async def _explain(client: AsyncClient, _arguments: Arguments) -> Json:
-    agent = dict(await client.me())
-    return explained(agent, await client.chains(), [dict(k) for k in await client.signing_keys()])
+async def _explain(client: AsyncClient) -> Json:
+    return explained(await client.me(), await client.chains(), await client.signing_keys())
 
 
 TOOLS: dict[str, AgentTool] = {
@@ -88,18 +60,21 @@ TOOLS: dict[str, AgentTool] = {
         reads=True,
     ),
     "simulate_transaction": AgentTool(
-        "Simulate a transaction without signing it.", TransactionArguments, _simulate, reads=True
+        "Simulate a transaction without signing it.",
+        TransactionArguments,
+        AsyncClient.simulate,
+        reads=True,
     ),
     "submit_transaction": AgentTool(
         "Sign and submit a transaction, by default after a simulation. If the status is pending, "
         "ask get_transaction; do not submit again.",
         SignedTransactionArguments,
-        _submit,
+        AsyncClient.submit,
     ),
     "sign_transaction": AgentTool(
         "Sign a transaction without broadcasting it; it counts against all limits.",
         SignedTransactionArguments,
-        _sign,
+        AsyncClient.sign_transaction,
     ),
     "list_transactions": AgentTool(
         f"List this agent's newest transactions, at most {LISTED_MAX}.",
@@ -108,18 +83,22 @@ TOOLS: dict[str, AgentTool] = {
         reads=True,
     ),
     "get_transaction": AgentTool(
-        "Show one transaction of this agent.", GetArguments, _get, reads=True
+        "Show one transaction of this agent.", GetArguments, AsyncClient.transaction, reads=True
     ),
     "provision_signing_key": AgentTool(
         "Provision a signing key for a chain; only people may, so an agent is refused.",
         ChainArguments,
-        _provision,
+        AsyncClient.provision_signing_key,
     ),
     "list_signing_keys": AgentTool(
         "List this agent's signing keys and their addresses.", Arguments, _keys, reads=True
     ),
-    "sign_message": AgentTool("Sign a message (EIP-191).", MessageArguments, _message),
-    "sign_typed_data": AgentTool("Sign typed data (EIP-712).", TypedDataArguments, _typed_data),
+    "sign_message": AgentTool(
+        "Sign a message (EIP-191).", MessageArguments, AsyncClient.sign_message
+    ),
+    "sign_typed_data": AgentTool(
+        "Sign typed data (EIP-712).", TypedDataArguments, AsyncClient.sign_typed_data
+    ),
 }
 
 

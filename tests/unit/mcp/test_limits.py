@@ -1,18 +1,19 @@
 """What an agent may do and what would pass a rule."""
 
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sixgate_client.errors import Json
 
+from schemas.money import wei_to_eth
 from schemas.reasons import Reason
-from sixgate.mcp.limits import Json, eth_text, explained, left_eth, would_pass
+from sixgate.mcp.limits import explained, left_eth, would_pass
 from tests.harness.client.stub_api import ALLOWED, StubApi
 
 CHAINS = [{"name": "base", "chain_id": 8453}, {"name": "ethereum", "chain_id": 1}]
-ETH = st.decimals(min_value=0, max_value=10**9, places=18, allow_nan=False).map(str)
+WEI = st.integers(0, 10**27)
 
 
 def agent(**changes: Any) -> Json:
@@ -46,12 +47,21 @@ def test_without_the_intents_api_the_agent_may_sign_nothing() -> None:
     assert found["sentences"] == ["You may sign nothing: the Intents API is off for this agent."]
 
 
-@given(limit=ETH, spent=ETH)
-def test_what_is_left_is_exact_and_never_negative(limit: str, spent: str) -> None:
-    left = left_eth({"tx_daily_limit_eth": limit, "tx_spent_today_eth": spent})
-    assert left is not None
-    assert Decimal(left) == max(Decimal(limit) - Decimal(spent), 0)
-    assert "E" not in left
+def test_limits_that_are_open_explicitly_mean_any_too() -> None:
+    closed: Json = {"tx_allowed_chains": [], "tx_to_allowlist": [], "tx_max_value_eth": None}
+    opened: Json = {
+        "tx_allowed_chains": ["any"], "tx_to_allowlist": ["any"], "tx_max_value_eth": "unlimited",
+    }  # fmt: skip
+    without, unlimited = {"tx_daily_limit_eth": None}, {"tx_daily_limit_eth": "unlimited"}
+    found = explained(agent(**opened, **unlimited), CHAINS, [])
+    assert found == explained(agent(**closed, **without), CHAINS, [])
+
+
+@given(limit_wei=WEI, spent_wei=WEI)
+def test_what_is_left_is_exact_and_never_negative(limit_wei: int, spent_wei: int) -> None:
+    limits = {"tx_daily_limit_eth": wei_to_eth(limit_wei)}
+    left = left_eth(limits | {"tx_spent_today_eth": wei_to_eth(spent_wei)})
+    assert left == wei_to_eth(max(limit_wei - spent_wei, 0))
 
 
 @pytest.mark.parametrize(
@@ -79,8 +89,3 @@ def test_a_spent_limit_says_that_nothing_passes_now() -> None:
 @pytest.mark.parametrize("reason", [*Reason, "unknown", ""])
 def test_every_reason_is_explained_without_knowing_the_agent(reason: str) -> None:
     assert would_pass(reason, {}) is None or isinstance(would_pass(reason, {}), str)
-
-
-@pytest.mark.parametrize(("amount", "text"), [("1E+3", "1000"), ("0.50", "0.5"), ("0", "0")])
-def test_amounts_are_plain_decimals(amount: str, text: str) -> None:
-    assert eth_text(Decimal(amount)) == text
