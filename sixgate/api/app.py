@@ -62,14 +62,16 @@ def create_app(services: Services) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/v1/openapi.json",
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.services = services
     app.state.customer_key_jobs = CustomerKeyJobs()
     install_handlers(app)
     describe_problems(app)
     routes = [cast(Route, route) for router in ROUTERS for route in router.routes]
+    others = cast(list[Route], [*app.router.routes, *not_supported.router.routes])
     # The tree finds every route; the routes after it are for the OpenAPI description only.
-    app.router.routes.append(RouteTree([*routes, *cast(list[Route], not_supported.router.routes)]))
+    app.router.routes.insert(0, RouteTree([*routes, *others]))
     app.router.routes.extend(routes)
     return app
 

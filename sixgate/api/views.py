@@ -1,5 +1,7 @@
 """Agents by id, and their replies, built from the registry and the key register."""
 
+from collections.abc import Sequence
+
 from schemas.key_chains import KeyChain
 from schemas.money import wei_to_eth
 from schemas.policy import Policy
@@ -11,6 +13,8 @@ from sixgate.api.models.agents import AgentReply
 from sixgate.api.models.base import optional_timestamp, timestamp
 from sixgate.api.problems import not_found
 from sixgate.api.services import Services
+from sixgate.gateway.agents import AgentDetails
+from sixgate.gateway.api_keys import ApiKey
 from sixgate.gateway.guardrails import guardrails_of
 
 
@@ -24,13 +28,38 @@ def known_agent(services: Services, agent_id: str) -> AgentSet:
 
 def agent_reply(services: Services, agent: AgentSet) -> AgentReply:
     """Return an agent as the API shows it."""
+    return agent_replies(services, [agent])[0]
+
+
+def agent_replies(services: Services, agents: Sequence[AgentSet]) -> list[AgentReply]:
+    """Return agents as the API shows them, with one query for each kind of fact."""
+    ids, now_ms = [agent.agent for agent in agents], services.now_ms()
+    details, keys = services.agents.of(ids), services.api_keys.newest_of("agent", ids)
+    accounts = {agent.account for agent in agents}
+    spent_wei = {name: services.backend.read.account(name).spent_wei(now_ms) for name in accounts}
+    return [
+        _reply(
+            services,
+            agent,
+            details.get(agent.agent),
+            keys.get(agent.agent),
+            spent_wei[agent.account],
+        )
+        for agent in agents
+    ]
+
+
+def _reply(
+    services: Services,
+    agent: AgentSet,
+    details: AgentDetails | None,
+    key: ApiKey | None,
+    spent_wei: int,
+) -> AgentReply:
     registered = services.backend.read.registered
-    details = services.agents.get(agent.agent)
-    keys = services.api_keys.owned_by("agent", agent.agent)
     found = registered.policies.get(agent.policy_id)
     chain_keys = _active_keys(services, agent)
     evm = chain_keys.get(KeyChain.ETHEREUM)
-    spent_wei = services.backend.read.account(agent.account).spent_wei(services.now_ms())
     return AgentReply(
         id=agent.agent,
         name=details.name if details else agent.agent,
@@ -47,8 +76,8 @@ def agent_reply(services: Services, agent: AgentSet) -> AgentReply:
         signing_chains=sorted(chain.value for chain in chain_keys),
         evm_address=display_address(KeyChain.ETHEREUM, evm.address) if evm else None,
         token_ttl_seconds=details.token_ttl_s if details else None,
-        api_key_prefix=keys[0].prefix if keys else None,
-        api_key_expires_at=optional_timestamp(keys[0].expires_at_ms) if keys else None,
+        api_key_prefix=key.prefix if key else None,
+        api_key_expires_at=optional_timestamp(key.expires_at_ms) if key else None,
         expires_at=optional_timestamp(agent.expires_at_ms),
     )
 

@@ -6,6 +6,7 @@ The registry has what decides: key or gateway, policy, expiry, switches. This ha
 import json
 import sqlite3
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from sixgate.gateway.database import Database
@@ -55,6 +56,12 @@ class Agents:
         """Return an agent's details, or None."""
         row = self._database.row("SELECT * FROM agents WHERE id = ?", (agent_id,))
         return _details(row) if row else None
+
+    def of(self, agent_ids: Sequence[str]) -> dict[str, AgentDetails]:
+        """Return the details of those of the given agents that have any, by id."""
+        places = ", ".join("?" * len(agent_ids))
+        query = f"SELECT * FROM agents WHERE id IN ({places})"  # noqa: S608 - places only
+        return {row["id"]: _details(row) for row in self._database.rows(query, agent_ids)}
 
     def all(self) -> list[AgentDetails]:
         """Return the details of all agents, newest first."""

@@ -18,7 +18,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
 from sixgate.api_error import ApiError
-from sixgate.gateway.database import Database
+from sixgate.gateway.database import Database, UntilChanged
 
 OwnerKind = Literal["agent", "person"]
 PREFIX: dict[OwnerKind, str] = {"agent": "ocv_", "person": "1ck_"}
@@ -71,6 +71,7 @@ class ApiKeys:
     ) -> None:
         self._database = database
         self._random_hex = random_hex
+        self._read: UntilChanged[ApiKey | None] = UntilChanged(database)  # every request asks
         self._hasher = hasher or PasswordHasher()  # argon2id with the parameters of RFC 9106
         self._asked = threading.BoundedSemaphore(ASKED_MAX)
         self._hashing = threading.BoundedSemaphore(HASHES_MAX)
@@ -129,10 +130,16 @@ class ApiKeys:
 
     def of(self, key_id: str) -> ApiKey:
         """Return a key by id; raise ``KeyError``."""
-        row = self._database.row("SELECT * FROM api_keys WHERE id = ?", (key_id,))
-        if row is None:
+        query = "SELECT * FROM api_keys WHERE id = ?"
+
+        def read() -> ApiKey | None:
+            row = self._database.row(query, (key_id,))
+            return _api_key(row) if row else None
+
+        found = self._read.get(key_id, read)
+        if found is None:
             raise KeyError(key_id)
-        return _api_key(row)
+        return found
 
     def owned_by(self, owner_kind: OwnerKind, owner: str) -> list[ApiKey]:
         """Return an owner's keys, newest first."""
@@ -141,6 +148,16 @@ class ApiKeys:
             "ORDER BY created_at_ms DESC, id"
         )
         return [_api_key(row) for row in self._database.rows(query, (owner_kind, owner))]
+
+    def newest_of(self, owner_kind: OwnerKind, owners: Sequence[str]) -> dict[str, ApiKey]:
+        """Return the newest key of each of the given owners that has one."""
+        places = ", ".join("?" * len(owners))
+        query = (
+            f"SELECT * FROM api_keys WHERE owner_kind = ? AND owner IN ({places}) "  # noqa: S608 - places only
+            "ORDER BY created_at_ms, id DESC"
+        )
+        rows = self._database.rows(query, (owner_kind, *owners))
+        return {row["owner"]: _api_key(row) for row in rows}  # the last one of an owner counts
 
     def delete(self, key_id: str) -> bool:
         """Delete a key; return whether it existed."""

@@ -6,14 +6,16 @@ authority to sign: the registry and the signer decide.
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 APPLICATION_ID = 0x51A7E003
 BUSY_MS_MAX = 10_000
 MODE_PRIVATE = 0o600
+CACHED_COUNT_MAX = 10_000
+_Value = TypeVar("_Value")
 
 
 class Database:
@@ -55,6 +57,17 @@ class Database:
         found = self.rows(query, values)
         return found[0] if found else None
 
+    def version(self) -> int | None:
+        """Return a number that changes with every commit, also of another process; cheap.
+
+        None within ``transaction``: what this thread reads there is not committed.
+        """
+        if self._writer == threading.get_ident():
+            return None
+        with self._reading:
+            found: int = self._reader.execute("PRAGMA data_version").fetchone()[0]
+        return found
+
     def write(self, statement: str, values: Sequence[Any] = ()) -> int:
         """Run one statement, durable on return; return the number of changed rows."""
         with self._lock:
@@ -81,6 +94,28 @@ class Database:
         with self._lock, self._reading:
             self._reader.close()
             self._db.close()
+
+
+class UntilChanged(Generic[_Value]):
+    """Values that were read from a database, until anybody changes it; any thread may call."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        # A value read before a change is stored in the dictionary of the version before it.
+        self._cached: tuple[int | None, dict[str, _Value]] = (None, {})
+
+    def get(self, key: str, read: Callable[[], _Value]) -> _Value:
+        """Return the value of a key, from ``read`` unless it is known for this version."""
+        version = self._database.version()
+        if version is None:
+            return read()
+        known_version, known = self._cached
+        if version != known_version or len(known) >= CACHED_COUNT_MAX:
+            known = {}
+            self._cached = (version, known)
+        if key not in known:
+            known[key] = read()
+        return known[key]
 
 
 def _connected(path: Path) -> sqlite3.Connection:

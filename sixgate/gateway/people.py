@@ -8,7 +8,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Literal
 
-from sixgate.gateway.database import Database
+from sixgate.gateway.database import Database, UntilChanged
 
 Role = Literal["admin", "member"]
 _CREATE = """
@@ -35,6 +35,7 @@ class People:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._read: UntilChanged[Person | None] = UntilChanged(database)  # every request asks
         database.create(_CREATE)
 
     def add(self, person: Person) -> None:
@@ -45,8 +46,12 @@ class People:
 
     def get(self, person_id: str) -> Person | None:
         """Return a person by id, or None."""
-        row = self._database.row("SELECT * FROM people WHERE id = ?", (person_id,))
-        return _person(row) if row else None
+
+        def read() -> Person | None:
+            row = self._database.row("SELECT * FROM people WHERE id = ?", (person_id,))
+            return _person(row) if row else None
+
+        return self._read.get(person_id, read)
 
     def all(self) -> list[Person]:
         """Return all people, newest first."""

@@ -13,7 +13,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sixgate.gateway.api_keys import OwnerKind
-from sixgate.gateway.database import Database
+from sixgate.gateway.database import Database, UntilChanged
 
 ALGORITHM = "EdDSA"
 TTL_S_MIN, TTL_S_MAX = 300, 3600
@@ -52,7 +52,7 @@ class Tokens:
         self._random_hex = random_hex
         self._verified: OrderedDict[str, Token] = OrderedDict()
         database.create(_CREATE)
-        self._revoked = {row["id"] for row in database.rows("SELECT id FROM revoked_tokens")}
+        self._revoked: UntilChanged[bool] = UntilChanged(database)  # every request asks
 
     def issue(
         self, owner_kind: OwnerKind, owner: str, api_key: str, *, now_ms: int, ttl_s: int
@@ -81,19 +81,23 @@ class Tokens:
                 self._verified.popitem(last=False)
         if token.expires_at_s * 1000 <= now_ms:
             raise TokenError("the token has expired")
-        if token.id in self._revoked:
+        if self._revoked.get(token.id, lambda: self._is_revoked(token.id)):
             raise TokenError("the token was revoked")
         return token
 
     def revoke(self, token: Token) -> None:
-        """Revoke a token, durable on return."""
-        statement = "INSERT OR IGNORE INTO revoked_tokens VALUES (?, ?)"
-        self._database.write(statement, (token.id, token.expires_at_s))
-        self._revoked.add(token.id)
+        """Revoke a valid token, durable on return; forget revoked ones that have expired."""
+        issued_s_min = token.expires_at_s - TTL_S_MAX
+        with self._database.transaction():
+            self._database.write(
+                "DELETE FROM revoked_tokens WHERE expires_at_s < ?", (issued_s_min,)
+            )
+            row = (token.id, token.expires_at_s)
+            self._database.write("INSERT OR IGNORE INTO revoked_tokens VALUES (?, ?)", row)
 
-    def forget_expired(self, now_ms: int) -> None:
-        """Delete the revocations of tokens that have expired."""
-        self._database.write("DELETE FROM revoked_tokens WHERE expires_at_s < ?", (now_ms // 1000,))
+    def _is_revoked(self, token_id: str) -> bool:
+        query = "SELECT 1 FROM revoked_tokens WHERE id = ?"
+        return self._database.row(query, (token_id,)) is not None
 
     def _decode(self, text: str) -> Token:
         if len(text) > TOKEN_LENGTH_MAX:

@@ -30,7 +30,7 @@ CREATE TABLE transactions (
   id TEXT NOT NULL UNIQUE, agent TEXT NOT NULL, idempotency_key TEXT NOT NULL,
   created_at_ms INTEGER NOT NULL, offset INTEGER NOT NULL, partition INTEGER NOT NULL,
   chain_id INTEGER NOT NULL, status TEXT NOT NULL, visible INTEGER NOT NULL,
-  conflict INTEGER NOT NULL, transaction_hash TEXT, first TEXT,
+  transaction_hash TEXT, first TEXT,
   submitted BLOB, reply BLOB, signed BLOB) STRICT;
 CREATE INDEX newest ON transactions (agent, created_at_ms, offset, partition) WHERE visible = 1;
 CREATE INDEX newest_of_status ON transactions (agent, status, created_at_ms, offset, partition)
@@ -62,7 +62,7 @@ class Position(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """One row for a reply: its JSON, the JSON of what reads leave out, and its place."""
+    """One row for a reply: JSON without the chain, JSON of what reads leave out, and its place."""
 
     chain_id: int
     reply: bytes
@@ -131,7 +131,7 @@ class TransactionStore:
         """Store a submitted intent; a copy only makes an unproven one be verified again."""
         statement = f"""
         INSERT INTO transactions (id, agent, idempotency_key, {_PLACE}, chain_id, submitted,
-          status, visible, conflict) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)
+          status, visible) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
         ON CONFLICT (id) DO UPDATE SET status = excluded.status, submitted = excluded.submitted
         WHERE status = '{UNPROVEN}'
         """  # noqa: S608 - built from constants
@@ -165,7 +165,7 @@ class TransactionStore:
     def show(self, intent_id: str, ready: "Ready") -> None:
         """Make an intent visible with a new status and reply; a decided one keeps no envelope."""
         self._db.execute(
-            "UPDATE transactions SET status = ?, visible = 1, conflict = ?, transaction_hash = ?, "
+            "UPDATE transactions SET status = ?, visible = 1, transaction_hash = ?, "
             "reply = ?, signed = ?, submitted = iif(? = 'pending', submitted, NULL) WHERE id = ?",
             (*ready, ready.status, intent_id),
         )
@@ -239,10 +239,9 @@ class NewRow(NamedTuple):
 
 
 class Ready(NamedTuple):
-    """The columns of a visible row; ``conflict`` is 1 if its key belonged to another request."""
+    """The columns of a visible row."""
 
     status: str
-    conflict: int
     transaction_hash: str | None
     reply: bytes
     signed: bytes
@@ -266,12 +265,6 @@ class Reader(NamedTuple):
             return _shown(row[:6])
         return self._one("id = ? AND agent = ?", (first, agent)) if first else None
 
-    def with_key(self, agent: str, idempotency_key: str) -> Shown | None:
-        """Return the newest request with a key that did not conflict with an earlier one."""
-        found = "agent = ? AND idempotency_key = ?"
-        order = "ORDER BY conflict, created_at_ms DESC, offset DESC, partition DESC"
-        return self._one(found, (agent, idempotency_key), order)
-
     def newest(self, agent: str, count_max: int, filters: Filter) -> Generator[Shown]:
         """Yield an agent's transactions, newest first; close it before the reader's next use."""
         wheres = ["agent = ?", "visible = 1"]
@@ -292,10 +285,10 @@ class Reader(NamedTuple):
         )
         yield from map(_shown, self.connection.execute(query, (*values, count_max)))
 
-    def _one(self, where: str, values: tuple[str, ...], order: str = "") -> Shown | None:
+    def _one(self, where: str, values: tuple[str, ...]) -> Shown | None:
         query = (
             f"SELECT chain_id, reply, signed, {_PLACE} FROM transactions "  # noqa: S608 - constants
-            f"WHERE {where} AND visible = 1 {order} LIMIT 1"
+            f"WHERE {where} AND visible = 1 LIMIT 1"
         )
         row = self.connection.execute(query, values).fetchone()
         return _shown(row) if row else None

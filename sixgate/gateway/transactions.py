@@ -18,13 +18,12 @@ import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 
 from schemas.intent import AnyIntent
-from schemas.outcome import AnyOutcome, IntentRejected, TransactionSigned
-from schemas.reasons import Reason
+from schemas.outcome import AnyOutcome, TransactionSigned
 from schemas.record import Record
 from schemas.topics import Topic
 from signer.registered import Registered
@@ -59,9 +58,9 @@ _ENDS = (Topic.OUTCOMES, Topic.AUDIT)
 
 
 class ListPage(NamedTuple):
-    """Some replies, newest first, and the place after which the next page begins, if any."""
+    """Some replies as JSON, newest first, and the place where the next page begins, if any."""
 
-    replies: list[dict[str, Any]]
+    replies: list[bytes]
     next: Place | None
 
 
@@ -115,23 +114,13 @@ class Transactions:
         finally:
             self._folding.release()
 
-    def reply(
-        self, agent: str, name: str, *, include_signed_tx: bool = False
-    ) -> dict[str, Any] | None:
-        """Return the members of ``TransactionReply``, or None if the agent has no such one.
+    def reply(self, agent: str, name: str, *, include_signed_tx: bool = False) -> bytes | None:
+        """Return a ``TransactionReply`` as JSON, or None if the agent has no such transaction.
 
         ``name`` is an id or a transaction hash. What a read leaves out is absent.
         """
         with _translated(), self._store.reading() as reader:
             found = reader.named(agent, name)
-        return self._shown(found, include_signed_tx=include_signed_tx) if found else None
-
-    def with_key(
-        self, agent: str, idempotency_key: str, *, include_signed_tx: bool = False
-    ) -> dict[str, Any] | None:
-        """Return the request that an agent's idempotency key stands for, or None."""
-        with _translated(), self._store.reading() as reader:
-            found = reader.with_key(agent, idempotency_key)
         return self._shown(found, include_signed_tx=include_signed_tx) if found else None
 
     def newest(
@@ -268,17 +257,16 @@ class Transactions:
         reply = transaction_view(
             intent,
             outcome,
-            "",  # the chain's name is read with the row: it may change
+            "",
             intent_id=intent_id,
             created_at_ms=self._created_at_ms(intent, place),
             include_signed_tx=True,
         )
-        members = reply.model_dump(by_alias=True)
+        # The chain's name is added by ``_shown``: it may change.
+        members = reply.model_dump(by_alias=True, exclude={"chain"})
         signed = {name: members.pop(name) for name in SIGNED_MEMBERS}
-        rejected = outcome.reason if isinstance(outcome, IntentRejected) else None
         ready = Ready(
             status=status_of(outcome, intent.mode if intent else "submit"),
-            conflict=int(rejected is Reason.IDEMPOTENCY_CONFLICT),
             transaction_hash=(
                 outcome.transaction_hash if isinstance(outcome, TransactionSigned) else None
             ),
@@ -293,11 +281,12 @@ class Transactions:
         by_gateway = agent is not None and agent.gateway is not None
         return created_at_ms(intent) if intent and by_gateway else place.created_at_ms
 
-    def _shown(self, row: Shown, *, include_signed_tx: bool) -> dict[str, Any]:
-        members: dict[str, Any] = orjson.loads(row.reply)
+    def _shown(self, row: Shown, *, include_signed_tx: bool) -> bytes:
+        """Join the members of up to three JSON objects without decoding them."""
         chain = self._registered().chains.get(row.chain_id)
-        members["chain"] = chain.name if chain else str(row.chain_id)
-        return members | orjson.loads(row.signed) if include_signed_tx else members
+        begin = orjson.dumps({"chain": chain.name if chain else str(row.chain_id)})
+        members = begin[:-1] + b"," + row.reply[1:]
+        return members[:-1] + b"," + row.signed[1:] if include_signed_tx else members
 
     def _is_of_log(self) -> bool:
         """Return whether the file is a projection of this log, not of another or older one."""

@@ -12,12 +12,13 @@ from sixgate.api.models import agents as models
 from sixgate.api.models.base import time_ms
 from sixgate.api.pages import CursorQuery, LimitQuery, page_of
 from sixgate.api.problems import answers, forbidden, invalid, not_found
+from sixgate.api.read_route import ReadRoute
 from sixgate.api.services import Services
-from sixgate.api.views import agent_reply, known_agent
+from sixgate.api.views import agent_replies, agent_reply, known_agent
 from sixgate.gateway.agents import AgentDetails
 from sixgate.gateway.guardrails import GuardrailError, with_guardrails
 
-router = APIRouter(prefix="/v1/agents", tags=["agents"])
+router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=ReadRoute)
 GUARDRAILS = set(models.Guardrails.model_fields)
 
 
@@ -72,7 +73,7 @@ def list_agents(
     described = [one.id for one in services.agents.all() if one.id in registered]
     with_keys = sorted(name for name, agent in registered.items() if agent.gateway is None)
     page, next_cursor = page_of([*described, *with_keys], str, limit, cursor)
-    agents = [agent_reply(services, registered[name]) for name in page]
+    agents = agent_replies(services, [registered[name] for name in page])
     return models.AgentList(agents=agents, next_cursor=next_cursor)
 
 

@@ -4,6 +4,8 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
@@ -54,7 +56,11 @@ class ReadRig:
 
     def newest(self, agent: str = "trader", **filters: Any) -> list[dict[str, Any]]:
         page = self.current.newest(agent, 1000, Filter(**filters), include_signed_tx=True)
-        return page.replies
+        return [orjson.loads(reply) for reply in page.replies]
+
+    def reply(self, agent: str, name: str, *, signed: bool = False) -> dict[str, Any] | None:
+        found = self.current.reply(agent, name, include_signed_tx=signed)
+        return orjson.loads(found) if found else None
 
     def close(self) -> None:
         self.transactions.close()

@@ -2,6 +2,9 @@
 
 import base64
 import json
+import subprocess
+import sys
+import uuid
 from typing import Any
 
 import jwt
@@ -9,7 +12,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from sixgate.clocks import wall_ms
 from sixgate.data_folder.key_files import ensure_private_key
+from sixgate.gateway.people import Person
 from tests.harness.api import Api
 
 
@@ -109,6 +114,26 @@ def test_a_revoked_token_ends_and_others_live_on(api: Api) -> None:
     first, second = api.token(api.person_key), api.token(api.person_key)
     assert api.client.delete("/v1/auth/token", headers=bearer(first)).status_code == 204
     assert (status_of(api, first), status_of(api, second)) == (401, 200)
+
+
+@pytest.mark.parametrize("statement", [
+    "INSERT INTO revoked_tokens VALUES (:jti, :exp)",
+    "DELETE FROM api_keys WHERE id = :key",
+    "UPDATE people SET active = 0 WHERE id = :sub",
+])  # fmt: skip
+def test_what_another_process_revokes_ends_at_once(api: Api, statement: str) -> None:
+    person = Person(str(uuid.uuid4()), "bob", None, "member", wall_ms(), active=True)
+    api.services.people.add(person)
+    token = api.token(api.services.api_keys.issue("person", person.id, now_ms=wall_ms()).text)
+    assert [status_of(api, token) for _ in range(2)] == [200, 200]
+    code = (
+        "import json, sqlite3, sys\n"
+        "with sqlite3.connect(sys.argv[1]) as db:\n"
+        "    db.execute(sys.argv[2], json.loads(sys.argv[3]))"
+    )
+    arguments = [str(api.folder.gateway), statement, json.dumps(claims_of(token))]
+    subprocess.run([sys.executable, "-c", code, *arguments], check=True)
+    assert status_of(api, token) == 401
 
 
 def test_a_token_can_be_refreshed(api: Api) -> None:

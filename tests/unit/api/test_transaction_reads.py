@@ -1,6 +1,7 @@
 """Reads of transactions: documented members, redaction, paging, and nothing of other agents."""
 
 import itertools
+import json
 from typing import Any
 
 import pytest
@@ -56,7 +57,7 @@ def signed(api: Api, agent_id: str, **changes: Any) -> str:
     def decided() -> bool:
         api.services.transactions.catch_up()
         reply = api.services.transactions.reply(agent_id, tx_id)
-        return reply is not None and reply["status"] != "pending"
+        return reply is not None and json.loads(reply)["status"] != "pending"
 
     until(decided)
     return tx_id

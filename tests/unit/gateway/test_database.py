@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from sixgate.gateway.database import Database
+from sixgate.gateway.database import Database, UntilChanged
 
 
 @pytest.fixture
@@ -57,6 +58,44 @@ def test_an_exception_undoes_a_transaction(database: Database) -> None:
     assert numbers(database) == []
     database.write("INSERT INTO t VALUES (2)")
     assert numbers(database) == [2]
+
+
+def test_a_value_is_read_again_after_any_change(database: Database, tmp_path: Path) -> None:
+    known: UntilChanged[list[int]] = UntilChanged(database)
+    assert known.get("all", lambda: numbers(database)) == []
+    assert known.get("all", pytest.fail) == []
+    database.write("INSERT INTO t VALUES (1)")
+    assert known.get("all", lambda: numbers(database)) == [1]
+    with closing(Database(tmp_path / "gateway.db")) as other:
+        other.write("INSERT INTO t VALUES (2)")
+        assert known.get("all", lambda: numbers(database)) == [1, 2]
+
+
+def test_an_undone_value_is_not_remembered(database: Database) -> None:
+    known: UntilChanged[list[int]] = UntilChanged(database)
+
+    def read_and_fail() -> None:
+        with database.transaction():
+            database.write("INSERT INTO t VALUES (1)")
+            assert known.get("all", lambda: numbers(database)) == [1]
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        read_and_fail()
+    assert known.get("all", lambda: numbers(database)) == []
+
+
+def test_a_value_read_before_a_change_is_forgotten_with_it(database: Database) -> None:
+    known: UntilChanged[list[int]] = UntilChanged(database)
+
+    def read_while_it_changes() -> list[int]:
+        before = numbers(database)
+        database.write("INSERT INTO t VALUES (1)")
+        known.get("other", list)
+        return before
+
+    assert known.get("all", read_while_it_changes) == []
+    assert known.get("all", lambda: numbers(database)) == [1]
 
 
 def test_a_read_cannot_write(database: Database) -> None:

@@ -7,6 +7,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -66,7 +67,8 @@ def check_against_log(rig: ReadRig, expected: dict[str, list[str]]) -> None:
         for agent, ids in expected.items():
             listed = rig.newest(agent)
             assert [reply["id"] for reply in listed] == ids
-            assert rebuilt.newest(agent, 1000, include_signed_tx=True).replies == listed
+            again = rebuilt.newest(agent, 1000, include_signed_tx=True).replies
+            assert list(map(orjson.loads, again)) == listed
             for reply in listed:
                 end = ends[reply["id"]]
                 assert reply["tx_hash"] == getattr(end, "transaction_hash", None)
@@ -134,7 +136,8 @@ def test_outcome_is_shown_without_the_intent(rig: ReadRig) -> None:
         closing(Transactions(rig.folder.path / "again.db", feed, lambda: registry)) as found,
     ):
         found.catch_up()
-        replies = found.newest("trader", 10, include_signed_tx=True).replies
+        page = found.newest("trader", 10, include_signed_tx=True)
+        replies = list(map(orjson.loads, page.replies))
     whole = {reply["id"]: reply for reply in rig.newest()}
     assert {reply["id"] for reply in replies} == {signed, refused}
     for reply in replies:
@@ -183,5 +186,5 @@ def test_projection_of_another_log_is_built_again(rig: ReadRig, tmp_path: Path) 
         with closing(Transactions(path, other.feed, lambda: registry)) as moved:
             moved.catch_up()
             page = moved.newest("trader", 10, include_signed_tx=False)
-            assert [reply["id"] for reply in page.replies] == [intent_id]
+            assert [orjson.loads(reply)["id"] for reply in page.replies] == [intent_id]
     rig.transactions = rig.opened()
