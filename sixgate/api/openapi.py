@@ -22,7 +22,8 @@ CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
 _BEARER = {
     "type": "http",
     "scheme": "bearer",
-    "description": "An access token of `POST /v1/auth/agent-token` or `/v1/auth/api-key-token`.",
+    "description": "An access token of `POST /v1/auth/agent-token`, `/v1/auth/api-key-token` or "
+    "`/v1/auth/oidc`.",
 }
 _PROBLEM = {"$ref": "#/components/schemas/ProblemReply"}
 _FRAMEWORK_422 = "#/components/schemas/HTTPValidationError"

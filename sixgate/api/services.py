@@ -17,11 +17,13 @@ from sixgate.gateway.calls import Calls
 from sixgate.gateway.chain_names import ChainNames
 from sixgate.gateway.database import Database
 from sixgate.gateway.idempotency import IdempotencyKeys
+from sixgate.gateway.logins import ID_PREFIX, Logins
 from sixgate.gateway.people import People
 from sixgate.gateway.secret_versions import SecretVersions
 from sixgate.gateway.tokens import Token, Tokens
 from sixgate.gateway.transactions import Transactions
 from sixgate.gateway.vaults import Vaults
+from sixgate.oidc.login import OidcLogin
 from sixgate.webhooks.service import Webhooks
 
 
@@ -31,7 +33,7 @@ class Services:
 
     ``account`` is the account of the agents that people create through the API. ``gateway_key``
     signs the intents of token-authenticated agents. ``wait_s`` is how long a reply waits for an
-    outcome. Clocks and randomness are inputs.
+    outcome. ``oidc`` verifies ID tokens of people. Clocks and randomness are inputs.
     """
 
     backend: Backend
@@ -39,6 +41,7 @@ class Services:
     calls: Calls
     database: Database
     people: People
+    logins: Logins
     agents: Agents
     chain_names: ChainNames
     api_keys: ApiKeys
@@ -56,18 +59,27 @@ class Services:
     new_id: Callable[[], str]
     idempotency: IdempotencyKeys
     wait_s: float
+    oidc: OidcLogin | None = None
 
     def credential_problem(self, token: Token) -> str | None:
-        """Return why a token no longer counts: its API key or its owner ended; otherwise None."""
+        """Return why a token no longer counts: credential or owner ended; otherwise None."""
+        if token.credential.startswith(ID_PREFIX):
+            if self.logins.get(token.credential) is None:
+                return "the login of this token was removed"
+        elif problem := self._key_problem(token.credential):
+            return problem
+        if token.owner_kind == "person":
+            return self.person_problem(token.owner)
+        return self.agent_problem(token.owner)
+
+    def _key_problem(self, key_id: str) -> str | None:
         try:
-            key = self.api_keys.of(token.api_key)
+            key = self.api_keys.of(key_id)
         except KeyError:
             return "the API key of this token was deleted"
         if key.expires_at_ms is not None and key.expires_at_ms <= self.now_ms():
             return "the API key of this token has expired"
-        if token.owner_kind == "person":
-            return self.person_problem(token.owner)
-        return self.agent_problem(token.owner)
+        return None
 
     def person_problem(self, person_id: str) -> str | None:
         """Return why a person may not use the API at all; otherwise None."""

@@ -27,10 +27,12 @@ from sixgate.gateway.chain_names import ChainNames
 from sixgate.gateway.database import Database
 from sixgate.gateway.folding import folded_transactions
 from sixgate.gateway.idempotency import IdempotencyKeys
+from sixgate.gateway.logins import Logins
 from sixgate.gateway.people import People
 from sixgate.gateway.secret_versions import SecretVersions
 from sixgate.gateway.tokens import Tokens
 from sixgate.gateway.vaults import Vaults
+from sixgate.oidc.login import oidc_login
 from sixgate.settings.api import ApiSettings
 from sixgate.settings.webhooks import WebhookSettings
 from sixgate.webhooks.running import running_webhooks
@@ -72,7 +74,7 @@ def gateway_services(
 ) -> Iterator[Services]:
     """Lend the services of a gateway whose files are in a folder.
 
-    ``hasher`` hashes API keys; by default with the parameters of RFC 9106.
+    ``hasher`` hashes API keys; by default as RFC 9106 says. Raises ``SettingsError``.
     """
     backend = pipeline.backend
     org = backend.read.registered.org
@@ -90,6 +92,7 @@ def gateway_services(
             calls=Calls(gateway_key, org, wall_ms, secrets.token_hex),
             database=database,
             people=People(database),
+            logins=Logins(database, secrets.token_hex),
             agents=Agents(database),
             chain_names=ChainNames(database),
             api_keys=ApiKeys(database, secrets.token_hex, hasher),
@@ -107,6 +110,7 @@ def gateway_services(
             new_id=lambda: str(uuid.uuid4()),
             idempotency=idempotency,
             wait_s=settings.wait_s_max,
+            oidc=oidc_login(settings.oidc) if settings.oidc else None,
         )
         resume(services)
         try:

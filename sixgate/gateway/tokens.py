@@ -1,7 +1,7 @@
 """Access tokens: JWT signed with EdDSA (RFC 7519, RFC 8037), bound to one audience, revocable.
 
-A token ends with the API key that it was exchanged for: it names the key's id, and every request
-checks that the key still exists.
+A token ends with the credential that it was exchanged for, an API key or a login: it names the
+credential's id, and every request checks that it still exists.
 """
 
 from collections import OrderedDict
@@ -36,7 +36,7 @@ class Token:
     id: str
     owner_kind: OwnerKind
     owner: str
-    api_key: str
+    credential: str
     expires_at_s: int
 
 
@@ -55,7 +55,7 @@ class Tokens:
         self._revoked: UntilChanged[bool] = UntilChanged(database)  # every request asks
 
     def issue(
-        self, owner_kind: OwnerKind, owner: str, api_key: str, *, now_ms: int, ttl_s: int
+        self, owner_kind: OwnerKind, owner: str, credential: str, *, now_ms: int, ttl_s: int
     ) -> tuple[str, int]:
         """Return a signed token and its lifetime; ``ttl_s`` is moved into 5 to 60 minutes."""
         now_s, lifetime_s = now_ms // 1000, max(TTL_S_MIN, min(ttl_s, TTL_S_MAX))
@@ -64,7 +64,7 @@ class Tokens:
             "aud": self._audience,
             "sub": owner,
             "kind": owner_kind,
-            "key": api_key,
+            "key": credential,
             "jti": self._random_hex(16),
             "iat": now_s,
             "exp": now_s + lifetime_s,

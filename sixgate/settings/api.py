@@ -6,6 +6,7 @@ from pydantic import Field
 
 from sixgate.api.limits import Limits
 from sixgate.api.tls import ServerTls
+from sixgate.oidc.settings import OidcSettings
 from sixgate.settings.section import Section
 
 WAIT_S_MAX = 20.0
@@ -15,7 +16,8 @@ WAIT_S_MAX = 20.0
 class ApiSettings(Section):
     """Listen address, TLS and limits. Beyond loopback it requires TLS, unless ``insecure_dev``.
 
-    A submission is answered with its outcome, or as pending after ``wait_s_max``.
+    A submission is answered with its outcome, or as pending after ``wait_s_max``. With ``oidc``
+    people log in with ID tokens of an OpenID Connect issuer.
     """
 
     host: str = "127.0.0.1"
@@ -24,3 +26,4 @@ class ApiSettings(Section):
     insecure_dev: bool = False
     wait_s_max: Annotated[float, Field(gt=0, le=WAIT_S_MAX)] = WAIT_S_MAX
     limits: Limits = Limits()
+    oidc: OidcSettings | None = None

@@ -35,7 +35,7 @@ BY_AGENTS = {
     for path in DOCUMENT["paths"]
     if path.startswith("/v1/agents/{agent_id}/transactions") or path.endswith("/sign")
 }
-WITHOUT_TOKEN = {"/v1/auth/agent-token", "/v1/auth/api-key-token"}
+WITHOUT_TOKEN = {"/v1/auth/agent-token", "/v1/auth/api-key-token", "/v1/auth/oidc"}
 SIZE = settings(
     effort(0.1),
     deadline=None,

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from sixgate.api.models.base import LenientRequest, Reply, Time
+from sixgate.api.models.base import LenientRequest, Reply, Request, Time
 
 
 class AgentTokenRequest(LenientRequest):
@@ -18,6 +18,13 @@ class PersonTokenRequest(LenientRequest):
     """A person's API key (``1ck_…``)."""
 
     api_key: SecretStr = Field(max_length=256)
+
+
+class OidcTokenRequest(Request):
+    """An ID token of the organisation's issuer; ``nonce`` is that of the authentication request."""
+
+    id_token: SecretStr = Field(max_length=16_384)
+    nonce: str | None = Field(default=None, min_length=1, max_length=256)
 
 
 class TokenReply(Reply):

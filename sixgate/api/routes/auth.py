@@ -1,14 +1,27 @@
-"""``/v1/auth``: API keys are exchanged for short-lived access tokens."""
+"""``/v1/auth``: API keys and ID tokens are exchanged for short-lived access tokens."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated
 
-from sixgate.api.callers import AnyCaller, PersonCaller, ServicesOf, record, unauthorized
+from fastapi import APIRouter, Depends, Response
+
+from sixgate.api.callers import (
+    AnyCaller,
+    Caller,
+    PersonCaller,
+    ServicesOf,
+    client_ip,
+    record,
+    unauthorized,
+)
 from sixgate.api.models import auth as models
 from sixgate.api.models.base import optional_timestamp, time_ms, timestamp
-from sixgate.api.problems import not_found
+from sixgate.api.not_supported import not_supported
+from sixgate.api.problems import Problem, answers, forbidden, not_found
 from sixgate.api.services import Services
 from sixgate.gateway.api_keys import ApiKey, OwnerKind
+from sixgate.gateway.logins import ID_PREFIX, Login
 from sixgate.gateway.tokens import TTL_S_MAX
+from sixgate.oidc.errors import ClaimError, IdTokenError, IssuerUnavailableError
 
 router = APIRouter(prefix="/v1/auth", tags=["auth"])
 
@@ -43,11 +56,31 @@ def exchange_person_key(
     return models.TokenReply(**_issued(services, key))
 
 
-@router.post("/refresh")
+@router.post("/oidc", responses=answers(403, 501))
+def exchange_id_token(
+    request: models.OidcTokenRequest,
+    services: ServicesOf,
+    address: Annotated[str, Depends(client_ip)],
+) -> models.TokenReply:
+    """Exchange a person's ID token of the organisation's issuer for an access token."""
+    login = _login_of(services, request)
+    if problem := services.person_problem(login.person):
+        raise unauthorized(problem)
+    text, expires_in = services.tokens.issue(
+        "person", login.person, login.id, now_ms=services.now_ms(), ttl_s=TTL_S_MAX
+    )
+    actor, details = f"user:{login.person}", dict(login.identity._asdict())
+    call = services.calls.event(actor, address, "auth.login", actor, details)
+    services.backend.submit.append([call])
+    return models.TokenReply(access_token=text, expires_in=expires_in)
+
+
+@router.post("/refresh", responses=answers(403))
 def refresh(caller: AnyCaller, services: ServicesOf) -> models.TokenReply:
-    """Exchange a valid access token for a new one."""
+    """Exchange a valid access token for a new one, unless it came from an ID token."""
+    _refuse_login(caller)
     try:
-        key = services.api_keys.of(caller.token.api_key)
+        key = services.api_keys.of(caller.token.credential)
     except KeyError:  # deleted since the token was checked
         raise unauthorized("the API key of this token was deleted") from None
     return models.TokenReply(**_issued(services, key))
@@ -82,6 +115,7 @@ def create_api_key(
     request: models.ApiKeyRequest, caller: PersonCaller, services: ServicesOf
 ) -> models.NewApiKey:
     """Create another API key of the calling person."""
+    _refuse_login(caller)
     issued = services.api_keys.issue(
         "person",
         caller.id,
@@ -116,6 +150,37 @@ def _verified(services: Services, text: str, owner_kind: OwnerKind) -> ApiKey:
     if key is None or key.owner_kind != owner_kind:
         raise unauthorized("the API key is wrong, expired or deleted")
     return key
+
+
+def _login_of(services: Services, request: models.OidcTokenRequest) -> Login:
+    """Return the login of the person whom an ID token names; raise a problem."""
+    if services.oidc is None:
+        why = "The settings of this server have no OpenID Connect issuer ([api.oidc])."
+        raise not_supported("POST /v1/auth/oidc", why)
+    try:
+        text = request.id_token.get_secret_value()
+        identity = services.oidc.identity(text, request.nonce, services.now_ms())
+    except IssuerUnavailableError as error:
+        headers = {"Retry-After": str(error.retry_after_s)}
+        detail = f"The keys of the issuer cannot be read now ({error}): retry."
+        raise Problem(503, "issuer_unavailable", detail, headers=headers) from None
+    except ClaimError as error:
+        raise forbidden("login_refused", f"The login is refused: {error}.") from None
+    except IdTokenError as error:
+        raise unauthorized(str(error)) from None
+    if (login := services.logins.of(identity)) is None:
+        who = f"{identity.claim} {identity.value!a} of {identity.issuer}"
+        raise forbidden("login_refused", f"No person of this organisation has the login {who}.")
+    return login
+
+
+def _refuse_login(caller: Caller) -> None:
+    """Refuse a token of a login: what lasts longer would outlive the person's account there."""
+    if caller.token.credential.startswith(ID_PREFIX):
+        raise forbidden(
+            "login_token",
+            "A token of a login cannot be refreshed and makes no API key: send a new ID token.",
+        )
 
 
 def _issued(services: Services, key: ApiKey) -> dict[str, object]:

@@ -71,14 +71,15 @@ class CommandLine:
         assert ended.code == 0, ended.err + ended.out
         return ended
 
-    def start(self, *words: str) -> "subprocess.Popen[str]":
+    def start(self, *words: str, more: dict[str, str] | None = None) -> "subprocess.Popen[str]":
+        """Start a command, with ``more`` added to its environment."""
         return subprocess.Popen(
             [*COMMAND, *words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=self.environment,
+            env=self.environment | (more or {}),
         )
 
     def up(self) -> "subprocess.Popen[str]":

@@ -66,7 +66,8 @@ def test_the_set_of_commands_is_complete() -> None:
     vaults-backup vaults-restore vaults-recover custody
     secrets secrets-put secrets-get secrets-list secrets-rotate secrets-history
     cmek cmek-enrol cmek-rotate
-    admins admins-add admins-list admins-remove mcp people people-add people-list people-deactivate
+    admins admins-add admins-list admins-remove mcp people people-add people-bind
+    people-list people-unbind people-deactivate
     access access-grant access-deny access-revoke access-list"""
     assert {"-".join(words) for words in ALL} - {""} == set(wanted.split())
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.harness.cli.command_line import InProcess, stopped
+from tests.harness.identity_provider import CLIENT_ID, identity_provider
 
 EXPLICIT = "policies.require_explicit"
 
@@ -102,6 +103,50 @@ def test_up_with_a_revoked_desk_names_the_command_that_registers_it(cli: InProce
     running = cli.start("up", "--http", "127.0.0.1:0")
     assert served_url(running)
     assert stopped(running, signal.SIGTERM) == 0
+
+
+def test_a_bound_person_logs_in_with_an_id_token_until_unbound(
+    cli: InProcess, tmp_path: Path
+) -> None:
+    with identity_provider(tmp_path / "issuer") as provider:
+        at = ("--issuer", provider.issuer)
+        cli.ok("people", "add", "alice")
+        added = cli.ok("people", "add", "bob", "--subject", "bob-1", *at, "--json").json
+        assert added["api_key"] is None
+        cli.ok("people", "bind", "alice", "--subject", "alice-1", *at)
+        more = {
+            "SIXGATE_API__OIDC__ISSUER": provider.issuer,
+            "SIXGATE_API__OIDC__CLIENT_ID": CLIENT_ID,
+            "SIXGATE_API__OIDC__CA": str(provider.authority),
+        }
+        running = cli.start("up", "--http", "127.0.0.1:0", more=more)
+        url = f"{served_url(running)}/v1/auth/oidc"
+        try:
+            for subject in ("alice-1", "bob-1"):
+                token = provider.token(sub=subject)
+                assert post(url, {"id_token": token}).status_code == 200
+            listed = {one["name"]: one["logins"] for one in cli.ok("people", "list", "--json").json}
+            assert listed["bob"] == [{"issuer": provider.issuer, "claim": "sub", "value": "bob-1"}]
+            cli.ok("people", "unbind", "bob")
+            refused = post(url, {"id_token": provider.token(sub="bob-1")})
+            assert (refused.status_code, refused.json()["code"]) == (403, "login_refused")
+        finally:
+            assert stopped(running, signal.SIGTERM) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--subject", "x"), "--issuer"),
+        (("--subject", "x", "--email", "a@b", "--issuer", "https://id.example"), "--subject or"),
+    ],
+)
+def test_a_login_is_one_identity_at_an_issuer(
+    cli: InProcess, words: tuple[str, ...], why: str
+) -> None:
+    ended = cli.run("people", "add", "alice", *words)
+    assert (ended.code, why in ended.sentence) == (2, True)
+    assert cli.ok("people", "list", "--json").json == []
 
 
 def test_up_at_a_taken_address_says_so_and_leaves_the_folder_usable(cli: InProcess) -> None:

@@ -1,0 +1,1 @@
+"""OpenID Connect: people prove who they are with an ID token of the organisation's issuer."""
