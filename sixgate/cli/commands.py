@@ -26,9 +26,8 @@ class Entry(NamedTuple):
 
 COMMANDS = {
     "demo": Entry(
-        "demo.command:demo",
+        "demo:demo",
         "Run the whole pipeline once: agents, intents, gates, signatures, a verified ledger.",
-        "Example: sixgate demo --data ./demo",
     ),
     "init": Entry(
         "folders:init",

@@ -38,12 +38,15 @@ class Listing:
     columns: Sequence[str]
     rows: Sequence[Row]
     right: Sequence[str] = ()
+    title: Text | None = None
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield the headings, a rule, and each row with its details."""
+        """Yield the title, the headings, a rule, and each row with its details."""
         lines = [[text_of(cell) for cell in row.cells] for row in self.rows]
         heads = [safe(column, "bold") for column in self.columns]
         widths = [max(cell.cell_len for cell in cells) for cells in zip(heads, *lines, strict=True)]
+        if self.title:
+            yield self.title
         yield self._line(heads, widths)
         yield safe("─" * min(sum(widths) + GAP * (len(widths) - 1), options.max_width))
         for row, cells in zip(self.rows, lines, strict=True):
@@ -126,14 +129,16 @@ Pairs: TypeAlias = Callable[[Any], Iterable[tuple[str, object]]]
 
 
 def table(
-    *fields: Field, details: Callable[[Any], Sequence[object]] | None = None
+    *fields: Field,
+    details: Callable[[Any], Sequence[object]] | None = None,
+    title: Text | None = None,
 ) -> Callable[[Iterable[Any]], Listing]:
     """Return the view of a list: a row for each object, with its details below."""
     columns, right = [one.label for one in fields], [one.label for one in fields if one.right]
 
     def view(found: Iterable[Any]) -> Listing:
         made = [Row([f.of(one) for f in fields], details(one) if details else ()) for one in found]
-        return Listing(columns, made, right)
+        return Listing(columns, made, right, title)
 
     return view
 

@@ -16,7 +16,7 @@ from schemas.reasons import Reason
 from signer.signatures import Ed25519Signer, InvalidSignatureError, open_envelope
 from sixgate.authoring.intent_form import IntentFormError
 from sixgate.authoring.intent_lines import split
-from sixgate.cli.demo.script import DemoRecord, RecordBuilder, build_records
+from sixgate.cli.demo_records import DemoRecord, RecordBuilder, build_records
 from tests.harness.builders.directories import ADDRESS, NOW_MS, directory, signers
 
 EXAMPLES = Path(sixgate.__file__).parent / "examples" / "intents.jsonl"

@@ -9,7 +9,7 @@ from schemas.intent import TransactionIntent
 from signer.account import Account
 from signer.authority import Allocation
 from signer.signing import signed
-from sixgate.cli.demo.signature_checks import COMPARED, matches_intent, recovered_address
+from sixgate.cli.demo_run import COMPARED, matches_intent, recovered_address
 from tests.harness.builders.cases import (
     ACCOUNT,
     GWEI,

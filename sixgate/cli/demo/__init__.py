@@ -1,1 +1,0 @@
-"""``sixgate demo``: runs the whole pipeline once, up to a verified ledger."""
