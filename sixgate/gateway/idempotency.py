@@ -6,6 +6,9 @@ A repeated request therefore always leads to the same intent, also after a crash
 2. The caller submits the intent and waits for its outcome.
 3. ``finish`` notes how it ended. That note may be lost in a crash: then the intent is submitted
    again at the next start, and the signer drops the duplicate.
+
+Requests that come during a write to the disk share the next one: the first of them that gets its
+turn stores them all. None of them returns from ``begin`` before that is durable.
 """
 
 import hashlib
@@ -30,7 +33,7 @@ CREATE TABLE IF NOT EXISTS idempotency_keys (
 CREATE INDEX IF NOT EXISTS idempotency_keys_created ON idempotency_keys (created_at_ms);
 CREATE INDEX IF NOT EXISTS idempotency_keys_open ON idempotency_keys (ended) WHERE ended = 0;
 """
-_INSERT = "INSERT INTO idempotency_keys VALUES (?, ?, ?, ?, ?, ?, ?, 0)"
+_INSERT = "INSERT OR IGNORE INTO idempotency_keys VALUES (?, ?, ?, ?, ?, ?, ?, 0)"
 _FORGET = "DELETE FROM idempotency_keys WHERE created_at_ms < ? RETURNING agent, key"
 _FIND = "SELECT * FROM idempotency_keys WHERE agent = ? AND key = ? AND created_at_ms >= ?"
 _END = "UPDATE idempotency_keys SET ended = 1 WHERE agent = ? AND key = ?"
@@ -82,6 +85,19 @@ class Begun:
     submitted: bool = False
 
 
+@dataclass(slots=True, eq=False)
+class _New:
+    """A request that waits to be stored; ``earlier`` is the row of the one that has its key."""
+
+    name: KeyName
+    request: str
+    signed: SignedIntent
+    now_ms: TimeMs
+    oldest_ms: int
+    earlier: sqlite3.Row | None = None
+    done: bool = False
+
+
 MakeIntent: TypeAlias = Callable[[], SignedIntent]
 
 
@@ -95,8 +111,9 @@ class IdempotencyKeys:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._writing = threading.Lock()  # one ``begin`` at a time
+        self._writing = threading.Lock()  # one write at a time
         self._lock = threading.Lock()  # of the fields below; never held during a write
+        self._waiting: list[_New] = []
         self._running: set[KeyName] = set()
         self._submitted: set[KeyName] = set()
         self._ended: set[KeyName] = set()
@@ -113,15 +130,15 @@ class IdempotencyKeys:
         ``KeyConflictError``, ``KeyInUseError``.
         """
         oldest_ms = now_ms - remember_ms
-        with self._writing:
-            row = self._database.row(_FIND, (*name, oldest_ms))
-            if row is not None:
-                return self._repeat(name, request, row)
-            signed = make()
-            self._store(name, request, signed, now_ms, oldest_ms)
-            with self._lock:
-                self._running.add(name)
-            return Begun(signed)
+        earlier = self._database.row(_FIND, (*name, oldest_ms))
+        if earlier is None:
+            new = _New(name, request, make(), now_ms, oldest_ms)
+            self._store(new)
+            # Another request with the key may have been stored since the look-up.
+            earlier = new.earlier
+            if earlier is None:
+                return Begun(new.signed)
+        return self._repeat(name, request, earlier)
 
     def finish(self, name: KeyName, outcome: Json | None, *, submitted: bool) -> None:
         """End a request; without an ``outcome`` its intent is still undecided."""
@@ -166,17 +183,45 @@ class IdempotencyKeys:
             outcome, submitted = self._outcomes.get(name), name in self._submitted
         return Begun(_signed(row), repeated=True, outcome=outcome, submitted=submitted)
 
-    def _store(
-        self, name: KeyName, request: str, signed: SignedIntent, now_ms: TimeMs, oldest_ms: int
-    ) -> None:
-        # Ends are stored with the next request: one write to the disk for both.
-        with self._database.transaction():
-            self._store_ends()
-            forgotten = self._database.rows(_FORGET, (oldest_ms,))
-            row = (*name, request, signed.intent, signed.account, signed.envelope, now_ms)
-            self._database.write(_INSERT, row)
+    def _store(self, new: "_New") -> None:
+        """Store a new request, durable on return; ``new.earlier`` is set if its key is taken."""
+        with self._lock:
+            self._waiting.append(new)
+        with self._writing:
+            if not new.done:  # a request before this one may have stored it, too
+                self._store_waiting(new)
+
+    def _store_waiting(self, first: "_New") -> None:
+        """Store all requests that wait, in one transaction; if it fails, the others wait on."""
+        group = [first]
+        try:
+            with self._database.transaction():
+                with self._lock:
+                    group, self._waiting = self._waiting, []
+                # Ends are stored with the next request: one write to the disk for both.
+                self._store_ends()
+                forgotten = self._database.rows(_FORGET, (max(one.oldest_ms for one in group),))
+                for one in group:
+                    self._insert(one)
+                # If the process ends before the commit, no request of the group was answered.
+        except BaseException:
+            with self._lock:
+                self._running -= {one.name for one in group if one.earlier is None}
+                self._waiting[:0] = [one for one in group if one is not first]
+            raise
         with self._lock:
             self._submitted -= {KeyName(one["agent"], one["key"]) for one in forgotten}
+        for one in group:
+            one.done = True
+
+    def _insert(self, new: "_New") -> None:
+        signed = new.signed
+        row = (*new.name, new.request, signed.intent, signed.account, signed.envelope, new.now_ms)
+        if self._database.write(_INSERT, row):
+            with self._lock:  # before the row is visible: a repetition must find that it runs
+                self._running.add(new.name)
+        else:
+            new.earlier = self._database.row(_FIND, (*new.name, 0))
 
     def _store_ends(self) -> None:
         with self._lock:
