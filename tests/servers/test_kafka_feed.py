@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
@@ -157,7 +158,8 @@ class PipelineRegistry:
 def shown(transactions: Transactions) -> list[str]:
     transactions.catch_up()
     page = transactions.newest("trader", 1_000, Filter(), include_signed_tx=False)
-    return sorted(f"{reply['id']} {reply['status']}" for reply in page.replies)
+    replies = map(orjson.loads, page.replies)
+    return sorted(f"{reply['id']} {reply['status']}" for reply in replies)
 
 
 def test_feed_reads_what_is_committed_page_by_page(broker: Broker, feed: KafkaFeed) -> None:
