@@ -2,7 +2,9 @@
 
 from typing import Any, Literal, Required, TypedDict
 
-CustodyMode = Literal["2of2_client_custody", "2of3_multi_hsm", "2of3_client_custody"]
+CustodyMode = Literal[
+    "2of2_client_custody", "2of3_multi_hsm", "2of3_client_custody", "2of3_multi_hsm_client"
+]
 
 
 class TransactionFields(TypedDict, total=False):

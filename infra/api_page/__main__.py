@@ -47,8 +47,8 @@ def _introduction() -> str:
 
 def _not_supported(published: set[str]) -> list[str]:
     sentence = (
-        "These routes of the public description and its client, with those below them that have "
-        "no section above, answer 501 `not_supported`:"
+        "These routes of the public description and its client answer 501 `not_supported`, and so "
+        "do the routes below them, unless a section above describes them:"
     )
     lines = ["## Not supported", sentence, "", "| routes | why |", "|---|---|"]
     for reason, routes in not_supported.TABLE.items():

@@ -6,10 +6,11 @@ from sixgate.api.models.base import Reply
 
 
 class AuditEventReply(Reply):
-    """Who did what to what, from where, when.
+    """One recorded action: its actor, resource, time and the caller's address.
 
     ``integrity_hash`` is the hash of the event's row in the ledger (``docs/format.md``),
-    ``details`` the recorded event. Later names of members stand beside the documented ones.
+    ``details`` the recorded event. ``event_id``, ``actor``, ``resource`` and ``client_ip`` repeat
+    other members under later names of the description.
     """
 
     id: str
@@ -40,7 +41,7 @@ class AuditList(Reply):
 
 
 class AuditVerification(Reply):
-    """Whether the ledger's hashes of a period are intact; ``broken_at`` is the first bad row."""
+    """The result of verifying a period of the ledger; ``broken_at`` is the first bad row."""
 
     valid: bool
     checked: int

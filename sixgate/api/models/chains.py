@@ -105,6 +105,6 @@ class Subscription(Reply):
 
 
 class ApprovalList(Reply):
-    """Pending approvals: none, until policies can ask for one."""
+    """Pending approvals; the list is empty, because policies cannot ask for one yet."""
 
     approvals: list[str]

@@ -19,15 +19,16 @@ Permissions = Annotated[list[Right], Field(min_length=1, max_length=3)]
 class PolicyRequest(Request):
     """Permissions of an agent or person on the paths of a vault that match a pattern.
 
-    In ``secret_path_pattern``, ``*`` matches any characters within one segment, a segment ``**``
-    any number of segments. ``read`` also permits to sign with stored keys, for an agent with the
-    Intents API; ``sign`` permits only that. ``conditions`` and ``expires_at`` must be empty.
+    In ``secret_path_pattern``, ``*`` matches any characters within one segment, and a segment
+    ``**`` matches any number of segments. With ``read``, an agent that has the Intents API also
+    signs with stored keys; ``sign`` permits only this. ``conditions`` and ``expires_at`` must be
+    empty.
     """
 
     principal_type: Literal["agent", "user"]
     principal_id: str = Field(max_length=64)
     secret_path_pattern: PathGlob
-    permissions: Permissions = Field(default_factory=lambda: list[Right](["read"]))
+    permissions: Permissions = Field(default=["read"])
     conditions: Conditions = None
     expires_at: Expiry = None
 

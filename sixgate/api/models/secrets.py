@@ -35,8 +35,8 @@ class SecretRequest(Request):
 
     ``value`` is text of at most 64 KiB; in a vault with a customer key it is base64 of a value that
     the customer encrypted. A path keeps the type of its first version, and every secret below
-    ``keys/``, ``wallets/`` and ``agents/`` is a key. ``expires_at`` ends reads of this version;
-    ``max_access_count`` bounds their number.
+    ``keys/``, ``wallets/`` and ``agents/`` is a key. This version can be read until
+    ``expires_at``, and ``max_access_count`` times.
     """
 
     value: SecretStr = Field(min_length=1, max_length=2 * VALUE_BYTES_MAX)
@@ -48,7 +48,7 @@ class SecretRequest(Request):
 
 
 class GenerateRequest(Request):
-    """A value for the gateway to generate: its number of characters, and which."""
+    """Length in characters, and alphabet, of a value that the gateway generates."""
 
     length: int = Field(default=32, ge=GENERATED_MIN, le=GENERATED_MAX)
     charset: Charset = "alphanumeric"

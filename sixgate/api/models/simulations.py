@@ -35,8 +35,8 @@ class SimulationReply(Reply):
     """What one transaction would do now; nothing is signed and no limit is charged.
 
     ``status`` is ``success``, ``reverted`` (it ran and reverted) or ``failed`` (it ran out of gas,
-    or no block could include it); ``reason`` and ``detail`` say why. ``gas_limit`` is the one to
-    send it with, 25 % above the least that works; it is null unless the transaction succeeds.
+    or no block could include it); ``reason`` and ``detail`` say why. ``gas_limit`` is 25 % above
+    the least gas that works: submit with it. It is null unless the transaction succeeds.
     """
 
     simulation_id: str

@@ -13,11 +13,11 @@ SimulationStatus = Literal["success", "reverted", "failed"]
 class TransactionReply(Reply):
     """One transaction, or one signed message, of an agent.
 
-    ``status`` is ``pending`` until the pipeline decides, then ``signed``, ``sign_only`` (a
-    signature without the wish to send), ``refused`` or ``simulation_failed``. ``tx_hash`` and
-    ``from`` are null unless the transaction is signed. ``reason`` is the stable code of a refusal,
-    ``gate`` the rule that refused, ``detail`` a sentence with the numbers. ``signed_tx`` and
-    ``signature`` are left out of reads unless the query says ``include_signed_tx=true``.
+    ``status`` is ``pending`` until the pipeline decides, then ``signed``, ``sign_only`` (signed by
+    a route that never broadcasts), ``refused`` or ``simulation_failed``. ``tx_hash`` and ``from``
+    are null unless the transaction is signed. For a refusal, ``reason`` is the stable code,
+    ``gate`` the rule, and ``detail`` a sentence with the numbers. Reads leave out ``signed_tx`` and
+    ``signature`` unless the query has ``include_signed_tx=true``.
     """
 
     id: str

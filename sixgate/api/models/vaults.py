@@ -26,7 +26,7 @@ Fingerprint = Annotated[str, Field(max_length=80), AfterValidator(_fingerprint)]
 
 
 class NewVaultRequest(LenientRequest):
-    """A new vault. ``mpc_custody`` chooses its custody mode at once, and for good."""
+    """A new vault. ``mpc_custody`` sets its custody mode, which then never changes."""
 
     name: DisplayName
     description: str = Field(default="", max_length=1024)
@@ -43,10 +43,10 @@ class MpcRequest(Request):
 class VaultReply(Reply):
     """A vault.
 
-    ``mpc_custody`` is null without a custody mode of several holders: its key then wraps every data
-    key. ``kek_id`` changes with each rotation of that key, and is null while there is none.
-    ``account`` and ``org_id`` are authenticated with values under a customer key. ``is_system``
-    marks the automatic vaults of signing keys.
+    ``mpc_custody`` is null in the mode ``envelope``, in which one vault key wraps every data key.
+    ``kek_id`` names this vault key: it changes with each rotation, and is null without a vault key.
+    A customer key authenticates ``org_id`` and ``account`` together with each value. ``is_system``
+    marks the two vaults of signing keys, which Sixgate makes itself.
     """
 
     id: str
@@ -75,7 +75,7 @@ class CmekRequest(Request):
 
 
 class CmekRotationRequest(Request):
-    """The fingerprint of the next customer key; the keys are in headers."""
+    """The fingerprint of the next customer key; headers carry both keys."""
 
     new_fingerprint: Fingerprint
 

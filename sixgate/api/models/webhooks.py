@@ -14,13 +14,13 @@ _URL = Field(
 )
 _EVENTS = Field(
     max_length=EVENTS_MAX,
-    description=f"Any of {', '.join(EVENT_NAMES)}. The name agent.transaction.broadcast is "
-    "accepted, and no such event is sent until Sixgate broadcasts transactions.",
+    description=f"Any of `{'`, `'.join(EVENT_NAMES)}`. You can subscribe to "
+    "`agent.transaction.broadcast`, but Sixgate sends none until it broadcasts transactions.",
 )
 _SECRET = Field(
     default=None,
     max_length=SECRET_LENGTH_MAX,
-    description="whsec_ and the base64 form of 24 to 64 random bytes (Standard Webhooks).",
+    description="`whsec_` and 24 to 64 random bytes in base64 (Standard Webhooks).",
 )
 
 
@@ -51,7 +51,7 @@ class WebhookReplay(LenientRequest):
 
 
 class DeliveryState(Reply):
-    """How far a webhook was delivered.
+    """The state of a webhook's deliveries.
 
     ``offset`` is that of the last delivered event. ``failures`` counts failed attempts in a row,
     the last for the reason ``last_error``.
@@ -65,7 +65,7 @@ class DeliveryState(Reply):
 
 
 class Webhook(Reply):
-    """A webhook without its secret. ``disabled_reason`` says why deliveries were given up."""
+    """A webhook without its secret. ``disabled_reason`` says why deliveries stopped."""
 
     id: str
     url: str

@@ -1,4 +1,4 @@
-"""``/v1/audit`` and ``/v1/attestation``: who did what, and evidence of the signer's machine."""
+"""``/v1/audit`` and ``/v1/attestation``: recorded actions, and evidence of the signer's machine."""
 
 import csv
 import io
@@ -21,23 +21,29 @@ router = APIRouter(prefix="/v1", tags=["audit"])
 DAY_MS = 24 * 60 * 60 * 1000
 EXPORT_DAYS, EXPORT_PAGE = 90, 1000
 VERIFIED_ROWS_MAX = 1_000_000
-Text = Annotated[str, Query(max_length=512)]
-From = Annotated[Time | None, Query(alias="from", description="RFC 3339; included.")]
-To = Annotated[Time | None, Query(alias="to", description="RFC 3339; excluded.")]
+Action = Annotated[str, Query(max_length=512, description="Only events with this action.")]
+Actor = Annotated[str, Query(max_length=512, description="Only events of this actor.")]
+Resource = Annotated[str, Query(max_length=512, description="Only events about this resource.")]
+From = Annotated[
+    Time | None, Query(alias="from", description="RFC 3339; only events at this time or later.")
+]
+To = Annotated[
+    Time | None, Query(alias="to", description="RFC 3339; only events before this time.")
+]
 
 
 def _filter(  # noqa: PLR0913 - the query's members
     services: ServicesOf,
     *,
-    action: Text = "",
-    actor_id: Text = "",
-    actor: Text = "",
-    resource_id: Text = "",
-    resource: Text = "",
+    action: Action = "",
+    actor_id: Actor = "",
+    actor: Actor = "",
+    resource_id: Resource = "",
+    resource: Resource = "",
     since: From = None,
     until: To = None,
 ) -> AuditFilter:
-    """Return the filter of a request; the later names of members count like the documented ones."""
+    """Return the filter of a request; ``actor`` and ``resource`` are later names of members."""
     since_ms, until_ms = _period_ms(since, until)
     return AuditFilter(
         action=action,
@@ -58,7 +64,7 @@ def list_events(
     services: ServicesOf,
     wanted: Wanted,
     limit: LimitQuery = 1000,
-    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+    offset: Annotated[int, Query(ge=0, le=10_000_000, description="Events to skip.")] = 0,
     cursor: CursorQuery = None,
 ) -> AuditList:
     """List audit events, newest first."""
@@ -79,9 +85,11 @@ def verify(
     services: ServicesOf,
     since: From = None,
     until: To = None,
-    limit: Annotated[int, Query(ge=1, le=VERIFIED_ROWS_MAX)] = VERIFIED_ROWS_MAX,
+    limit: Annotated[
+        int, Query(ge=1, le=VERIFIED_ROWS_MAX, description="Maximum number of rows.")
+    ] = VERIFIED_ROWS_MAX,
 ) -> AuditVerification:
-    """Recompute the hashes of the ledger's rows of a period."""
+    """Verify the ledger's rows of a period by computing their hashes again."""
     report = (
         services.backend.evidence.ledger().settled().audit.verify(*_period_ms(since, until), limit)
     )
@@ -95,7 +103,7 @@ def export(
     wanted: Wanted,
     form: Annotated[Literal["json", "csv"], Query(alias="format")] = "json",
 ) -> StreamingResponse:
-    """Stream the audit events of a period as JSON or CSV, newest first; by default of 90 days."""
+    """Stream audit events as JSON or CSV, newest first; by default those of the last 90 days."""
     if wanted.since_ms == 0:
         wanted = replace(wanted, since_ms=services.now_ms() - EXPORT_DAYS * DAY_MS)
     events = _every(services.backend.evidence.ledger().settled().audit, wanted)

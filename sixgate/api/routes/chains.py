@@ -74,7 +74,7 @@ def update(
 
 @router.delete("/admin/chains/{identifier}", status_code=204)
 def remove(identifier: str, caller: PersonCaller, services: ServicesOf) -> Response:
-    """Remove a chain: intents on it are refused from then on."""
+    """Remove a chain: intents on it are refused."""
     chain_id = _found(services, identifier).chain_id
     services.desk.register([ChainRemoved(chain_id=chain_id)])
     record(services, caller, "chain.delete", f"chain:{chain_id}")

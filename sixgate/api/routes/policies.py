@@ -23,7 +23,7 @@ router = APIRouter(prefix="/v1/vaults/{vault_id}/policies", tags=["policies"])
 def create(
     vault_id: str, request: models.PolicyRequest, caller: PersonCaller, services: ServicesOf
 ) -> models.PolicyReply:
-    """Grant an agent or person permissions on secrets; they are in force when this replies."""
+    """Grant an agent or person permissions on secrets; they are in force when the reply arrives."""
     _check_principal(services, request.principal_type, request.principal_id)
     with services.access_policies.lock:  # or the vault could be deleted in between
         policy = AccessPolicy(
@@ -64,7 +64,7 @@ def update(
     caller: PersonCaller,
     services: ServicesOf,
 ) -> models.PolicyReply:
-    """Change the permissions of a policy; they are in force when this replies."""
+    """Change the permissions of a policy; they are in force when the reply arrives."""
     with services.access_policies.lock:
         before = _policy(services, caller, vault_id, policy_id)
         if before.ending:
@@ -79,7 +79,7 @@ def update(
 
 @router.delete("/{policy_id}", status_code=204)
 def delete(vault_id: str, policy_id: str, caller: PersonCaller, services: ServicesOf) -> Response:
-    """Delete a policy; its permissions are revoked when this replies."""
+    """Delete a policy; its permissions are revoked when the reply arrives."""
     with services.access_policies.lock:
         policy = _policy(services, caller, vault_id, policy_id)
         end_policies(services, [policy])

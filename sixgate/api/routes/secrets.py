@@ -43,7 +43,7 @@ ShareHeader = Annotated[
     Header(
         alias="X-Client-Share",
         max_length=SHARE_TEXT_MAX,
-        description="The version's client share in base64, in vaults with client custody.",
+        description="The client share of the version in base64, in vaults with client custody.",
     ),
 ]
 CREATED: Final[dict[int | str, dict[str, Any]]] = {201: {"model": models.NewSecretEntry}}
@@ -99,7 +99,9 @@ def list_(
     vault_id: str,
     caller: AnyCaller,
     services: ServicesOf,
-    prefix: Annotated[str, Query(max_length=256, description="The beginning of the paths.")] = "",
+    prefix: Annotated[
+        str, Query(max_length=256, description="Only secrets whose paths begin with this.")
+    ] = "",
     limit: LimitQuery = 1000,
     cursor: CursorQuery = None,
 ) -> models.SecretList:
@@ -127,7 +129,7 @@ def get(
 def delete(
     vault_id: str, path: SecretPathOf, caller: PersonCaller, services: ServicesOf
 ) -> Response:
-    """Delete a secret: no version can be read any more, and its signing key, if any, ends."""
+    """Delete a secret: its versions cannot be read any more; its signing key is deactivated."""
     known = find_vault(services, caller, vault_id)
     with services.secret_versions.changing(known.id, path):
         found = living_versions(services, known, path)
@@ -179,7 +181,7 @@ def disable_version(
     caller: PersonCaller,
     services: ServicesOf,
 ) -> models.SecretEntry:
-    """Disable a version for good: the API refuses to read it, and the log keeps it sealed."""
+    """Disable a version permanently: the API no longer returns its value."""
     known = find_vault(services, caller, vault_id)
     for stored in living_versions(services, known, path):
         if stored.version == version:
@@ -201,7 +203,7 @@ def rotate(
     services: ServicesOf,
     request: models.GenerateRequest | None = None,
 ) -> models.NewSecretEntry:
-    """Store a generated value as the next version of a secret; the reply does not have it."""
+    """Store a generated value as the next version of a secret; the reply does not contain it."""
     known = find_vault(services, caller, vault_id)
     made = generate_version(services, caller, known, path, request or models.GenerateRequest())
     _record(services, caller, "secret.generate", made.stored)

@@ -36,7 +36,7 @@ def list_keys(agent_id: str, _caller: AgentOrPerson, services: ServicesOf) -> mo
 def rotate(
     agent_id: str, chain: str, caller: PersonCaller, services: ServicesOf
 ) -> models.KeyReply:
-    """Make the next version of a key, with another address; the former version signs no more."""
+    """Rotate a key: the new version has another address, and the former one no longer signs."""
     key = key_orders.rotate(services, _owner(services, agent_id, _chain(services, chain)))
     record(services, caller, "signing_key.rotate", f"key:{agent_id}/{key.chain}")
     return key
@@ -44,7 +44,7 @@ def rotate(
 
 @router.delete("/{chain}", status_code=204)
 def deactivate(agent_id: str, chain: str, caller: PersonCaller, services: ServicesOf) -> Response:
-    """Deactivate a key: it signs nothing from then on."""
+    """Deactivate a key: it no longer signs."""
     owner = _owner(services, agent_id, _chain(services, chain))
     key_orders.deactivate(services, owner)
     record(services, caller, "signing_key.deactivate", f"key:{agent_id}/{owner.chain}")

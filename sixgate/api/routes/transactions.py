@@ -54,7 +54,7 @@ async def sign(
     share: ClientShareOf,
     response: Response,
 ) -> TransactionReply | PendingReply:
-    """Sign a transaction for the caller to send; guardrails and limits count as for submitting."""
+    """Sign a transaction that the caller broadcasts; the same guardrails and limits apply."""
     by = Submitter(services, caller, "transaction.sign")
     return await _answer(by, request, share, key, response)
 

@@ -47,7 +47,7 @@ def get(chain: KeyChain, _caller: PersonCaller, services: ServicesOf) -> models.
 
 @router.post("/{chain}/rotate")
 def rotate(chain: KeyChain, caller: PersonCaller, services: ServicesOf) -> models.KeyReply:
-    """Make the next version of a wallet, with another address. Move its funds first."""
+    """Rotate a wallet: the new version has another address. Move the funds first."""
     wallet = key_orders.rotate(services, KeyOwner(services.account, chain, None))
     record(services, caller, "treasury.wallet_rotate", f"treasury/{chain}")
     return wallet
@@ -55,7 +55,7 @@ def rotate(chain: KeyChain, caller: PersonCaller, services: ServicesOf) -> model
 
 @router.delete("/{chain}", status_code=204)
 def deactivate(chain: KeyChain, caller: PersonCaller, services: ServicesOf) -> Response:
-    """Deactivate a wallet: it signs nothing from then on."""
+    """Deactivate a wallet: it no longer signs."""
     key_orders.deactivate(services, KeyOwner(services.account, chain, None))
     record(services, caller, "treasury.wallet_deactivate", f"treasury/{chain}")
     return Response(status_code=204)

@@ -25,7 +25,7 @@ router = APIRouter(prefix="/v1", tags=["vaults"])
 def create(
     request: models.NewVaultRequest, caller: PersonCaller, services: ServicesOf
 ) -> models.VaultReply:
-    """Create a vault; without ``mpc_custody`` its mode can be chosen until it has a secret."""
+    """Create a vault; without ``mpc_custody`` its mode can be chosen while it is empty."""
     vault_id = services.new_id()
     if request.mpc_custody is not None:
         # 1. If the process ends here, the registry has an empty vault without a description.
@@ -63,7 +63,7 @@ def get(vault_id: str, caller: AnyCaller, services: ServicesOf) -> models.VaultR
 
 @router.delete("/vaults/{vault_id}", status_code=204)
 def delete(vault_id: str, caller: PersonCaller, services: ServicesOf) -> Response:
-    """Delete a vault: its policies and signing keys end; the log keeps its sealed secrets."""
+    """Delete a vault: its policies are revoked, its signing keys deactivated."""
     known = find_vault(services, caller, vault_id)
     if known.vault.holds_keys:
         detail = f"{vault_id} holds the organisation's signing keys and cannot be deleted."
