@@ -44,8 +44,8 @@ class Registered:
     valid. ``revoked_keys`` maps signer and key to the sequence of the record that revoked the key.
     ``scoped_keys`` holds every key that a scoped admin ever had, for the same reason.
     ``customer_keys`` holds the fingerprints of a vault's customer keys, newest last; a vault
-    without one is absent. ``claims``
-    maps the address of every imported key to the one account that may import it.
+    without one is absent. ``scoped_policies`` names the policies that a scoped admin set last.
+    ``claims`` maps the address of every imported key to the one account that may import it.
     """
 
     org: str = ""
@@ -57,6 +57,7 @@ class Registered:
     vaults: dict[VaultId, Vault] = field(default_factory=dict)
     customer_keys: dict[VaultId, tuple[str, ...]] = field(default_factory=dict)
     policies: dict[str, RegisteredPolicy] = field(default_factory=dict)
+    scoped_policies: set[str] = field(default_factory=set)
     agents: dict[str, AgentSet] = field(default_factory=dict)
     access: dict[str, tuple[Grant, ...]] = field(default_factory=dict)
     chains: dict[int, ChainSet] = field(default_factory=dict)

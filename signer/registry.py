@@ -8,7 +8,13 @@ from dataclasses import dataclass, field
 
 from schemas.canonical import MalformedError
 from schemas.dsse import REGISTRY_TYPE, Envelope
-from schemas.registry import GENESIS_PREVIOUS, OrgCreated, RegistryRecord, record_digest
+from schemas.registry import (
+    GENESIS_PREVIOUS,
+    OrgCreated,
+    PolicySet,
+    RegistryRecord,
+    record_digest,
+)
 from signer.registered import Registered
 from signer.registry_entries import RegistryEntryError, apply_entry
 from signer.registry_scope import scope_problem
@@ -51,21 +57,25 @@ class Registry(Registered):
         # 1.
         envelope, record = _decode(raw)
         # 2.
-        self._check_signed(envelope, record)
+        scoped = self._check_signed(envelope, record)
         # 3.
         name = record_digest(envelope.body())
         self._check_chained(record, name)
         # 4. Nothing has changed before this call, and it raises before it changes anything.
         self._apply_entry(record.entry)
+        if isinstance(record.entry, PolicySet):
+            note = self.scoped_policies.add if scoped else self.scoped_policies.discard
+            note(record.entry.policy_id)
         self.digests.append(name)
         return record
 
-    def _check_signed(self, envelope: Envelope, record: RegistryRecord) -> None:
+    def _check_signed(self, envelope: Envelope, record: RegistryRecord) -> bool:
+        """Return whether a scoped admin signed it, within its scope."""
         try:
             if self.record_count == 0:
                 keys = record.entry.admin_keys if isinstance(record.entry, OrgCreated) else ()
                 open_envelope_of_any(envelope, REGISTRY_TYPE, keys)
-                return
+                return False
             author = self.author_of(envelope, REGISTRY_TYPE)
         except InvalidSignatureError:
             raise RegistryRecordError(
@@ -74,6 +84,7 @@ class Registry(Registered):
         problem = author.scope and scope_problem(self, author.scope, record.entry)
         if problem:
             raise RegistryRecordError(f"scoped admin {author.name} may not register it: {problem}")
+        return author.scope is not None
 
     def _check_chained(self, record: RegistryRecord, name: str) -> None:
         if self.record_count == 0 and name != self.trust_root:

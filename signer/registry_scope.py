@@ -41,6 +41,8 @@ def scope_problem(registered: Registered, scope: ScopedAdminSet, entry: object) 
             return _access_problem(registered, scope, entry)
         case PolicySet():
             return _policy_problem(registered, scope, entry)
+        case VaultCreated() if entry.vault in KEY_VAULTS:
+            return "only a full admin may choose the custody mode of a vault of signing keys"
         case VaultCreated() | CustomerKeySet() | AddressClaimed():
             return account_problem(scope, entry.account)
         case _:
@@ -90,7 +92,9 @@ def _agent_problem(registered: Registered, scope: ScopedAdminSet, entry: AgentSe
     if problem := _grants_problem(registered, scope, entry, fresh):
         return problem
     # Deactivating an agent stays possible if a full admin gave it a policy beyond the ceiling.
-    return _used_policy_problem(registered, scope, entry) if entry.active else None
+    used = _used_policy_problem(registered, scope, entry) if entry.active else None
+    kept = before is not None and before.policy_id == entry.policy_id
+    return used or (None if kept else _taken_policy_problem(registered, scope, entry.policy_id))
 
 
 def _used_policy_problem(
@@ -102,6 +106,19 @@ def _used_policy_problem(
         return f"policy {entry.policy_id} is not registered: set it first"
     looser = _looser(scope, used.policy)
     return _too_loose(entry.policy_id, looser) if looser else None
+
+
+def _taken_policy_problem(registered: Registered, scope: ScopedAdminSet, name: str) -> str | None:
+    """Return why an agent may not get a policy that it does not have, or None.
+
+    A policy that only its own agents have may be loosened. So they must not get one that a full
+    admin prepared, or keeps, for outside agents.
+    """
+    if name in registered.scoped_policies:
+        return None
+    agents = registered.agents.values()
+    given = any(agent.policy_id == name and in_scope(scope, agent) for agent in agents)
+    return None if given else f"a full admin set policy {name}, and no agent in its scope has it"
 
 
 def _access_problem(registered: Registered, scope: ScopedAdminSet, entry: AccessSet) -> str | None:
