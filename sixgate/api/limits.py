@@ -110,9 +110,7 @@ class LimitedApp:
 
     def _check_principal(self, principal: str) -> None:
         if wait_ms := self._principal_rate.take(principal, self._now_ms()):
-            refusal = too_many_requests(wait_ms, f"{principal} sent too many requests")
-            headers = {"Retry-After": str(refusal.retry_after_s)}
-            raise Problem(refusal.status, refusal.code, refusal.detail, headers=headers)
+            raise rate_problem(wait_ms, f"{principal} sent too many requests")
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -177,6 +175,13 @@ def too_many_requests(wait_ms: int, sentence: str) -> Refusal:
     after_s = retry_after_s(wait_ms)
     detail = f"{sentence}: retry in {after_s} s."
     return Refusal(HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", detail, after_s)
+
+
+def rate_problem(wait_ms: int, sentence: str) -> Problem:
+    """Return the same refusal as a problem, for use after authentication."""
+    refusal = too_many_requests(wait_ms, sentence)
+    headers = {"Retry-After": str(refusal.retry_after_s)}
+    return Problem(refusal.status, refusal.code, refusal.detail, headers=headers)
 
 
 def _busy(what: str, count_max: int) -> Refusal:

@@ -4,6 +4,7 @@ A token ends with the credential that it was exchanged for, an API key or a logi
 credential's id, and every request checks that it still exists.
 """
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from sixgate.api.rate_limit import Rate, RateLimit
 from sixgate.gateway.api_keys import OwnerKind
 from sixgate.gateway.database import Database, UntilChanged
 
@@ -19,6 +21,8 @@ ALGORITHM = "EdDSA"
 TTL_S_MIN, TTL_S_MAX = 300, 3600
 CACHED_TOKENS_MAX = 10_000
 TOKEN_LENGTH_MAX = 4096
+REVOCATIONS = Rate(per_minute=60, burst=60)
+"""Of one owner. Each is remembered until the token expires, and tokens are cheap to get."""
 _CREATE = """
 CREATE TABLE IF NOT EXISTS revoked_tokens (
   id TEXT PRIMARY KEY, expires_at_s INTEGER NOT NULL) STRICT;
@@ -53,6 +57,8 @@ class Tokens:
         self._verified: OrderedDict[str, Token] = OrderedDict()
         database.create(_CREATE)
         self._revoked: UntilChanged[bool] = UntilChanged(database)  # every request asks
+        self._revocations = RateLimit(REVOCATIONS)
+        self._revoking = threading.Lock()
 
     def issue(
         self, owner_kind: OwnerKind, owner: str, credential: str, *, now_ms: int, ttl_s: int
@@ -85,8 +91,15 @@ class Tokens:
             raise TokenError("the token was revoked")
         return token
 
-    def revoke(self, token: Token) -> None:
-        """Revoke a valid token, durable on return; forget revoked ones that have expired."""
+    def revoke(self, token: Token, now_ms: int) -> int:
+        """Revoke a valid token, durable on return; forget revoked ones that have expired.
+
+        Return 0, or the milliseconds to wait if its owner revoked too many tokens.
+        """
+        with self._revoking:
+            wait_ms = self._revocations.take(f"{token.owner_kind}:{token.owner}", now_ms)
+        if wait_ms:
+            return wait_ms
         issued_s_min = token.expires_at_s - TTL_S_MAX
         with self._database.transaction():
             self._database.write(
@@ -94,6 +107,7 @@ class Tokens:
             )
             row = (token.id, token.expires_at_s)
             self._database.write("INSERT OR IGNORE INTO revoked_tokens VALUES (?, ?)", row)
+        return 0
 
     def _is_revoked(self, token_id: str) -> bool:
         query = "SELECT 1 FROM revoked_tokens WHERE id = ?"

@@ -52,7 +52,7 @@ from sixgate.gateway.transaction_store import (
 from sixgate.gateway.transaction_view import SIGNED_MEMBERS, status_of, transaction_view
 
 PAGE_COUNT = 500
-PAGE_BYTES_MAX = 8 * 1024 * 1024
+PAGE_BYTES_MAX = 2 * 1024 * 1024
 CATCH_UP_S_MAX = 5.0
 _ENDS = (Topic.OUTCOMES, Topic.AUDIT)
 

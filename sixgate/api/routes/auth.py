@@ -13,6 +13,7 @@ from sixgate.api.callers import (
     record,
     unauthorized,
 )
+from sixgate.api.limits import rate_problem
 from sixgate.api.models import auth as models
 from sixgate.api.models.base import optional_timestamp, time_ms, timestamp
 from sixgate.api.not_supported import not_supported
@@ -89,7 +90,8 @@ def refresh(caller: AnyCaller, services: ServicesOf) -> models.TokenReply:
 @router.delete("/token", status_code=204)
 def revoke(caller: AnyCaller, services: ServicesOf) -> Response:
     """Revoke the access token of this request."""
-    services.tokens.revoke(caller.token)
+    if wait_ms := services.tokens.revoke(caller.token, services.now_ms()):
+        raise rate_problem(wait_ms, f"{caller.actor} revoked too many tokens")
     record(services, caller, "auth.token_revoke", caller.actor)
     return Response(status_code=204)
 
