@@ -125,7 +125,10 @@ class _Read:
     def feed(self) -> Iterator[LogFiles]:
         """See ``Read.feed``."""
         folder, partitions = self.pipeline.parts.folder, self.registered.partitions
-        with closing(LogFiles(folder, partitions)) as files:
+        with (
+            closing(LogFiles(folder, partitions)) as files,
+            self.pipeline.calling(files.committed),
+        ):
             yield files
 
 

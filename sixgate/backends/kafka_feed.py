@@ -6,7 +6,7 @@ One thread runs the connections. It looks for the ends of the partitions every `
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias, TypeVar
 
@@ -40,6 +40,7 @@ class KafkaFeed:
         self._ends: dict[PartitionId, int] = {}
         self._version: Ends = ()
         self._failure: Exception | None = None
+        self._on_change: Callable[[], None] = lambda: None
         self._loop = LoopThread("kafka-feed")
         try:
             self._reader = self._loop.call(lambda: PageReader(broker, self._partitions))
@@ -59,6 +60,10 @@ class KafkaFeed:
         if self._failure is not None:
             raise api_error(self._failure) from self._failure
         return self._version
+
+    def on_change(self, call: Callable[[], None]) -> None:
+        """See ``LogFeed.on_change``: at most ``POLL_S`` after the records."""
+        self._on_change = call
 
     def refresh(self) -> Ends:
         """See ``LogFeed.refresh``."""
@@ -113,8 +118,10 @@ class KafkaFeed:
     async def _poll(self) -> None:
         while True:
             try:
-                self._version = await self._find_ends()
+                before, self._version = self._version, await self._find_ends()
                 self._failure = None
+                if self._version != before:
+                    self._on_change()
             except KafkaBusError as error:
                 self._failure = error  # each read says why, until Kafka answers again
             await asyncio.sleep(POLL_S)

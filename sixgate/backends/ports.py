@@ -1,6 +1,6 @@
 """Ports of the APIs: the six things they need of a pipeline, wherever that runs."""
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
@@ -55,6 +55,10 @@ class LogFeed(Protocol):
 
     def version(self) -> Hashable:
         """Return a value that changes with new records, perhaps a moment later; must be cheap."""
+        ...
+
+    def on_change(self, call: Callable[[], None]) -> None:
+        """Call a function whenever there may be new records; it must not block or raise."""
         ...
 
     def refresh(self) -> Hashable:

@@ -1,7 +1,7 @@
 """Both log files of a data folder as one feed, for projections in the same process."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from schemas.record import Record
@@ -21,10 +21,19 @@ class LogFiles:
         self._lock = threading.Lock()
         self._inbox = SqliteLog(folder.inbox, partitions)
         self._pipeline = PipelineLog(folder.pipeline, partitions)
+        self._on_change: Callable[[], None] = lambda: None
 
     def identity(self) -> str:
         """See ``LogFeed.identity``."""
         return ""
+
+    def on_change(self, call: Callable[[], None]) -> None:
+        """See ``LogFeed.on_change``."""
+        self._on_change = call
+
+    def committed(self) -> None:
+        """Say that the pipeline has committed records."""
+        self._on_change()
 
     def refresh(self) -> tuple[int, int]:
         """See ``LogFeed.refresh``."""

@@ -31,6 +31,7 @@ class Pipeline:
     def __init__(self, folder: Folder, on_commit: Callable[[Sequence[Outgoing]], None]) -> None:
         self._folder, self._folder_inode = folder, folder.inode()
         self._on_commit = on_commit
+        self._after_commit: list[Callable[[], None]] = []
         self.parts: Parts = assemble(folder, self._publish_commit)
         self.lock = threading.RLock()
         self.failure: BaseException | None = None
@@ -114,6 +115,17 @@ class Pipeline:
                 for partition in range(inbox.partitions_of(Topic.SUBMITTED))
             )
 
+    @contextmanager
+    def calling(self, after_commit: Callable[[], None]) -> Iterator[None]:
+        """Call a function after every commit during the block; it must not block or raise."""
+        with self.lock:
+            self._after_commit.append(after_commit)
+        try:
+            yield
+        finally:
+            with self.lock:
+                self._after_commit.remove(after_commit)
+
     def wake(self) -> None:
         """Wake the pipeline: the inbox has new records."""
         self._pipeline_loop.wake()
@@ -131,6 +143,8 @@ class Pipeline:
         # First, so that a caller that learns its outcome no longer sees its record as waiting.
         self._committed = self.parts.runner.stage.memory.slot.positions
         self._on_commit(events)
+        for call in self._after_commit:
+            call()
 
     def _append_to_ledger(self) -> int:
         if self.failure is None and not self._yields_to_pipeline():

@@ -1,6 +1,7 @@
 """Delivery of events to webhooks: in order per webhook, at least once, each webhook on its own.
 
-1. One thread finds the due webhooks and reads the events after each one's position.
+1. One thread finds the due webhooks and reads the events after each one's position, after every
+   commit and every ``POLL_S``.
 2. A worker per webhook with events sends them one after another. Webhooks are bounded in number
    and each has at most one worker, so a slow receiver delays only its own events.
 3. A success is recorded before the next event is sent. *If the process ends before the record, the

@@ -38,6 +38,7 @@ def running_webhooks(
         source = OrderedOutcomes(feed, order, read)
         deliveries = Deliveries(store, source, sender, wall_ms, _jitter)
         deliveries.start(_report)
+        feed.on_change(deliveries.wake)
         try:
             yield Webhooks(store, source, rules, secrets.token_bytes, wall_ms, deliveries.wake)
         finally:

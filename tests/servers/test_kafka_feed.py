@@ -162,6 +162,14 @@ def shown(transactions: Transactions) -> list[str]:
     return sorted(f"{reply['id']} {reply['status']}" for reply in replies)
 
 
+def test_new_records_are_announced(broker: Broker, feed: KafkaFeed) -> None:
+    feed.refresh()
+    calls: list[bool] = []
+    feed.on_change(lambda: calls.append(True))
+    send(broker, Outgoing(Topic.AUDIT, "", b"{}"))
+    until(lambda: bool(calls))
+
+
 def test_feed_reads_what_is_committed_page_by_page(broker: Broker, feed: KafkaFeed) -> None:
     assert values_in(feed) == []
     commit(broker, [(b"1", b"2"), (b"3",), (b"4", b"5"), (b"no",)], last_is_aborted=True)

@@ -15,6 +15,7 @@ from sixgate.embedded.http_api import EmbeddedApiSettings
 from sixgate.embedded.node import Node, running
 from sixgate.gateway.database import Database
 from sixgate.gateway.outcome_order import OutcomeOrder
+from sixgate.webhooks import delivery
 from sixgate.webhooks.ordered_outcomes import OrderedOutcomes
 from sixgate.webhooks.running import running_webhooks
 from sixgate.webhooks.service import Webhooks
@@ -56,6 +57,22 @@ def test_outcomes_reach_a_receiver_with_a_verified_signature(
     assert bodies[0]["data"]["agent_id"] == "trader"
     ids = [request.headers["webhook-id"] for request in receiver.received]
     assert ids[4:] == ids[:3]
+
+
+def test_a_commit_wakes_the_deliveries_without_a_poll(
+    folder: Folder, trader: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "POLL_S", 3600.0)
+    monkeypatch.setenv("SIXGATE_WEBHOOKS__ALLOWED_NETWORKS", '["127.0.0.1/32"]')
+    with (
+        running(folder) as node,
+        receiving(always(ACCEPTED)) as receiver,
+        webhooks_of(folder, node) as webhooks,
+    ):
+        webhooks.create(receiver.url(), ["*"], None, PERSON)
+        for count in (1, 2, 3):
+            sign(node, trader, str(count))
+            until(lambda count=count: len(receiver.received) == count)  # type: ignore[misc]
 
 
 def sign(node: Node, trader: Producer, key: str, **changes: Any) -> None:
