@@ -2,13 +2,12 @@
 
 import json
 
-import click
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.access import Grant
 from schemas.registry import AccessSet
 from sixgate.api import Json
-from sixgate.cli.declare import argument, group
+from sixgate.cli.declare import Option, argument, group
 from sixgate.cli.entries import entry
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
@@ -29,8 +28,8 @@ app = group(
     "Manage agents' rights on vaults: nothing is granted by default, and a deny wins.",
     "Example: sixgate access list",
 )
-_vault = argument("vault", metavar="VAULT", help="Vault of the agent's account; '*' means all.")
-_paths = argument("paths", metavar="PATHS", help="Pattern of paths, such as 'db/*' or '**'.")
+_vault = argument("VAULT", "Vault of the agent's account; '*' means all.")
+_paths = argument("PATHS", "Pattern of paths, such as 'db/*' or '**'.")
 _RIGHTS = "Any of read, write, sign, separated by commas."
 
 
@@ -40,7 +39,7 @@ _RIGHTS = "Any of read, write, sign, separated by commas."
 @agent_argument
 @_vault
 @_paths
-@click.option("--rights", metavar="R,R", default="read", help=_RIGHTS)
+@Option("--rights R,R", _RIGHTS, default="read")
 @with_session
 def grant(here: Session, *, name: str, vault: str, paths: str, rights: str) -> None:
     """Grant an agent rights on paths of a vault."""
@@ -53,7 +52,7 @@ def grant(here: Session, *, name: str, vault: str, paths: str, rights: str) -> N
 @agent_argument
 @_vault
 @_paths
-@click.option("--rights", metavar="R,R", default=ALL, help=_RIGHTS)
+@Option("--rights R,R", _RIGHTS, default=ALL)
 @with_session
 def deny(here: Session, *, name: str, vault: str, paths: str, rights: str) -> None:
     """Deny an agent rights on paths of a vault. Overrides every grant."""

@@ -4,12 +4,10 @@ import json
 from pathlib import Path
 from typing import get_args
 
-import click
-
 from schemas.policy import Policy
 from schemas.registry import ScopedAdminSet, SettingName
 from sixgate.api import Json
-from sixgate.cli.declare import argument, group
+from sixgate.cli.declare import Option, argument, flag, group
 from sixgate.cli.entries import entry
 from sixgate.cli.formats import activity, policy_value
 from sixgate.cli.options import NAME
@@ -30,7 +28,7 @@ app = group(
     "Manage scoped admins, who administer the agents of one gateway.",
     "Example: sixgate admins list",
 )
-_name = argument("name", metavar="NAME", type=NAME, help="Name of the scoped admin.")
+_name = argument("NAME", "Name of the scoped admin.", type=NAME)
 
 
 @app.command(
@@ -39,13 +37,11 @@ _name = argument("name", metavar="NAME", type=NAME, help="Name of the scoped adm
     "--gateway gateway-0 --max-value-eth 1 --daily-limit-eth 5",
 )
 @_name
-@click.option("--public-key", required=True, metavar="HEX", help="Ed25519 public key of the admin.")
-@click.option("--account", required=True, type=NAME, multiple=True, help="Account (repeatable).")
-@click.option("--gateway", required=True, type=NAME, help="Gateway of the agents to administer.")
-@click.option("--set-chains", is_flag=True, help="Allow it to set and remove chains.")
-@click.option(
-    "--settings", metavar="NAME", multiple=True, help="Setting it may change (repeatable)."
-)
+@Option("--public-key HEX", "Ed25519 public key of the admin.", required=True)
+@Option("--account", "Account (repeatable).", required=True, type=NAME, multiple=True)
+@Option("--gateway", "Gateway of the agents to administer.", required=True, type=NAME)
+@flag("--set-chains", "Allow it to set and remove chains.")
+@Option("--settings NAME", "Setting it may change (repeatable).", multiple=True)
 @policy_file
 @policy_flags
 @with_session

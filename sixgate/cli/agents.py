@@ -8,7 +8,7 @@ import click
 from schemas.registry import AccountOpened, AgentSet, Entry, PolicySet
 from signer.keys.paths import may_use
 from sixgate.api import Json
-from sixgate.cli.declare import gathered, group, option
+from sixgate.cli.declare import Option, gathered, group
 from sixgate.cli.entries import entry
 from sixgate.cli.formats import activity, key_address, policy_value, remaining_limit, spent
 from sixgate.cli.options import ACCOUNT_DEFAULT, KEY_PATH, NAME, Checked, agent_argument
@@ -41,33 +41,20 @@ def _paths(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 
 agent_fields = gathered(
     "fields",
-    {
-        "key_paths": option(
-            "--key-path",
-            metavar="PATH",
-            multiple=True,
-            callback=_paths,
-            help="Key path the agent may use (repeatable). Replaces the list; '' clears it.",
-        ),
-        "public_key": option(
-            "--public-key", metavar="HEX", help="Ed25519 public key, if the key was made elsewhere."
-        ),
-        "gateway": option(
-            "--gateway", type=NAME, help="Gateway that signs for the agent, which then has no key."
-        ),
-        "expires_in": option(
-            "--expires-in",
-            metavar="SPAN",
-            type=Checked("span", _expiry),
-            help="Expiry, such as 30d, or never.",
-        ),
-        "intents_api_enabled": option(
-            "--intents-api/--no-intents-api", default=None, help="Allow the Intents API."
-        ),
-    },
+    Option(
+        "--key-path PATH",
+        "Key path the agent may use (repeatable). Replaces the current list; '' clears it.",
+        name="key_paths",
+        multiple=True,
+        callback=_paths,
+    ),
+    Option("--public-key HEX", "Ed25519 public key, if the key was made elsewhere."),
+    Option("--gateway", "Gateway that signs for the agent, which then has no key.", type=NAME),
+    Option("--expires-in SPAN", "Expiry, such as 30d, or never.", type=Checked("span", _expiry)),
+    Option("--intents-api/--no-intents-api", "Allow the Intents API.", name="intents_api_enabled"),
 )
 """Add an option for each field of an agent; those given arrive as ``fields``."""
-_policy_id = click.option("--policy-id", metavar="ID", help="Name of the policy.")
+_policy_id = Option("--policy-id ID", "Name of the policy.")
 
 
 @app.command(
@@ -76,9 +63,7 @@ _policy_id = click.option("--policy-id", metavar="ID", help="Name of the policy.
     "--daily-limit-eth 5 --allow-to any --chains ethereum,base --rate 60",
 )
 @agent_argument
-@click.option(
-    "--account", type=NAME, default=ACCOUNT_DEFAULT, help="Account that the agent acts for."
-)
+@Option("--account", "Account that the agent acts for.", type=NAME, default=ACCOUNT_DEFAULT)
 @agent_fields
 @policy_file
 @_policy_id

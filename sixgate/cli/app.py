@@ -10,6 +10,7 @@ import click
 
 from signer.custody.process import forbid_core_files
 from sixgate.cli.commands import LazyGroup
+from sixgate.cli.declare import Option, flag
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import TRACEBACK_VARIABLE, failure_of
 from sixgate.cli.interrupts import ignore
@@ -33,22 +34,14 @@ def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) ->
     context_settings={"show_default": True, "max_content_width": 120},
     epilog="Try it: sixgate demo\n\nStart: sixgate init --org acme && sixgate agents add --help",
 )
-@click.option(
-    "--data",
-    metavar="DIR",
+@Option(
+    "--data DIR",
+    "Data folder.",
     type=FILE,
     show_default=f"{DATA_VARIABLE}, otherwise ./{DATA_DEFAULT}",
-    help="Data folder.",
 )
 @config_option
-@click.option(
-    "--version",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_print_version,
-    help="Print the version.",
-)
+@flag("--version", "Print the version.", is_eager=True, expose_value=False, callback=_print_version)
 def app(data: Path | None) -> None:
     """Sign blockchain transactions for software agents that never hold a key."""
     if data is not None:

@@ -8,7 +8,7 @@ import click
 from schemas.money import gwei_to_wei, wei_to_gwei
 from schemas.registry import ChainRemoved, ChainSet
 from sixgate.api import Json
-from sixgate.cli.declare import argument, gathered, group, option
+from sixgate.cli.declare import Option, argument, flag, gathered, group
 from sixgate.cli.entries import entry
 from sixgate.cli.options import NAME, chain_argument
 from sixgate.cli.render import Answer, Field, Listing, prints, table
@@ -20,27 +20,24 @@ _POSITIVE = click.IntRange(min=1)
 
 _details = gathered(
     "details",
-    {
-        "symbol": option("--symbol", help="Symbol of the native unit, such as ETH."),
-        "explorer": option("--explorer", metavar="URL", help="Block explorer of the chain."),
-        "aliases": option(
-            "--alias",
-            type=NAME,
-            multiple=True,
-            help="Alias (repeatable). Replaces the current list.",
-        ),
-        "testnet": option("--testnet/--mainnet", default=None, help="Kind of network."),
-        "rpc_url": option("--rpc-url", metavar="URL", help="RPC endpoint of a node."),
-        "gas_limit": option(
-            "--gas-limit", type=_POSITIVE, metavar="GAS", help="Gas limit of a plain transfer."
-        ),
-        "max_fee_per_gas_wei": option(
-            "--max-fee-gwei", metavar="GWEI", help="Default maximum fee per gas."
-        ),
-        "max_priority_fee_per_gas_wei": option(
-            "--priority-fee-gwei", metavar="GWEI", help="Default priority fee per gas."
-        ),
-    },
+    Option("--symbol", "Symbol of the native unit, such as ETH."),
+    Option("--explorer URL", "Block explorer of the chain."),
+    Option(
+        "--alias",
+        "Alias (repeatable). Replaces the current list.",
+        name="aliases",
+        type=NAME,
+        multiple=True,
+    ),
+    Option("--testnet/--mainnet", "Kind of network."),
+    Option("--rpc-url URL", "RPC endpoint of a node."),
+    Option("--gas-limit GAS", "Gas limit of a plain transfer.", type=_POSITIVE),
+    Option("--max-fee-gwei GWEI", "Default maximum fee per gas.", name="max_fee_per_gas_wei"),
+    Option(
+        "--priority-fee-gwei GWEI",
+        "Default priority fee per gas.",
+        name="max_priority_fee_per_gas_wei",
+    ),
 )
 _FEE_FIELDS = ("gas_limit", "max_fee_per_gas_wei", "max_priority_fee_per_gas_wei")
 
@@ -73,7 +70,7 @@ def _listing(chains: list[Json], *, aliases: bool) -> Listing:
 
 
 @app.command("list", epilog="Example: sixgate chains list --aliases")
-@click.option("--aliases", is_flag=True, help="Show aliases.")
+@flag("--aliases", "Show aliases.")
 @prints(_listing)
 @with_session
 def list_(here: Session, *, aliases: bool) -> Answer:
@@ -86,8 +83,8 @@ def list_(here: Session, *, aliases: bool) -> Answer:
     epilog="Example: sixgate chains add 31337 anvil --symbol ETH --explorer http://localhost "
     "--testnet --gas-limit 21000 --max-fee-gwei 10 --priority-fee-gwei 1",
 )
-@argument("chain_id", type=_POSITIVE, metavar="CHAIN_ID", help="EIP-155 chain id.")
-@argument("name", type=NAME, metavar="NAME", help="Name in lower case, with hyphens.")
+@argument("CHAIN_ID", "EIP-155 chain id.", type=_POSITIVE)
+@argument("NAME", "Name in lower case, with hyphens.", type=NAME)
 @_details
 @with_session
 def add(here: Session, *, chain_id: int, name: str, details: Json) -> None:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import click
 
 Function: TypeAlias = Callable[..., Any]
+Decorator: TypeAlias = Callable[[Function], Function]
 
 
 class Argument(click.Argument):
@@ -56,7 +57,6 @@ class Group(Command, click.Group):
 
 
 command = partial(click.command, cls=Command)
-argument = partial(click.argument, cls=Argument)
 
 
 def group(help: str, epilog: str) -> Group:  # noqa: A002 - as for commands
@@ -64,24 +64,52 @@ def group(help: str, epilog: str) -> Group:  # noqa: A002 - as for commands
     return Group(None, help=help, epilog=epilog)
 
 
-def option(*flags: str, **attributes: Any) -> "partial[Any]":
-    """Declare an option for ``gathered``; its name follows."""
-    return partial(click.option, *flags, **attributes)
+def argument(shown: str, help: str, name: str = "", **attributes: Any) -> Decorator:  # noqa: A002 - as for options
+    """Declare an argument: ``argument("AGENT", "Name of the agent.")``; ``[AGENT]`` is optional."""
+    known = {"metavar": shown, "required": not shown.startswith("["), "help": help} | attributes
+    return click.argument(name or shown.strip("[]").lower(), cls=Argument, **known)
 
 
-def gathered(into: str, options: "dict[str, partial[Any]]") -> Callable[[Function], Function]:
+class Option:
+    """Declares an option, for one command or for ``gathered``: ``Option("--rate N", "Rate.")``.
+
+    The word after the flag names the value. A pair ``--a/--b`` is None if neither is given.
+    """
+
+    def __init__(self, flag: str, help: str, name: str = "", **attributes: Any) -> None:  # noqa: A002 - as click names it
+        self.flag, _, shown = flag.partition(" ")
+        self.name = name or self.flag.partition("/")[0].strip("-").replace("-", "_")
+        self.attributes = {
+            "help": help,
+            "metavar": shown or None,
+            "show_envvar": "envvar" in attributes,
+        } | attributes
+        if "/" in flag:
+            self.attributes.setdefault("default", None)
+
+    def __call__(self, function: Function) -> Function:
+        """Add the option to a command."""
+        return click.option(self.flag, self.name, **self.attributes)(function)
+
+
+flag = partial(Option, is_flag=True)
+"""Declare an option without a value."""
+
+
+def gathered(into: str, *options: Option) -> Decorator:
     """Add options to a command, which gets those that were given as the dictionary ``into``."""
 
     def decorate(function: Function) -> Function:
         @wraps(function)
         def wrapped(*args: Any, **values: Any) -> Any:
-            named = {name: _plain(values.pop(name)) for name in options}
+            named = {one.name: _plain(values.pop(one.name)) for one in options}
             given = {name: value for name, value in named.items() if value not in (None, [])}
             return function(*args, **values, **{into: given})
 
-        for name, declared in reversed(options.items()):
-            wrapped = declared(name)(wrapped)
-        return wrapped
+        made: Function = wrapped
+        for one in reversed(options):
+            made = one(made)
+        return made
 
     return decorate
 

@@ -10,8 +10,6 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import click
-
 import sixgate
 from schemas.money import WEI_PER_ETH
 from schemas.registry import AccountOpened, AgentSet, Entry, PolicySet
@@ -23,7 +21,7 @@ from sixgate.authoring import operator
 from sixgate.authoring.intent_lines import split
 from sixgate.authoring.producer import Directory
 from sixgate.chains import default_chains
-from sixgate.cli.declare import command
+from sixgate.cli.declare import Option, command, flag
 from sixgate.cli.demo_records import RecordBuilder, build_records
 from sixgate.cli.demo_run import DemoRun, run_demo
 from sixgate.cli.demo_views import closing_line, views
@@ -83,27 +81,15 @@ def _view(_plain: Json, *, found: DemoRun, where: str | None, took_s: float) -> 
 
 
 @command("demo", epilog="Example: sixgate demo --data ./demo")
-@click.option(
-    "--data",
-    metavar="DIR",
+@Option(
+    "--data DIR",
+    "Data folder of the demo; can be reused.",
     type=FILE,
     envvar=DATA_VARIABLE,
-    show_envvar=True,
     show_default="a temporary folder",
-    help="Data folder of the demo; can be reused.",
 )
-@click.option(
-    "--examples",
-    metavar="DIR",
-    type=FILE,
-    default=EXAMPLES,
-    help="Folder with intents.jsonl and policies/.",
-)
-@click.option(
-    "--kafka",
-    is_flag=True,
-    help="Use the pipeline on Kafka that make up started, or that --config names.",
-)
+@Option("--examples DIR", "Folder with intents.jsonl and policies/.", type=FILE, default=EXAMPLES)
+@flag("--kafka", "Use the pipeline on Kafka that make up started, or that --config names.")
 @prints(_view)
 @config_option
 def demo(*, data: Path | None, examples: Path, kafka: bool) -> Answer:

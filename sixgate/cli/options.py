@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from sixgate.cli.declare import Function, argument
+from sixgate.cli.declare import Option, argument, flag
 
 ACCOUNT_DEFAULT = "main"
 DATA_DEFAULT = Path("sixgate-data")
@@ -83,39 +83,29 @@ KEY_PATH = Checked("path", _key_path)
 FILE = click.Path(path_type=Path)
 
 
-def folder_option(flag: str) -> Callable[[Function], Function]:
+def folder_option(flag: str) -> Option:
     """Declare the option for the data folder, which arrives as ``data``."""
-    return click.option(
-        flag,
-        "data",
-        metavar="DIR",
-        type=FILE,
-        default=DATA_DEFAULT,
-        envvar=DATA_VARIABLE,
-        show_envvar=True,
-        help="Data folder.",
-    )
+    more = {"type": FILE, "default": DATA_DEFAULT, "envvar": DATA_VARIABLE}
+    return Option(f"{flag} DIR", "Data folder.", name="data", **more)
 
 
 data_option = folder_option("--data")
-config_option = click.option(
-    "--config",
-    metavar="FILE",
+config_option = Option(
+    "--config FILE",
+    "Settings file (TOML): connect to Kafka, or use its KMSs.",
     type=FILE,
     expose_value=False,
     callback=_use_config,
     show_default=CONFIG_VARIABLE,
-    help="Settings file (TOML): connect to Kafka, or use its KMSs.",
 )
 """Takes effect before the command runs; ``config_file()`` returns the file."""
-insecure_dev = click.option(
+insecure_dev = flag(
     "--insecure-dev",
-    is_flag=True,
+    "Allow missing TLS, and topics and rights that are weaker than declared.",
     expose_value=False,
     callback=_use_insecure_dev,
-    help="Allow missing TLS, and topics and rights that are weaker than declared.",
 )
-agent_argument = argument("name", metavar="AGENT", type=NAME, help="Name of the agent.")
-chain_argument = argument("chain", metavar="CHAIN", help="Name, alias or id of a chain.")
-agent_filter = click.option("--agent", type=NAME, help="Show only this agent.")
-account_filter = click.option("--account", type=NAME, help="Show only this account.")
+agent_argument = argument("AGENT", "Name of the agent.", name="name", type=NAME)
+chain_argument = argument("CHAIN", "Name, alias or id of a chain.")
+agent_filter = Option("--agent", "Show only this agent.", type=NAME)
+account_filter = Option("--account", "Show only this account.", type=NAME)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import click
 from pydantic import ValidationError
 
 from schemas.canonical import malformed
@@ -15,7 +14,7 @@ from schemas.strict_json import JsonError, read_json
 from signer.ethereum.address import parse_address
 from signer.ethereum.errors import AddressError
 from sixgate.api import Json
-from sixgate.cli.declare import gathered, option
+from sixgate.cli.declare import Option, gathered
 from sixgate.cli.options import FILE
 from sixgate.cli.session import Session, fail_usage
 
@@ -23,55 +22,41 @@ RATE_NEW = 60
 """Intents per minute of a new policy without a file, unless a flag sets it."""
 
 # No flag for eip712_domain_allowlist: an entry has five fields, so it needs a policy file.
-FLAGS = {
-    "tx_max_value_eth": "--max-value-eth",
-    "tx_daily_limit_eth": "--daily-limit-eth",
-    "tx_max_fee_eth": "--max-fee-eth",
-    "tx_to_allowlist": "--allow-to",
-    "tx_allowed_chains": "--chains",
-    "intents_per_minute": "--rate",
-    "allow_contract_creation": "--allow-creation/--deny-creation",
-    "message_signing_enabled": "--messages/--no-messages",
-    "allow_raw_hashes": "--raw-hashes/--no-raw-hashes",
-    "eip712_default_policy": "--typed-data-default",
-    "delegate_allowlist": "--delegates",
-    "allow_any_chain_delegation": "--any-chain-delegation/--one-chain-delegation",
-}
 _HELP = {
-    "tx_max_value_eth": ("ETH", "Maximum value per transaction, or unlimited."),
-    "tx_daily_limit_eth": ("ETH", "Maximum value in 24 hours, or unlimited."),
-    "tx_max_fee_eth": ("ETH", "Maximum cost of gas and blobs, or unlimited."),
-    "tx_to_allowlist": ("ADDRESSES", "Recipients separated by commas, or any."),
-    "tx_allowed_chains": ("NAMES", "Chains separated by commas, or any."),
+    "tx_max_value_eth": ("--max-value-eth ETH", "Maximum value per transaction, or unlimited."),
+    "tx_daily_limit_eth": ("--daily-limit-eth ETH", "Maximum value in 24 hours, or unlimited."),
+    "tx_max_fee_eth": ("--max-fee-eth ETH", "Maximum cost of gas and blobs, or unlimited."),
+    "tx_to_allowlist": ("--allow-to ADDRESSES", "Recipients separated by commas, or any."),
+    "tx_allowed_chains": ("--chains NAMES", "Chains separated by commas, or any."),
     "intents_per_minute": (
-        "N",
+        "--rate N",
         f"Intents per minute, or unlimited. A new policy starts with {RATE_NEW}.",
     ),
-    "allow_contract_creation": (None, "Allow contract creation."),
-    "message_signing_enabled": (None, "Allow signing messages."),
-    "allow_raw_hashes": (None, "Allow messages that could be a hash."),
-    "eip712_default_policy": ("WORD", "Typed data of unlisted contracts: deny or allow."),
-    "delegate_allowlist": ("ADDRESSES", "Contracts to delegate to, separated by commas."),
-    "allow_any_chain_delegation": (None, "Allow delegations for every chain."),
+    "allow_contract_creation": ("--allow-creation/--deny-creation", "Allow contract creation."),
+    "message_signing_enabled": ("--messages/--no-messages", "Allow signing messages."),
+    "allow_raw_hashes": ("--raw-hashes/--no-raw-hashes", "Allow messages that could be a hash."),
+    "eip712_default_policy": (
+        "--typed-data-default WORD",
+        "Typed data of unlisted contracts: deny or allow.",
+    ),
+    "delegate_allowlist": (
+        "--delegates ADDRESSES",
+        "Contracts to delegate to, separated by commas.",
+    ),
+    "allow_any_chain_delegation": (
+        "--any-chain-delegation/--one-chain-delegation",
+        "Allow delegations for every chain.",
+    ),
 }
 _LISTS = {"tx_to_allowlist", "tx_allowed_chains", "delegate_allowlist"}
-policy_flags = gathered(
-    "flags",
-    {
-        field: option(
-            flag,
-            metavar=_HELP[field][0],
-            help=_HELP[field][1],
-            default=None,
-            multiple=field in _LISTS,
-        )
-        for field, flag in FLAGS.items()
-    },
-)
+_OPTIONS = [
+    Option(shown, text, name=field, multiple=field in _LISTS)
+    for field, (shown, text) in _HELP.items()
+]
+FLAGS = {one.name: one.flag for one in _OPTIONS}
+policy_flags = gathered("flags", *_OPTIONS)
 """Add an option for each field of a policy; those given arrive as ``flags``."""
-policy_file = click.option(
-    "--policy", metavar="FILE", type=FILE, help="Whole policy in JSON. Flags override it."
-)
+policy_file = Option("--policy FILE", "Whole policy in JSON. Flags override it.", type=FILE)
 
 
 def compose(session: Session, before: Json, file: Path | None, flags: Json) -> Policy:

@@ -15,7 +15,7 @@ import click
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from sixgate.cli.declare import Function
+from sixgate.cli.declare import Function, flag
 from sixgate.cli.terminal import print_json, print_json_line, safe, screen
 
 GAP = 2
@@ -164,7 +164,7 @@ class Answer:
         self.value, self.code, self.context = value, code, context
 
 
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+_as_json = flag("--json", "Print JSON for programs.", name="as_json")
 
 
 def prints(view: Callable[..., View | list[View]]) -> Callable[[Function], Function]:

@@ -39,7 +39,7 @@ def _view(found: object, *, name: str | None) -> Listing | str:
 
 
 @app.command("get", epilog="Example: sixgate settings get simulation.required")
-@argument("name", metavar="[NAME]", required=False, help="Name of a setting [default: all].")
+@argument("[NAME]", "Name of a setting [default: all].")
 @prints(_view)
 @with_session
 def get(here: Session, *, name: str | None) -> Answer:
@@ -51,8 +51,8 @@ def get(here: Session, *, name: str | None) -> Answer:
 
 
 @app.command("set", epilog="Example: sixgate settings set simulation.required always")
-@argument("name", metavar="NAME", help="Name of the setting.")
-@argument("value", metavar="VALUE", help="New value.")
+@argument("NAME", "Name of the setting.")
+@argument("VALUE", "New value.")
 @with_session
 def set_(here: Session, *, name: str, value: str) -> None:
     """Change a setting for the whole organisation."""

@@ -2,21 +2,18 @@
 
 from typing import Any
 
-import click
 import pytest
 from click.testing import CliRunner
 
-from sixgate.cli.declare import argument, command, gathered, group, option
+from sixgate.cli.declare import Option, argument, command, gathered, group
 from sixgate.cli.options import KEY_PATH, NAME
 
 KEY = "0x" + "4c" * 32
 details = gathered(
     "details",
-    {
-        "max_fee_wei": option("--max-fee", type=int, help="Maximum fee."),
-        "aliases": option("--alias", multiple=True, type=NAME, help="Alias."),
-        "testnet": option("--testnet/--mainnet", default=None, help="Kind."),
-    },
+    Option("--max-fee WEI", "Maximum fee.", name="max_fee_wei", type=int),
+    Option("--alias", "Alias.", name="aliases", multiple=True, type=NAME),
+    Option("--testnet/--mainnet", "Kind."),
 )
 
 
@@ -34,7 +31,7 @@ def test_a_command_gets_only_the_options_that_were_given(
     seen = []
 
     @command()
-    @argument("name", help="Name.")
+    @argument("NAME", "Name.")
     @details
     def add(name: str, details: dict[str, Any]) -> None:
         seen.append((name, details))
@@ -44,8 +41,8 @@ def test_a_command_gets_only_the_options_that_were_given(
 
 
 @command(epilog="Example: sixgate " + "long " * 40 + "end")
-@argument("name", type=NAME, metavar="AGENT", help="Name of the agent.")
-@click.option("--key", type=KEY_PATH, help="Path of the key.")
+@argument("AGENT", "Name of the agent.", name="name", type=NAME)
+@Option("--key", "Path of the key.", type=KEY_PATH)
 def show(**_: object) -> None:
     """Show an agent."""
 
