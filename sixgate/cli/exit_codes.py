@@ -46,3 +46,37 @@ MEANING: dict[ExitCode, str] = {
     ExitCode.INTERRUPTED: "Interrupted by Ctrl-C; accepted intents are still decided.",
     ExitCode.OUTPUT_CLOSED: "The reader of the output closed it.",
 }
+
+OF_EXCEPTIONS: dict[str, ExitCode] = {
+    "sixgate.data_folder.folder.FolderBusyError": ExitCode.UNREACHABLE,
+    "sixgate.data_folder.folder.FolderError": ExitCode.FOLDER,
+    "sixgate.data_folder.key_files.KeyFileError": ExitCode.FOLDER,
+    "streams.ledger.errors.LedgerBusyError": ExitCode.UNREACHABLE,
+    "streams.ledger.errors.LedgerVerificationError": ExitCode.LEDGER_WRONG,
+    "streams.ledger.errors.LedgerRewrittenError": ExitCode.LEDGER_WRONG,
+    "streams.ledger.errors.LedgerUnreachableError": ExitCode.UNREACHABLE,
+    "streams.ledger.errors.LedgerDeniedError": ExitCode.REFUSED,
+    "streams.ledger.errors.LedgerConflictError": ExitCode.TAKEN_OVER,
+    "streams.ledger.errors.LedgerError": ExitCode.HALTED,
+    "streams.log.errors.LogError": ExitCode.HALTED,
+    "signer.state.StateIntegrityError": ExitCode.HALTED,
+    "signer.stage.HaltError": ExitCode.HALTED,
+    "streams.runners.clock.ClockError": ExitCode.HALTED,
+    "signer.freshness.RegistryStaleError": ExitCode.HALTED,
+    "signer.custody.errors.CustodyError": ExitCode.HALTED,
+    "signer.attestation.platform.CollectionError": ExitCode.HALTED,
+    "streams.simulators.simulation.SimulatorError": ExitCode.HALTED,
+    "streams.kafka.errors.KafkaUnreachableError": ExitCode.UNREACHABLE,
+    "streams.kafka.errors.KafkaDeniedError": ExitCode.REFUSED,
+    "streams.kafka.errors.KafkaTopicMissingError": ExitCode.WEAKER,
+    "streams.kafka.errors.KafkaMisconfiguredError": ExitCode.WEAKER,
+    "streams.kafka.errors.KafkaFencedError": ExitCode.TAKEN_OVER,
+    "streams.kafka.errors.KafkaBusError": ExitCode.HALTED,
+    "sixgate.errors.SettingsError": ExitCode.USAGE,
+    "sixgate.authoring.intent_form.IntentFormError": ExitCode.USAGE,
+    "schemas.strict_json.JsonError": ExitCode.USAGE,
+}
+"""Expected exceptions by name: importing them all would import the whole pipeline.
+
+An exception that is not listed has the code of its nearest listed base class.
+"""

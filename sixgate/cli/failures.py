@@ -3,10 +3,9 @@
 import errno
 import os
 from dataclasses import dataclass
-from functools import cache
 
 from sixgate.api_error import ApiError
-from sixgate.cli.exit_codes import ExitCode
+from sixgate.cli.exit_codes import OF_EXCEPTIONS, ExitCode
 from sixgate.cli.output import OutputClosedError
 
 TRACEBACK_VARIABLE = "SIXGATE_TRACEBACK"
@@ -91,51 +90,20 @@ def failure_of(error: BaseException) -> Failure:
     return _foreign(error)
 
 
-@cache
-def expected_errors() -> tuple[tuple[type[BaseException], ExitCode], ...]:
-    """Return the table of expected exceptions; its import imports the whole pipeline."""
-    from sixgate.cli.error_exit_codes import EXIT_CODES
-
-    return EXIT_CODES
-
-
-def preload_error_table() -> None:
-    """Import the table of expected exceptions before a long-running process starts.
-
-    Weeks later the import could fail because the installation was upgraded or no file descriptor
-    is left.
-    """
-    expected_errors()
-
-
 def _foreign(error: BaseException) -> Failure:
-    kinds: tuple[tuple[type[BaseException], ExitCode], ...] = ()
-    sentence = _defect(error)
-    try:
-        kinds = expected_errors()
-    except Exception as unloadable:  # noqa: BLE001 - the command must end with a sentence
-        sentence = _unexplained(error, unloadable)
-    for kind, code in kinds:
-        if isinstance(error, kind):
+    for kind in type(error).__mro__:  # the class itself, then its bases
+        code = OF_EXCEPTIONS.get(f"{kind.__module__}.{kind.__qualname__}")
+        if code is not None:
             return Failure(code, str(error))
     if isinstance(error, OSError):
         return Failure(ExitCode.FOLDER, _system_error(error))
-    return Failure(ExitCode.INTERNAL, sentence)
+    return Failure(ExitCode.INTERNAL, _defect(error))
 
 
 def _system_error(error: OSError) -> str:
     where = f"{error.filename}: " if error.filename else ""
     why = error.strerror or type(error).__name__
     return f"{where}{why}: {ADVICE.get(error.errno or 0, 'fix the problem and retry')}"
-
-
-def _unexplained(error: BaseException, unloadable: Exception) -> str:
-    """Name the types of both errors; their messages could contain a secret."""
-    return (
-        f"{type(error).__name__} ended the command, and Sixgate could not load the explanation "
-        f"({type(unloadable).__name__}): check the installation and the limit of open files "
-        "(ulimit -n), then retry"
-    )
 
 
 def _defect(error: BaseException) -> str:

@@ -17,7 +17,6 @@ from schemas.custody import Tier
 from schemas.registry import PARTITIONS_MAX, AccountOpened, Entry, SettingSet
 from sixgate.chains import default_chains
 from sixgate.cli.entries import entry
-from sixgate.cli.failures import preload_error_table
 from sixgate.cli.progress import progress
 from sixgate.cli.session import fail_usage
 from sixgate.cli.terminal import notices, safe, screen
@@ -132,7 +131,6 @@ def up(
     from sixgate.socket.serving import serving
 
     configure_logging(_log_level())
-    preload_error_table()
 
     with _stop_signal() as stop, folder.up_lock(), ExitStack() as owning:
         if _take_ownership(folder, stop, owning):

@@ -4,7 +4,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import Failure, failure_of, preload_error_table
+from sixgate.cli.failures import Failure, failure_of
 
 if TYPE_CHECKING:
     from sixgate.scaled.process import Process
@@ -23,7 +23,6 @@ def run_until_stopped(kind: "type[Process]", settings: "Settings") -> None:
     """Run a process until SIGTERM or SIGINT; raise its first failure."""
     from sixgate.scaled.process import run_process  # slow: imports asyncio and metrics
 
-    preload_error_table()
     try:
         run_process(kind, settings)
     except Exception as error:

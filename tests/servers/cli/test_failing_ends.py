@@ -13,9 +13,9 @@ from tests.harness.cli.command_line import SECONDS_MAX
 FENCED = """
 import sixgate.cli.app as cli
 from streams.kafka.errors import KafkaFencedError
-def app(**_):
+def app():
     raise KafkaFencedError("another process took over")
-cli.app = app
+cli._run = app
 from sixgate.cli import main
 main()
 """
@@ -27,11 +27,11 @@ class Interrupting:
         if name == {loading!r}:
             os.kill(os.getpid(), signal.SIGINT)
 import sixgate.cli.app as cli
-def app(**_):
+def app():
     raise_on_interrupt()
     sys.meta_path.insert(0, Interrupting())
     raise OSError(2, "no such file")
-cli.app = app
+cli._run = app
 from sixgate.cli import main
 main()
 """
@@ -51,7 +51,7 @@ def test_a_fenced_process_keeps_its_exit_code_without_standard_error(lost: str) 
     assert done.returncode == ExitCode.TAKEN_OVER
 
 
-@pytest.mark.parametrize("loading", ["sixgate.cli.error_exit_codes", "sixgate.cli.terminal"])
+@pytest.mark.parametrize("loading", ["sixgate.cli.terminal", "rich"])
 def test_ctrl_c_while_a_failure_is_explained_is_no_traceback(loading: str) -> None:
     command = [sys.executable, "-c", INTERRUPTED.format(loading=loading)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_MAX, check=False)

@@ -4,6 +4,7 @@ import ast
 import errno
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,14 @@ from signer.state import StateRollbackError
 from sixgate.api import ApiError
 from sixgate.api.errors import api_error
 from sixgate.authoring.intent_form import IntentFormError
-from sixgate.cli import error_exit_codes, failures
+from sixgate.cli import failures
 from sixgate.cli.app import run
-from sixgate.cli.exit_codes import MEANING, ExitCode
+from sixgate.cli.exit_codes import MEANING, OF_EXCEPTIONS, ExitCode
 from sixgate.cli.failures import API_CODES, CommandError, failure_of
 from sixgate.cli.output import OutputClosedError
 from sixgate.data_folder.folder import FolderBusyError, FolderError
 from sixgate.data_folder.key_files import KeyFileError
+from sixgate.fatal_errors import FATAL_ERRORS
 from sixgate.scaled.gates_process import IO_FAILED
 from streams.kafka.errors import (
     KafkaBusError,
@@ -138,35 +140,27 @@ def test_a_missing_installation_gives_an_error_without_a_traceback(
     def fenced(*_: object, **__: object) -> None:
         raise KafkaFencedError("the \x1b key")
 
-    failures.preload_error_table()  # as every long-running command does before it starts
     monkeypatch.setattr("sixgate.cli.app._run", fenced)
-    for module in ("sixgate.cli.error_exit_codes", "sixgate.cli.terminal"):
-        monkeypatch.setitem(sys.modules, module, None)  # an import of it fails
+    monkeypatch.setitem(sys.modules, "sixgate.cli.terminal", None)  # an import of it fails
     assert run() == ExitCode.TAKEN_OVER
     assert capsys.readouterr().err == "Error: the ? key\n"
-    failures.expected_errors.cache_clear()
-    assert run() == ExitCode.INTERNAL
-    (sentence,) = capsys.readouterr().err.splitlines()
-    assert "KafkaFencedError" in sentence
-    assert "ModuleNotFoundError" in sentence
-    assert "ulimit -n" in sentence
-
-
-def test_every_long_running_command_loads_the_explanations_first() -> None:
-    starts = {path for path in CLI.rglob("*.py") if "run_process(" in path.read_text()}
-    assert starts == {CLI / "long_running.py"}
-    for path in (*starts, CLI / "folders.py"):
-        assert "    preload_error_table()\n" in path.read_text(), path
 
 
 def test_a_closed_output_prints_nothing() -> None:
     assert failure_of(OutputClosedError()) == failures.Failure(ExitCode.OUTPUT_CLOSED, "")
 
 
-def test_no_subclass_follows_its_base_class() -> None:
-    kinds = [kind for kind, _ in error_exit_codes.EXIT_CODES]
-    for position, kind in enumerate(kinds):
-        assert not any(issubclass(kind, earlier) for earlier in kinds[:position]), kind
+@pytest.mark.parametrize("name", OF_EXCEPTIONS)
+def test_every_listed_exception_exists(name: str) -> None:
+    module, _, kind = name.rpartition(".")
+    found = getattr(import_module(module), kind)
+    assert issubclass(found, Exception)
+    assert f"{found.__module__}.{found.__qualname__}" == name
+
+
+def test_every_fatal_error_halts() -> None:
+    for kind in FATAL_ERRORS:
+        assert OF_EXCEPTIONS[f"{kind.__module__}.{kind.__qualname__}"] is ExitCode.HALTED
 
 
 def test_every_api_error_code_has_an_exit_code() -> None:
