@@ -193,7 +193,7 @@ class IdempotencyKeys:
 
     def _store_waiting(self, first: "_New") -> None:
         """Store all requests that wait, in one transaction; if it fails, the others wait on."""
-        group = [first]
+        group: list[_New] = []
         try:
             with self._database.transaction():
                 with self._lock:
@@ -207,10 +207,13 @@ class IdempotencyKeys:
         except BaseException:
             with self._lock:
                 self._running -= {one.name for one in group if one.earlier is None}
-                self._waiting[:0] = [one for one in group if one is not first]
+                self._waiting = [one for one in (*group, *self._waiting) if one is not first]
             raise
         with self._lock:
-            self._submitted -= {KeyName(one["agent"], one["key"]) for one in forgotten}
+            for row in forgotten:  # a key may be used again, for another intent
+                name = KeyName(row["agent"], row["key"])
+                self._submitted.discard(name)
+                self._outcomes.pop(name, None)
         for one in group:
             one.done = True
 
