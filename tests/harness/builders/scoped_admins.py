@@ -1,6 +1,9 @@
 """A registry with a gateway, its agent and a scoped admin, beside alice with a key of her own."""
 
+import copy
 from typing import Any
+
+import pytest
 
 from schemas.policy import Policy
 from schemas.registry import (
@@ -11,7 +14,7 @@ from schemas.registry import (
     ScopedAdminSet,
     VaultCreated,
 )
-from signer.registry import Registry
+from signer.registry import Registry, RegistryRecordError
 from signer.signatures import Ed25519Signer
 from tests.harness.builders.cases import ACCOUNT, Operator, agent, registered, service
 
@@ -87,3 +90,11 @@ def apply_by_desk(operator: Operator, registry: Registry, entry: Entry) -> None:
     registry.apply(raw)
     operator.written.append(raw)
     operator.head = registry.last_digest
+
+
+def refuses(operator: Operator, registry: Registry, entry: Entry, because: str) -> None:
+    """Check that the desk's record is refused and the registry unchanged."""
+    before = copy.deepcopy(registry)
+    with pytest.raises(RegistryRecordError, match=because):
+        registry.apply(by_desk(operator, entry))
+    assert registry == before

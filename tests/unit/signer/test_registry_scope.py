@@ -26,7 +26,6 @@ from tests.harness.builders.cases import (
     ALICE,
     MALLORY,
     SIGNER,
-    Operator,
     agent,
     chain,
     founding,
@@ -44,20 +43,13 @@ from tests.harness.builders.scoped_admins import (
     by_desk,
     gateway_agent,
     organisation,
+    refuses,
     scope,
 )
 
 ADDRESS = "0x" + "ab" * 20
 DOMAINS = ({"verifying_contract": ADDRESS},)
 GRANT = Grant(effect="allow", vault="main", paths="db/**", rights=("read",))
-
-
-def refuses(operator: Operator, registry: Registry, entry: Entry, because: str) -> None:
-    """Check that the desk's record is refused and the registry unchanged."""
-    before = copy.deepcopy(registry)
-    with pytest.raises(RegistryRecordError, match=because):
-        registry.apply(by_desk(operator, entry))
-    assert registry == before
 
 
 def tight(**changes: Any) -> Policy:
@@ -222,44 +214,6 @@ def test_a_policy_beyond_the_ceiling_in_one_field_is_refused(field: str) -> None
     looser = Policy.model_validate(TIGHT.model_dump() | {field: LOOSER[field]})
     for name in ("tight", "new"):
         refuses(operator, registry, PolicySet(policy_id=name, policy=looser), field)
-
-
-def test_a_policy_that_a_full_admin_prepared_is_only_tightened() -> None:
-    operator, registry = organisation(PolicySet(policy_id="later", policy=TIGHT))
-    refuses(operator, registry, PolicySet(policy_id="later", policy=CEILING), "no agent has it")
-    tighter = PolicySet(policy_id="later", policy=tight(tx_max_value_eth="0.1"))
-    apply_by_desk(operator, registry, tighter)
-
-
-@pytest.mark.parametrize("active", [True, False])
-def test_a_policy_that_a_full_admin_prepared_is_not_loosened_in_two_steps(*, active: bool) -> None:
-    """With an agent of its own on it, the desk could loosen it before an outside agent gets it."""
-    operator, registry = organisation(PolicySet(policy_id="later", policy=TIGHT))
-    for entry in (
-        gateway_agent(policy_id="later", active=active),
-        gateway_agent(agent="erin", policy_id="later", active=active),
-    ):
-        refuses(operator, registry, entry, "a full admin set policy later")
-
-
-def test_the_policy_of_outside_agents_is_not_given_to_an_agent_of_the_gateway() -> None:
-    """When they leave it for a while, the desk could loosen it."""
-    within = PolicySet(policy_id="standard", policy=TIGHT)
-    operator, registry = organisation(within)
-    refuses(operator, registry, gateway_agent(policy_id="standard"), "full admin set policy")
-    registry.apply(operator.write(gateway_agent(policy_id="standard")))
-    apply_by_desk(operator, registry, gateway_agent(agent="erin", policy_id="standard"))
-
-
-def test_a_policy_of_its_own_is_given_to_agents_until_a_full_admin_sets_it() -> None:
-    operator, registry = organisation()
-    apply_by_desk(operator, registry, PolicySet(policy_id="new", policy=TIGHT))
-    apply_by_desk(operator, registry, gateway_agent(agent="erin", policy_id="new"))
-    registry.apply(operator.write(PolicySet(policy_id="new", policy=TIGHT)))
-    apply_by_desk(operator, registry, gateway_agent(agent="fred", policy_id="new"))
-    apply_by_desk(operator, registry, PolicySet(policy_id="other", policy=TIGHT))
-    registry.apply(operator.write(PolicySet(policy_id="other", policy=TIGHT)))
-    refuses(operator, registry, gateway_agent(policy_id="other"), "full admin set policy other")
 
 
 def test_an_agent_beyond_the_ceiling_is_deactivated_and_not_activated_again() -> None:
