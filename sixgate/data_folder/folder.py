@@ -63,19 +63,29 @@ class Folder:
         return self.path / "pipeline.db"
 
     @property
+    def gateway_files(self) -> Path:
+        """The folder of the files that the HTTP API writes."""
+        return self.path / "gateway"
+
+    @property
     def gateway(self) -> Path:
         """What the HTTP API remembers: people, descriptions, hashes of API keys."""
-        return self.path / "gateway.db"
+        return self.gateway_files / "gateway.db"
+
+    @property
+    def token_key(self) -> Path:
+        """The key that signs the tokens of the HTTP API."""
+        return self.gateway_files / "tokens.pem"
 
     @property
     def webhooks(self) -> Path:
         """The webhooks with their secrets, and how far each was delivered."""
-        return self.path / "webhooks.db"
+        return self.gateway_files / "webhooks.db"
 
     @property
     def reads(self) -> Path:
         """The projection that the HTTP API reads; built again from the log when it is absent."""
-        return self.path / "reads.db"
+        return self.gateway_files / "reads.db"
 
     @property
     def published(self) -> Path:

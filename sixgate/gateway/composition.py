@@ -79,12 +79,12 @@ def gateway_services(
     backend = pipeline.backend
     org = backend.read.registered.org
     gateway_key = load_key_file(folder.key(GATEWAY), GATEWAY)
-    token_key = ensure_private_key(folder.key("tokens"))
     with (
-        closing(Database(folder.gateway)) as database,
+        closing(Database(folder.gateway)) as database,  # makes the folder of all these files
         folded_transactions(folder.reads, backend.read, follow=pipeline.follow) as transactions,
         running_webhooks(folder.webhooks, database, backend.read, webhook_settings) as webhooks,
     ):
+        token_key = ensure_private_key(folder.token_key)
         idempotency = IdempotencyKeys(database)
         services = Services(
             backend=backend,

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 APPLICATION_ID = 0x51A7E003
 BUSY_MS_MAX = 10_000
-MODE_PRIVATE = 0o600
+MODE_PRIVATE, MODE_PRIVATE_FOLDER = 0o600, 0o700
 CACHED_COUNT_MAX = 10_000
 _Value = TypeVar("_Value")
 
@@ -27,6 +27,7 @@ class Database:
     """
 
     def __init__(self, path: Path) -> None:
+        path.parent.mkdir(mode=MODE_PRIVATE_FOLDER, exist_ok=True)
         path.touch(mode=MODE_PRIVATE, exist_ok=True)
         self._lock, self._reading = threading.RLock(), threading.Lock()
         self._writer: int | None = None  # the thread in ``transaction``

@@ -220,7 +220,7 @@ def test_a_token_whose_claims_were_changed_is_refused(scene: Scene, claims: dict
 
 
 def test_a_token_of_the_right_key_for_another_audience_is_refused(scene: Scene) -> None:
-    token_key = ensure_private_key(scene.served.api.folder.key("tokens"))
+    token_key = ensure_private_key(scene.served.api.folder.token_key)
     genuine = scene.served.api.token(scene.attacker_key)
     claims = jwt.decode(genuine, options={"verify_signature": False})
     url = f"{scene.served.url}/v1/agents/me"

@@ -32,12 +32,13 @@ class ReadRig:
         self.pipeline: Pipeline = open_pipeline(self.folder)
         self.trader, self.saver = (Producer(signer) for signer in signers)
         self.pipeline.drain()
+        self.folder.gateway_files.mkdir(exist_ok=True)
         self.feed = LogFiles(self.folder, self.folder.trust().partitions)
         self.transactions = self.opened()
 
     def opened(self, name: str = "reads.db") -> Transactions:
         registry = self.pipeline.runner.stage.registry
-        return Transactions(self.folder.path / name, self.feed, lambda: registry)
+        return Transactions(self.folder.gateway_files / name, self.feed, lambda: registry)
 
     def reopen(self) -> None:
         self.transactions.close()

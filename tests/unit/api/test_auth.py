@@ -31,7 +31,7 @@ def status_of(api: Api, token: str) -> int:
 
 
 def token_key(api: Api) -> Ed25519PrivateKey:
-    return ensure_private_key(api.folder.key("tokens"))
+    return ensure_private_key(api.folder.token_key)
 
 
 def test_an_agent_gets_a_token_by_its_key_alone(api: Api) -> None:
@@ -168,5 +168,5 @@ def test_an_expired_key_gets_no_token(api: Api) -> None:
 
 def test_key_texts_are_stored_as_hashes_only(api: Api) -> None:
     secret = api.person_key.rpartition("_")[2].encode()
-    for file in api.folder.path.glob("gateway.db*"):
+    for file in api.folder.gateway_files.glob("gateway.db*"):
         assert secret not in file.read_bytes()

@@ -139,9 +139,10 @@ def test_two_keys_are_refused(agent: SigningAgent) -> None:
 def test_the_key_itself_is_stored_nowhere(agent: SigningAgent) -> None:
     key = "secret-of-the-caller"
     assert agent.submit(key).status_code == 201
-    folder = agent.api.folder.path
-    for name in ("gateway.db", "gateway.db-wal", "inbox.db", "inbox.db-wal"):
-        assert key.encode() not in (folder / name).read_bytes()
+    folder = agent.api.folder
+    for path in (folder.gateway, folder.inbox):
+        for name in (path.name, f"{path.name}-wal"):
+            assert key.encode() not in path.with_name(name).read_bytes()
 
 
 def test_many_requests_at_once_make_one_transaction(agent: SigningAgent) -> None:

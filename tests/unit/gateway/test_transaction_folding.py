@@ -163,7 +163,7 @@ def test_catching_up_has_a_deadline_and_goes_on_later(
 def test_file_of_another_version_or_damaged_is_built_again(rig: ReadRig) -> None:
     (intent_id,) = rig.submit(rig.trader.signed("a"))
     rig.newest()
-    path = rig.folder.path / "reads.db"
+    path = rig.folder.reads
     for damage in ("version", "bytes"):
         rig.transactions.close()
         if damage == "version":
