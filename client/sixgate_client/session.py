@@ -186,7 +186,7 @@ class Session:
 
     def _wait_s(self, error: SixgateError, attempt: int) -> float | None:
         """Return how long to wait before the next attempt; None if the error is final."""
-        if attempt >= self.attempts_max or not _is_passing(error):
+        if attempt >= self.attempts_max or not _is_transient(error):
             return None
         if error.retry_after_s is not None:
             return error.retry_after_s if error.retry_after_s <= RETRY_AFTER_S_MAX else None
@@ -240,7 +240,7 @@ def _judge(answer: Answer) -> Reply | SixgateError:
     return error_of(answer.status, answer.content, _retry_after_s(answer.headers))
 
 
-def _is_passing(error: SixgateError) -> bool:
+def _is_transient(error: SixgateError) -> bool:
     """Return whether a repetition may succeed: it never does for a decision on the request."""
     if error.decided:
         return False

@@ -117,7 +117,7 @@ def _ordered(services: Services, owner: KeyOwner, order: Callable[[KeyTarget], J
     registered = services.backend.read.registered
     vault = registered.vaults.get((owner.account, owner.vault))
     if vault is None:
-        detail = "The organisation has no tier, so its treasury has no custody mode and no wallets."
+        detail = "The organisation has no treasury: only sixgate init --tier makes one."
         raise Problem(409, "tier_missing", detail)
     recipient = ShareRecipient(vault, registered.org)
     answer = order(owner.target(recipient.share_for))

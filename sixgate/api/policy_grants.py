@@ -39,7 +39,8 @@ def rewrite_grants(services: Services, principal: str) -> None:
             raise Problem(
                 409,
                 "too_many_grants",
-                f"{principal} would have {len(after)} grants; at most {GRANTS_MAX} are possible.",
+                f"{principal} would have {len(after)} grants; at most {GRANTS_MAX} are possible: "
+                "delete a policy first.",
             )
         # 1.
         store.note(principal, added)

@@ -10,7 +10,7 @@ from sixgate.api.problems import Problem
 
 
 class Answer(NamedTuple):
-    """A status, the seconds after which it may be tried again, and a code unlike the reason."""
+    """An HTTP status, the seconds in ``Retry-After``, and the code if it is not the reason."""
 
     status: HTTPStatus
     retry_after_s: int | None = None

@@ -140,7 +140,7 @@ def checked(
 
 @contextmanager
 def form_problems() -> Iterator[None]:
-    """Raise problems for errors of forms and of the choice of a key."""
+    """Translate errors of forms, and of the choice of a key, to problems."""
     try:
         yield
     except IntentFormError as error:

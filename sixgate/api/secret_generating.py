@@ -39,7 +39,7 @@ def generate_version(
         raise secret_unknown(known, path)
     if found[-1].kind in KEY_KINDS or wanted.type in KEY_KINDS:
         detail = f"A key cannot be generated as text: store {path} with PUT."
-        raise Problem(400, "key_not_generated", detail, fields={"type": "is a key's"})
+        raise Problem(400, "key_not_generated", detail, fields={"type": "is the type of a key"})
     if services.backend.read.registered.customer_keys.get(known.vault.id):
         detail = f"Only the customer can encrypt new values of {known.id}: store one with PUT."
         raise Problem(409, "cmek_enabled", detail)

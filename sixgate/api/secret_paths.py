@@ -11,7 +11,7 @@ from fastapi import Depends, Path, Request
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.fields import SecretPath
-from sixgate.api.problems import Problem, invalid
+from sixgate.api.problems import invalid, not_found
 
 _PATH: TypeAdapter[str] = TypeAdapter(SecretPath)
 _FIXED_SEGMENTS = 5
@@ -30,7 +30,7 @@ def secret_path(
     raw: bytes = request.scope.get("raw_path") or b""
     sent = raw.split(b"?", 1)[0].decode("latin-1").split("/", _FIXED_SEGMENTS)
     if raw and (len(sent) <= _FIXED_SEGMENTS or unquote(sent[3]) != vault_id):
-        raise Problem(404, "not_found", "There is no such vault.")
+        raise not_found("vault", vault_id)
     try:
         return _PATH.validate_python(path)
     except ValidationError:

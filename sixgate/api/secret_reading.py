@@ -75,8 +75,8 @@ def read_version(
     _check_usable(services, terms)
     share_bytes = _share_bytes(known, share)
     if not services.secret_versions.count_read(terms):
-        detail = f"Version {terms.version} of {path} was read {terms.reads_max} times, its maximum."
-        raise Problem(410, "reads_exhausted", detail)
+        detail = f"Version {terms.version} of {path} was read {terms.reads_max} times, its maximum"
+        raise Problem(410, "reads_exhausted", f"{detail}: store a new version.")
     try:
         opened = _ask(reader, known, stored, share_bytes)
     except ApiError as error:
@@ -157,12 +157,13 @@ def _selected(
 def _check_usable(services: Services, terms: Terms) -> None:
     which = f"Version {terms.version} of {terms.path}"
     if terms.disabled:
-        raise Problem(410, "version_disabled", f"{which} was disabled.")
+        raise Problem(410, "version_disabled", f"{which} was disabled: store a new version.")
     if terms.expires_at_ms is not None and terms.expires_at_ms <= services.now_ms():
-        raise Problem(410, "secret_expired", f"{which} has expired.")
+        raise Problem(410, "secret_expired", f"{which} has expired: store a new version.")
 
 
 def _share_bytes(known: KnownVault, share: str | None) -> bytearray | None:
+    """Return the client share in a header, which the caller wipes; None if the mode has none."""
     if not known.vault.plan.needs_client:
         return None
     if share is None:

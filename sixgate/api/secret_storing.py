@@ -7,7 +7,7 @@
    replaces them.*
 5. Order the version. *If the process ends before the answer, the version may exist with its terms;
    a client share in the answer is lost, so store the value again.*
-6. Let those sign with the key whose policies let them read it.
+6. Grant the right to sign with the key to everyone whose policies permit to read the secret.
 """
 
 import base64
@@ -102,7 +102,7 @@ def store_version(
 ) -> StoredVersion:
     """Store a version of a secret; see the steps above."""
     if known.vault.holds_keys:
-        detail = f"{known.id} holds only signing keys, which are made by signing-keys routes."
+        detail = f"{known.id} holds only signing keys: make them with the routes of signing keys."
         raise Problem(409, "system_vault", detail)
     # 1.
     check_writable(services, caller, known.vault, new.path)
@@ -217,7 +217,9 @@ def _imported(
         return None
     with wiping(secret):
         if caller.kind == "agent":
-            raise forbidden("people_only", "Agents may not store signing keys: a person must.")
+            raise forbidden(
+                "people_only", "Agents may not store signing keys: ask a person to store this one."
+            )
         return import_key(services, known, path, secret)
 
 
@@ -249,7 +251,7 @@ def _store(
 
 
 def _orderer(services: Services, caller: Caller) -> Orderer:
-    """Return who signs the order: the desk for a person, the gateway for an agent."""
+    """Return the signer of the order: the desk for a person, the gateway for an agent."""
     orderer = services.desk.orderer()
     if caller.kind == "person":
         return orderer

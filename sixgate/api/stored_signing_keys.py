@@ -8,8 +8,8 @@ Intents API cannot read.
    Storing the same value again continues.*
 2. Store the secret. *If the process ends here, the secret exists and no policy lets an agent sign.
    Storing the same value again makes another version and continues.*
-3. Note that the secret is a signing key, and let those sign with it whose policies let them read
-   it.
+3. Note that the secret is a signing key, and grant the right to sign with it to everyone whose
+   policies permit to read it.
 
 The order has a reason: a key that cannot be imported is refused before anything is stored.
 
@@ -72,7 +72,7 @@ def import_key(services: Services, known: KnownVault, path: str, secret: bytearr
     found = keys.find(services.account, path)
     owner = services.secret_versions.vault_of_signing_key(path)
     shown = display_address(KeyChain.ETHEREUM, address)
-    if found is not None and owner in (None, known.id) and _is(found, address):
+    if found is not None and owner in (None, known.id) and _is_active_import(found, address):
         return shown
     if found is not None:
         raise _taken(found)
@@ -93,7 +93,7 @@ def check_unchanged(services: Services, known: KnownVault, path: str) -> None:
 
 
 def deactivate_key(services: Services, known: KnownVault, path: str) -> None:
-    """Deactivate the signing key that a secret is, if it is one; it never signs again."""
+    """Deactivate the signing key that was imported from a secret, if any; it never signs again."""
     found = services.backend.read.vaults.keys.find(services.account, path)
     owner = services.secret_versions.vault_of_signing_key(path)
     if found is not None and found.active and owner == known.id:
@@ -102,7 +102,7 @@ def deactivate_key(services: Services, known: KnownVault, path: str) -> None:
 
 
 def deactivate_keys(services: Services, known: KnownVault) -> None:
-    """Deactivate all signing keys that are secrets of a vault."""
+    """Deactivate all signing keys that were imported from secrets of a vault."""
     for path in services.secret_versions.signing_keys(known.id):
         deactivate_key(services, known, path)
 
@@ -133,7 +133,7 @@ def _address(secret: bytearray) -> str:
     return canonical_address(KeyChain.ETHEREUM, derive(KeyChain.ETHEREUM, public_key))
 
 
-def _is(found: KeyDescriptor, address: str) -> bool:
+def _is_active_import(found: KeyDescriptor, address: str) -> bool:
     return found.imported and found.active and found.address == address
 
 

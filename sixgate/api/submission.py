@@ -41,8 +41,8 @@ _TASKS: set["asyncio.Task[Ended]"] = set()
 class Ended:
     """A submitted intent with its outcome, or without one when the wait was over.
 
-    ``intent_id`` and ``intent`` are those of the outcome. ``repeated`` if an earlier request made
-    the intent.
+    ``intent_id`` is the id of the intent that has the outcome. ``repeated`` is true if an earlier
+    request made the intent.
     """
 
     intent_id: str
@@ -59,7 +59,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Submitter:
-    """Who submits an intent, and the action that is recorded with it."""
+    """The caller that submits an intent, and the action that is recorded with it."""
 
     services: Services
     caller: Caller

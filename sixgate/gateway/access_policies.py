@@ -68,8 +68,8 @@ class AccessPolicies:
             policy.created_by,
             int(policy.ending),
         )
-        places = ", ".join("?" * len(row))
-        self._database.write(f"INSERT OR REPLACE INTO access_policies VALUES ({places})", row)  # noqa: S608 - places only
+        statement = "INSERT OR REPLACE INTO access_policies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        self._database.write(statement, row)
 
     def get(self, policy_id: str) -> AccessPolicy | None:
         """Return a policy by id, or None."""
@@ -78,11 +78,11 @@ class AccessPolicies:
 
     def of_vault(self, vault: str) -> list[AccessPolicy]:
         """Return the policies of a vault, newest first."""
-        return self._where("vault", vault)
+        return self._found("SELECT * FROM access_policies WHERE vault = ?", vault)
 
     def of_principal(self, principal: str) -> list[AccessPolicy]:
         """Return the policies of an agent or person, newest first."""
-        return self._where("principal", principal)
+        return self._found("SELECT * FROM access_policies WHERE principal = ?", principal)
 
     def delete(self, policy_id: str) -> None:
         """Delete a policy; its grants must be revoked before."""
@@ -109,12 +109,9 @@ class AccessPolicies:
             row = (principal, grant.encode().decode())
             self._database.write("INSERT OR IGNORE INTO policy_grants VALUES (?, ?)", row)
 
-    def _where(self, column: str, value: str) -> list[AccessPolicy]:
-        query = (
-            f"SELECT * FROM access_policies WHERE {column} = ? "  # noqa: S608 - a literal of this class
-            "ORDER BY created_at_ms DESC, id"
-        )
-        return [_policy(row) for row in self._database.rows(query, (value,))]
+    def _found(self, query: str, value: str) -> list[AccessPolicy]:
+        rows = self._database.rows(f"{query} ORDER BY created_at_ms DESC, id", (value,))
+        return [_policy(row) for row in rows]
 
 
 def _policy(row: sqlite3.Row) -> AccessPolicy:

@@ -1,4 +1,4 @@
-"""Records calls of the HTTP API on ``api.calls``, signed by the gateway."""
+"""Makes the events of ``api.calls``: records of calls of the HTTP API, signed by the gateway."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ RESOURCE_LENGTH_MAX = 512
 
 
 class Calls:
-    """Makes the records of calls, which the caller appends."""
+    """Makes the records of one gateway's calls; its user appends them."""
 
     def __init__(
         self,

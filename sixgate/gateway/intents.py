@@ -42,7 +42,7 @@ class KeyChoiceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """What has been registered, and what the vaults hold."""
+    """The registry, and the keys and secrets in the vaults."""
 
     registered: Registered
     vaults: VaultRegister
@@ -58,7 +58,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who submits a request, when, and under which idempotency key of the intent."""
+    """What a request does not contain: its agent, idempotency key, time and mode."""
 
     agent: AgentSet
     idempotency_key: str

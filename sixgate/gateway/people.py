@@ -1,7 +1,7 @@
 """People who administer an organisation through the HTTP API.
 
-Each person is also a registered agent without Intents API, so that reads of secrets are decided and
-recorded like an agent's.
+Each person is also a registered agent without the Intents API, so the secret service decides and
+records a person's reads like an agent's.
 """
 
 import sqlite3
@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS people (
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One person."""
+    """A person; ``name`` is for display, and an inactive person may do nothing."""
 
     id: str
     name: str
@@ -65,11 +65,4 @@ class People:
 
 
 def _person(row: sqlite3.Row) -> Person:
-    return Person(
-        id=row["id"],
-        name=row["name"],
-        email=row["email"],
-        role=row["role"],
-        created_at_ms=row["created_at_ms"],
-        active=bool(row["active"]),
-    )
+    return Person(**{**dict(row), "active": bool(row["active"])})

@@ -72,11 +72,10 @@ class SecretVersions:
         row = (terms.vault, terms.path, terms.version, terms.type, json.dumps(terms.metadata))
         numbers = (terms.expires_at_ms, terms.reads_max, terms.reads)
         flags = (int(terms.disabled), int(terms.layered), terms.created_by)
-        places = ", ".join("?" * 11)
-        self._database.write(
-            f"INSERT OR REPLACE INTO secret_versions VALUES ({places})",  # noqa: S608 - places only
-            row + numbers + flags,
+        statement = (
+            "INSERT OR REPLACE INTO secret_versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         )
+        self._database.write(statement, row + numbers + flags)
 
     def get(self, vault: str, path: str, version: int) -> Terms:
         """Return the terms of a version."""
@@ -90,7 +89,7 @@ class SecretVersions:
         self._database.write(statement, (vault, path, version))
 
     def disable(self, terms: Terms) -> None:
-        """Disable a version for good."""
+        """Disable a version permanently."""
         self._database.write(
             "INSERT INTO secret_versions VALUES (?, ?, ?, NULL, '{}', NULL, NULL, 0, 1, 0, NULL) "
             "ON CONFLICT DO UPDATE SET disabled = 1",

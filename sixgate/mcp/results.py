@@ -73,7 +73,7 @@ def refusal(error: SixgateError, agent: Json | None) -> CallToolResult:
 
 def failure(error: SixgateError) -> CallToolResult:
     """Return any other failure, with what to do next."""
-    following = _next(error)
+    advice = _next(error)
     content: Json = {
         "refused": False,
         "reason": error.code or type(error).__name__.removesuffix("Error"),
@@ -81,11 +81,11 @@ def failure(error: SixgateError) -> CallToolResult:
         "retryable": _is_retryable(error),
         "retry_after_s": error.retry_after_s,
         "idempotency_key": error.idempotency_key,
-        "next": following,
+        "next": advice,
     }
     if isinstance(error, InvalidRequestError):
         content["fields"] = error.fields
-    return _failed(content, [error.detail, following or ""])
+    return _failed(content, [error.detail, advice or ""])
 
 
 def invalid_arguments(error: ValidationError) -> CallToolResult:

@@ -48,7 +48,9 @@ def create(
     registered = services.backend.read.registered
     taken = registered.chains.get(request.chain_id) or registered.chain_named(request.name)
     if taken is not None:
-        detail = f"Chain {taken.chain_id} is registered already as {taken.name}."
+        detail = (
+            f"Chain {taken.chain_id} is registered already as {taken.name}: change it with PUT."
+        )
         raise Problem(409, "chain_exists", detail)
     entry = _entry({}, request.model_dump())
     services.desk.register([entry])

@@ -1,4 +1,4 @@
-"""``/v1/vaults/{vault_id}/policies``: who may read, write and sign in a vault."""
+"""``/v1/vaults/{vault_id}/policies``: permissions to read, write and sign in a vault."""
 
 from dataclasses import replace
 from typing import get_args

@@ -57,7 +57,9 @@ def balance(
 ) -> models.BalanceReply:
     """Return the balance of a key's address; 501 until chains are read from nodes."""
     key_orders.find(services, _owner(services, agent_id, _chain(services, chain)))
-    raise Problem(501, "not_supported", f"Sixgate reads no node of {chain[:64]} yet.")
+    raise Problem(
+        501, "not_supported", "Sixgate reads no balances yet: ask a node for that of the address."
+    )
 
 
 def _owner(services: Services, agent_id: str, chain: KeyChain) -> KeyOwner:

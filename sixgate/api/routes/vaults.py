@@ -122,9 +122,9 @@ def _register(services: Services, vault_id: str, request: models.MpcRequest) -> 
 
 def _mode_fixed(services: Services, vault: Vault) -> Problem:
     if vault.mode == "envelope" and not is_empty(services, vault):
-        detail = "The vault has secrets, so its custody mode cannot be chosen any more."
+        detail = "The vault has secrets, so its custody mode is fixed: create another vault."
         return Problem(409, "vault_not_empty", detail)
-    detail = f"The vault has the custody mode {vault.mode}, which cannot be changed."
+    detail = f"The vault has the custody mode {vault.mode}, which is fixed: create another vault."
     return Problem(409, "custody_already_set", detail)
 
 

@@ -110,6 +110,13 @@ async def _body(receive: Receive) -> bytes | None:
             return body
 
 
+class Attacked(NamedTuple):
+    """A server that gets every request of a test file, and its application."""
+
+    address: Address
+    app: EchoApp
+
+
 def _asked_headers(scope: Scope) -> list[tuple[bytes, bytes]]:
     """Return the response headers that a request asks for: ``x-answer: name: value``."""
     if scope["path"] == "/split":

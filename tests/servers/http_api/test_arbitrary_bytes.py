@@ -2,24 +2,20 @@
 
 import logging
 import socket
-from collections.abc import Iterator
-from typing import NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sixgate.api.server import Address
 from tests.harness.builders.http_server import (
     GET,
     HOST_LINE,
     LAST_GET,
-    EchoApp,
+    Attacked,
     answers,
     ask,
     connected,
     rest_of,
-    served,
 )
 from tests.harness.sizes import effort
 
@@ -28,20 +24,6 @@ CHUNKS = b"3\r\nabc\r\n2;a=b\r\nde\r\n0\r\n\r\n"
 CHUNKED = b"POST /two HTTP/1.1\r\n" + HOST_LINE + b"Transfer-Encoding: chunked\r\n\r\n" + CHUNKS
 STREAM = POST + CHUNKED + GET + LAST_GET
 ALLOWED = {100, 200, 400, 408, 413, 431, 501, 505}
-
-
-class Attacked(NamedTuple):
-    """The server that gets every request, and its application."""
-
-    address: Address
-    app: EchoApp
-
-
-@pytest.fixture(scope="module")
-def attacked() -> Iterator[Attacked]:
-    app = EchoApp()
-    with served(app) as address:
-        yield Attacked(address, app)
 
 
 @given(cuts=st.lists(st.integers(1, len(STREAM) - 1), max_size=12, unique=True))

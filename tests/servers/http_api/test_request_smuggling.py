@@ -1,40 +1,21 @@
 """Requests that two servers could read differently: each is refused, and nothing behind it runs."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
-
 import pytest
 
-from sixgate.api.server import Address
 from tests.harness.builders.http_server import (
     GET,
     HOST_LINE,
     LAST_GET,
-    EchoApp,
+    Attacked,
     answers,
     ask,
     ask_once,
     connected,
     rest_of,
-    served,
 )
 
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 END = b"\r\n"
-
-
-class Attacked(NamedTuple):
-    """The server that gets every request, and its application."""
-
-    address: Address
-    app: EchoApp
-
-
-@pytest.fixture(scope="module")
-def attacked() -> Iterator[Attacked]:
-    app = EchoApp()
-    with served(app, head_s_max=60, body_s_max=60) as address:
-        yield Attacked(address, app)
 
 
 def post(headers: bytes, body: bytes = b"") -> bytes:
