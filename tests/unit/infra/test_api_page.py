@@ -64,10 +64,11 @@ def test_every_published_route_has_a_row_and_a_sentence(router: object) -> None:
             assert all(re.search(row, TEXT, re.MULTILINE) for row in rows), route.path
 
 
-def test_only_the_exchanges_of_api_keys_need_no_token() -> None:
+def test_only_the_exchanges_of_credentials_need_no_token() -> None:
     assert set(re.findall(r"^\| \w+ \| `(\S+)` \| anyone \|", TEXT, re.MULTILINE)) == {
         "/v1/auth/agent-token",
         "/v1/auth/api-key-token",
+        "/v1/auth/oidc",
     }
 
 
