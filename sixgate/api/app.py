@@ -10,7 +10,7 @@ from starlette.routing import Route
 from sixgate.api import not_supported
 from sixgate.api.customer_key_jobs import CustomerKeyJobs
 from sixgate.api.openapi import describe_problems
-from sixgate.api.problems import install_handlers
+from sixgate.api.problem_handlers import install_handlers
 from sixgate.api.route_tree import RouteTree
 from sixgate.api.routes import (
     agents,

@@ -1,7 +1,6 @@
 """Opens the listening sockets of the HTTP server, and makes room for its connections."""
 
 import errno
-import os
 import resource
 import socket
 import ssl
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from sixgate.data_folder.folder import FolderBusyError, FolderError
 from sixgate.errors import SettingsError
+from sixgate.remote_calls.unix_link import short_path
 from sixgate.settings.section import loopback
 
 BACKLOG = 4_096
@@ -96,7 +96,7 @@ def raise_file_limit(connection_count: int) -> int:
         wanted = min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    return max(1, min(connection_count, wanted - RESERVED_FILE_COUNT))
+    return max(1, min(connection_count, max(wanted - RESERVED_FILE_COUNT, wanted // 2)))
 
 
 def _tcp_listener(address: Tcp, section: str) -> socket.socket:
@@ -144,7 +144,7 @@ def _unix_listener(path: Path) -> Iterator[socket.socket]:
 def _bound(path: Path) -> tuple[socket.socket, tuple[int, int]]:
     link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        with _short_path(path) as address:
+        with short_path(path) as address:
             _remove_stale(path, address)
             link.bind(address)
             # Not by umask, which would apply to files that other threads create. Before listen(),
@@ -175,16 +175,6 @@ def _remove_stale(path: Path, address: str) -> None:
         except BlockingIOError:  # it listens, and its backlog is full
             pass
     raise FolderBusyError(f"another process listens at {path}: stop it first")
-
-
-@contextmanager
-def _short_path(path: Path) -> Iterator[str]:
-    """Lend a short path of a socket: a socket address is limited to 107 bytes."""
-    handle = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{handle}/{path.name}"
-    finally:
-        os.close(handle)
 
 
 def _identity(path: Path) -> tuple[int, int]:

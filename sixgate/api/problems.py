@@ -4,13 +4,6 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException
-
-from sixgate.api_error import ApiError
-
 MEDIA_TYPE = "application/problem+json"
 # The internal errors that a caller can cause or wait out. Any other code is 503: the node may halt.
 _STATUS_OF_CODE = {
@@ -72,11 +65,10 @@ class Problem(Exception):  # noqa: N818 - the RFC's term
         }
         return self.extra | members | ({"fields": self.fields} if self.fields else {})
 
-    def response(self) -> JSONResponse:
-        """Return the HTTP response."""
-        return JSONResponse(
-            self.body(), status_code=self.status, headers=self.headers, media_type=MEDIA_TYPE
-        )
+
+def status_of_code(code: str) -> int:
+    """Return the HTTP status of an internal error."""
+    return _STATUS_OF_CODE.get(code, 503)
 
 
 def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -105,72 +97,3 @@ def not_found(what: str, name: str) -> Problem:
 def forbidden(code: str, detail: str) -> Problem:
     """Return a 403."""
     return Problem(403, code, detail)
-
-
-def install_handlers(app: FastAPI) -> None:
-    """Answer every error of an application with a problem; never with a traceback."""
-    app.add_exception_handler(Problem, _on_problem)
-    app.add_exception_handler(ApiError, _on_api_error)
-    app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(Exception, _on_defect)
-
-
-async def _on_problem(_request: Request, error: Exception) -> JSONResponse:
-    if not isinstance(error, Problem):
-        raise TypeError
-    return error.response()
-
-
-async def _on_api_error(_request: Request, error: Exception) -> JSONResponse:
-    code = error.code if isinstance(error, ApiError) else "internal"
-    status = _STATUS_OF_CODE.get(code, 503)
-    headers = {"Retry-After": "1"} if status in {429, 503} else {}
-    sentence = str(error).rstrip(".")
-    return Problem(
-        status, code, f"{sentence[:1].upper()}{sentence[1:]}.", headers=headers
-    ).response()
-
-
-async def _on_validation_error(_request: Request, error: Exception) -> JSONResponse:
-    if not isinstance(error, RequestValidationError):
-        raise TypeError
-    fields = {_place(found["loc"]): _sentence(found) for found in error.errors()}
-    return invalid(fields).response()
-
-
-def _place(location: tuple[int | str, ...]) -> str:
-    parts = [str(part) for part in location[1:]] or ["body"]
-    return ".".join(
-        part if part.isascii() and part.isprintable() else ascii(part) for part in parts
-    )
-
-
-def _sentence(found: Mapping[str, Any]) -> str:
-    """Return the reason without the input: it may be a secret."""
-    match found["type"]:
-        case "missing":
-            return "is missing"
-        case "extra_forbidden":
-            return "is not supported"
-        case "json_invalid":
-            return "is not JSON"
-    message = str(found["msg"]).removeprefix("Value error, ")
-    return message.replace("Input should", "must")
-
-
-async def _on_http_exception(_request: Request, error: Exception) -> JSONResponse:
-    if not isinstance(error, HTTPException):
-        raise TypeError
-    status = error.status_code
-    details = {
-        404: ("route_unknown", "There is no such route."),
-        405: ("method_not_allowed", "The route does not allow this method."),
-    }
-    code, detail = details.get(status, ("http_error", f"{HTTPStatus(status).phrase}."))
-    return Problem(status, code, detail, headers=error.headers).response()
-
-
-async def _on_defect(_request: Request, error: Exception) -> JSONResponse:
-    sentence = f"A defect in Sixgate ({type(error).__name__}): please report it."
-    return Problem(500, "internal", sentence).response()

@@ -55,6 +55,8 @@ API_CODES: dict[str, ExitCode] = {
     "position_unknown": ExitCode.USAGE,
     "request_malformed": ExitCode.UNREACHABLE,
     "method_unknown": ExitCode.UNREACHABLE,
+    "body_too_large": ExitCode.USAGE,
+    "head_too_large": ExitCode.USAGE,
     "ledger_failed": ExitCode.HALTED,
     "reads_behind": ExitCode.UNREACHABLE,
     "reads_failed": ExitCode.FOLDER,

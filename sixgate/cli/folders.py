@@ -126,9 +126,9 @@ def up(
     api = None if http is None else _api_settings(http)
     folder = Folder(data)
     folder.trust()
+    from sixgate.api.operator.serving import serving_operators
     from sixgate.embedded.node import running
     from sixgate.logs import configure_logging
-    from sixgate.socket.serving import serving
 
     configure_logging(_log_level())
 
@@ -137,7 +137,7 @@ def up(
             with ExitStack() as stack:
                 with progress("starting the pipeline"):
                     node = stack.enter_context(running(folder))
-                    stack.enter_context(serving(folder, node))
+                    stack.enter_context(serving_operators(folder, node))
                     urls = stack.enter_context(_http_api(folder, node, api))
                 where = " and ".join([str(folder.socket), *urls])
                 notices().print(f"Serving {data} at {where}; stop with Ctrl-C.", highlight=False)

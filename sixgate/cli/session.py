@@ -142,7 +142,7 @@ def session(data: Path) -> Iterator[Session]:
         with _scaled(file, data) as here:
             yield here
         return
-    from sixgate.socket.connection import connect
+    from sixgate.api.operator.connection import connect
 
     with ExitStack() as stack:
         with progress("opening the data folder"):

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sixgate.api.callers import unauthorized
 from sixgate.api.client_address import SCOPE_MEMBER
 from sixgate.api.limits import CHECK_PRINCIPAL
+from sixgate.api.problem_handlers import response_of
 from sixgate.api.problems import Problem
 from sixgate.mcp.server import Context, create_server
 
@@ -70,13 +71,13 @@ class McpEndpoint:
         if "origin" in headers:
             # No page may call tools: neither across origins nor by DNS rebinding.
             problem = Problem(403, "origin_refused", "Web pages may not call MCP tools.")
-            answer = problem.response()
+            answer = response_of(problem)
         elif not _bearer(headers):
-            answer = unauthorized("send the header Authorization: Bearer TOKEN").response()
+            answer = response_of(unauthorized("send the header Authorization: Bearer TOKEN"))
         elif scope["method"] != "POST":
             sentence = "The server keeps no MCP sessions, so it takes POST only."
             problem = Problem(405, "method_not_allowed", sentence, headers={"Allow": "POST"})
-            answer = problem.response()
+            answer = response_of(problem)
         await answer(scope, receive, send)
 
     def _client_of(self, context: Context) -> AsyncClient:

@@ -5,13 +5,14 @@ import itertools
 import socket
 import sqlite3
 import stat
+import sys
 import threading
+import traceback
 from collections import Counter
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 
 from schemas.partition import partition_of
@@ -19,16 +20,18 @@ from schemas.record import Outgoing
 from schemas.registry import AccountOpened
 from schemas.topics import Topic
 from sixgate.api import ApiError
+from sixgate.api.operator.connection import connect, remote_api
+from sixgate.api.operator.serving import LIMITS, serving_operators
 from sixgate.data_folder.folder import Folder
 from sixgate.embedded.node import Node
-from sixgate.socket.connection import connect
-from sixgate.socket.remote import dial
-from sixgate.socket.serving import CLIENTS_MAX, REQUEST_BYTES_MAX, serving
+from sixgate.remote_calls.calls_app import STREAMS_MAX
+from sixgate.remote_calls.line_stream import LineStream
+from sixgate.remote_calls.unix_link import dial
 from streams.ledger.errors import LedgerUnavailableError
 from streams.log.errors import LogError
 from streams.log.sqlite import SqliteLog
 from tests.harness.builders.waiting import until
-from tests.harness.cli.clients import ask
+from tests.harness.cli.clients import request
 from tests.harness.pipeline.embedded import (
     ACCOUNT,
     Producer,
@@ -94,31 +97,60 @@ def test_a_flood_does_not_keep_an_operator_from_deactivating_its_agent(
     assert found["signed"] <= 256, found
 
 
-def test_an_endless_request_is_disconnected(node: Node, folder: Folder) -> None:
+FOLLOW = request("GET", "/v1/operator/signed?after=0&follow=true")
+
+
+def test_an_endless_request_is_refused_and_disconnected(node: Node, folder: Folder) -> None:
     assert node.status()
-    with socket.socket(socket.AF_UNIX) as link:
+    too_much = LIMITS.body_bytes_max + 1
+    with closing(dial(folder.socket)) as link:
         link.settimeout(JOIN_S_MAX)
-        link.connect(str(folder.socket))
+        link.sendall(request("POST", "/v1/operator/intents", b"x" * too_much)[:65_536])
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
-            link.sendall(b"x" * (REQUEST_BYTES_MAX + 16 * 1024 * 1024))
+            send_without_end(link)
+    with pytest.raises(ApiError) as caught:
+        remote_api(folder).sql("x" * too_much)
+    assert caught.value.code == "body_too_large"
+
+
+def send_without_end(link: socket.socket) -> None:
+    while True:
+        link.sendall(b"x" * 65_536)
+
+
+def test_an_endless_head_is_refused(node: Node, folder: Folder) -> None:
+    assert node.status()
+    with pytest.raises(ApiError) as caught:
+        remote_api(folder).trail("x" * LIMITS.head_bytes_max)
+    assert caught.value.code == "head_too_large"
+
+
+def followed(folder: Folder) -> socket.socket:
+    """Return the connection of a client that follows; its server has begun to answer."""
+    link = dial(folder.socket)
+    link.settimeout(JOIN_S_MAX)
+    link.sendall(FOLLOW)
+    assert link.recv(9) == b"HTTP/1.1 "
+    return link
 
 
 def test_disconnected_followers_leave_no_threads(node: Node, folder: Folder) -> None:
     assert node.status()
-    before = set(threading.enumerate())
-    line = b'{"method":"signed","values":[],"named":{"after":0,"follow":true}}\n'
+    idle = threads_of_followers()
     with ExitStack() as opened:
-        links = [opened.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(10)]
-        for link in links:
-            link.connect(str(folder.socket))  # waits for its turn; with a timeout it would not
-            link.settimeout(JOIN_S_MAX)
-            link.sendall(line)
-        assert all(link.recv(1) for link in links)  # each is followed by now
-        serving = set(threading.enumerate()) - before
-    assert len(serving) >= len(links)
-    for thread in serving:
-        thread.join(JOIN_S_MAX)
-    assert not any(thread.is_alive() for thread in serving)
+        for _ in range(10):
+            opened.enter_context(closing(followed(folder)))
+        until(lambda: threads_of_followers() >= idle + 10)
+    until(lambda: threads_of_followers() == idle)
+
+
+def threads_of_followers() -> int:
+    """Return how many threads wait for signed transactions."""
+    frames = sys._current_frames().values()  # noqa: SLF001 - a documented function
+    return sum(
+        any(frame.f_code is LineStream.produce.__code__ for frame, _ in traceback.walk_stack(top))
+        for top in frames
+    )
 
 
 def test_a_misrouted_copy_does_not_tell_a_client_that_its_intent_failed(
@@ -174,29 +206,40 @@ def test_opening_the_socket_does_not_change_the_mode_of_other_threads_files(
     beside.start()
     served = Folder(tmp_path / "served")
     served.path.mkdir()
-    for _ in range(30):
-        with serving(served, node):
+    for _ in range(10):
+        with serving_operators(served, node):
             continue
     stop.set()
     beside.join()
     assert len(modes) == 1, modes
 
 
-def test_clients_beyond_the_limit_of_open_files_get_an_error(node: Node, folder: Folder) -> None:
+def test_more_followers_than_the_limit_are_refused_and_other_calls_are_answered(
+    node: Node, folder: Folder
+) -> None:
     assert node.status()
-    line = b'{"method":"status","values":[],"named":{}}\n'
-    with ExitStack() as idle:
-        for _ in range(CLIENTS_MAX):
-            idle.enter_context(closing(dial(folder)))
-        with socket.socket(socket.AF_UNIX) as link:
-            link.connect(str(folder.socket))
-            link.settimeout(JOIN_S_MAX)
-            answer = orjson.loads(link.makefile("rb").readline())
-        assert answer["error"]["code"] == "busy"
+    api = remote_api(folder)
+    with ExitStack() as following:
+        for _ in range(STREAMS_MAX):
+            following.enter_context(closing(followed(folder)))
+        with pytest.raises(ApiError, match=str(STREAMS_MAX)) as caught:
+            list(api.signed(after=0, follow=False))
+        assert caught.value.code == "busy"
+        assert api.status()["org"] == "acme"
 
     def is_served() -> bool:
-        with suppress(OSError):
-            return b"done" in ask(folder, line)
+        with suppress(ApiError):
+            return list(api.signed(after=0, follow=False)) == []
         return False
 
     until(is_served)
+
+
+def test_followers_do_not_keep_the_owner_from_ending(folder: Folder) -> None:
+    with ExitStack() as following:
+        with connect(folder.path):
+            events = remote_api(folder).signed(after=0, follow=True)
+            following.enter_context(closing(followed(folder)))
+        with pytest.raises(ApiError) as caught:
+            next(events)
+        assert caught.value.code == "connection_lost"

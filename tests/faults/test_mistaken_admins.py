@@ -12,11 +12,11 @@ from schemas.registry import AccountOpened, ServiceSet, SettingSet
 from schemas.topics import Topic
 from signer.stage import HaltError
 from sixgate.api import ApiError
+from sixgate.api.operator.connection import connect
 from sixgate.authoring import operator
 from sixgate.clocks import wall_ms
 from sixgate.composition import open_signer_keys
 from sixgate.data_folder.folder import SIGNER, Folder
-from sixgate.socket.connection import connect
 from tests.harness.pipeline.embedded import (
     ACCOUNT,
     KEY_PATH,

@@ -11,10 +11,10 @@ from schemas.fields import SAFE_INTEGER_MAX, UINT256_MAX
 from schemas.key_chains import SIGNING_CHAINS, KeyChain
 from schemas.policy import Policy
 from signer.signatures import Ed25519Signer
+from sixgate.api.operator.connection import connect
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import SIMULATOR, Folder
 from sixgate.data_folder.key_files import load_key_file
-from sixgate.socket.connection import connect
 from streams.simulators.local import LocalSimulator
 from streams.simulators.report import Reporter
 from tests.harness.judge.promises import check, in_folder

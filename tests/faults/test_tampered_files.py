@@ -11,8 +11,8 @@ import pytest
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.state import StateIntegrityError, StateRollbackError
+from sixgate.api.operator.connection import connect
 from sixgate.data_folder.folder import Folder, FolderBusyError
-from sixgate.socket.connection import connect
 from streams.log.sqlite import READ_BYTES_MAX, SqliteLog, number
 from tests.harness.judge.promises import check, in_folder
 from tests.harness.pipeline.embedded import (

@@ -22,6 +22,7 @@ from schemas.topics import Topic
 from signer.custody.hpke import HpkeKey
 from signer.signatures import Ed25519Signer
 from sixgate.api import ApiError
+from sixgate.api.operator.connection import connect
 from sixgate.authoring import operator
 from sixgate.authoring.secret_reader import SecretReader
 from sixgate.authoring.vault_orders import NewSecret, Orderer, VaultId, store
@@ -31,7 +32,6 @@ from sixgate.custody.link import CustodyLink
 from sixgate.data_folder.key_files import create_key_file
 from sixgate.settings.custody import CustodyAddress
 from sixgate.settings.sections import TlsFiles
-from sixgate.socket.connection import connect
 from tests.harness.broker.kafka_proxy import Api, KafkaProxy, Point, When
 from tests.harness.broker.shared import shared_kafka
 from tests.harness.cli.forked import ForkedCommandLine

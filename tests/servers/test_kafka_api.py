@@ -18,12 +18,12 @@ from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
 from sixgate.answers.pending_records import names_of
 from sixgate.api import Api, ApiError
+from sixgate.api.operator.connection import connect
 from sixgate.authoring import operator
 from sixgate.data_folder.folder import Folder, FolderError
 from sixgate.scaled.kafka_api import Timeouts, open_kafka_api
 from sixgate.scaled.publishing import OtherOrganisationError, publish
 from sixgate.settings.sections import KafkaSettings
-from sixgate.socket.connection import connect
 from streams.kafka.loop import LoopThread
 from streams.kafka.producer import Sender
 from tests.harness.cli.clients import record, results, submit

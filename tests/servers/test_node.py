@@ -9,7 +9,6 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Iterator
-from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
@@ -27,19 +26,29 @@ from sixgate.answers.outcome_notifications import Notice
 from sixgate.answers.pending_records import names_of
 from sixgate.answers.verification import Verification
 from sixgate.api import Api, ApiError
+from sixgate.api.operator.calls import OPERATOR_CALLS
+from sixgate.api.operator.connection import connect, lost, remote_api
 from sixgate.backends.waiting import first_end
 from sixgate.data_folder.creation import Founding, create
 from sixgate.data_folder.folder import Folder, FolderBusyError, FolderError
 from sixgate.embedded.node import Node, running
 from sixgate.embedded.pipeline import Pipeline
-from sixgate.socket.connection import connect
-from sixgate.socket.remote import RemoteApi, dial
+from sixgate.remote_calls.proxy import remote
+from sixgate.remote_calls.unix_link import UnixLink, short_path
 from streams.ledger.errors import LedgerError
 from streams.ledger.table import LedgerTable, Row
 from streams.log.errors import LogError
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import number
-from tests.harness.cli.clients import record, results, submit, verified
+from tests.harness.cli.clients import (
+    ask,
+    record,
+    request,
+    results,
+    status_and_body,
+    submit,
+    verified,
+)
 from tests.harness.judge.promises import check, in_folder
 from tests.harness.pipeline.embedded import ACCOUNT, STRANGER, Producer
 
@@ -59,7 +68,7 @@ def test_the_socket_answers_what_the_node_answers(
 ) -> None:
     intent = submit(api, trader.signed("a"))[0]["intent"]
     with connect(folder.path) as remote:
-        assert isinstance(remote, RemoteApi)
+        assert not isinstance(remote, Node)
         assert remote.registry() == api.registry()
         assert remote.trail(intent) == api.trail(intent)
         assert list(remote.signed(after=0, follow=False)) == list(api.signed(after=0, follow=False))
@@ -70,11 +79,12 @@ def test_the_socket_answers_what_the_node_answers(
 
 
 @pytest.mark.usefixtures("api")
-@pytest.mark.parametrize("method", ["wait", "settle", "pipeline", "signed_or_tick", "__init__"])
-def test_only_methods_of_the_api_are_served(folder: Folder, method: str) -> None:
-    with closing(dial(folder)) as link, link.makefile("rb") as lines:
-        link.sendall(orjson.dumps({"method": method, "values": [], "named": {}}) + b"\n")
-        assert orjson.loads(lines.readline())["error"]["code"] == "method_unknown"
+@pytest.mark.parametrize("name", ["wait", "settle", "pipeline", "signed_or_tick", "__init__"])
+def test_only_methods_of_the_api_are_served(folder: Folder, name: str) -> None:
+    assert name not in OPERATOR_CALLS.by_name
+    for method in ("GET", "POST"):
+        status, body = status_and_body(ask(folder, request(method, f"/v1/operator/{name}")))
+        assert (status, orjson.loads(body)["code"]) == (404, "method_unknown")
 
 
 def test_amounts_beyond_64_bits_are_exact_in_sql(api: Api, folder: Folder) -> None:
@@ -85,14 +95,19 @@ def test_amounts_beyond_64_bits_are_exact_in_sql(api: Api, folder: Folder) -> No
     assert api.sql(query)["rows"][0][:-1] == row[:-1]
 
 
-@pytest.mark.parametrize("said", [b"", b'{"item"', b'{"item":1}\n', b'{"item":1}\n{"do'])
-def test_an_owner_that_ends_during_a_call_is_a_lost_connection(said: bytes) -> None:
-    ours, theirs = socket.socketpair()
-    theirs.sendall(said)
-    theirs.close()
-    with pytest.raises(ApiError) as caught:
-        list(RemoteApi(lambda: ours).signed(after=0, follow=True))
-    assert caught.value.code == "connection_lost"
+HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+WHOLE = HEAD + b'b\r\n{"item":1}\n\r\n1\r\n\n\r\ne\r\n{"done":true}\n\r\n0\r\n\r\n'
+
+
+def test_an_owner_that_ends_during_a_call_is_a_lost_connection() -> None:
+    for length in range(WHOLE.index(b"}\n\r\n0")):
+        ours, theirs = socket.socketpair()
+        theirs.sendall(WHOLE[:length])
+        theirs.close()
+        api = remote(UnixLink([ours].pop), OPERATOR_CALLS, lost)
+        with pytest.raises(ApiError) as caught:
+            list(api.signed(after=0, follow=True))
+        assert caught.value.code == "connection_lost"
 
 
 def test_a_client_that_looks_up_an_undecided_intent_is_notified_of_its_outcome(
@@ -113,7 +128,7 @@ def test_a_client_that_looks_up_an_undecided_intent_is_notified_of_its_outcome(
 
 def test_an_absent_owner_is_a_lost_connection(folder: Folder) -> None:
     with pytest.raises(ApiError) as caught:
-        RemoteApi(lambda: dial(folder)).status()
+        remote_api(folder).status()
     assert caught.value.code == "connection_lost"
 
 
@@ -179,7 +194,8 @@ def test_a_second_owner_is_refused(api: Api, folder: Folder) -> None:
 
 
 def test_a_stale_socket_is_replaced(folder: Folder) -> None:
-    folder.socket.touch()
+    with socket.socket(socket.AF_UNIX) as abandoned, short_path(folder.socket) as address:
+        abandoned.bind(address)
     with connect(folder.path) as api:
         assert api.status()["org"] == "acme"
     assert not folder.socket.exists()

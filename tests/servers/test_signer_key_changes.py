@@ -21,6 +21,7 @@ from signer.identity import seal_identity
 from signer.registry import Registry
 from signer.signatures import Ed25519Signer
 from signer.stage import HaltError
+from sixgate.api.operator.connection import connect
 from sixgate.authoring import operator, vault_orders
 from sixgate.authoring.operator import record_envelope
 from sixgate.cli.exit_codes import ExitCode
@@ -28,7 +29,6 @@ from sixgate.clocks import wall_ms
 from sixgate.composition import open_signer_keys
 from sixgate.data_folder.folder import SIGNER, Folder
 from sixgate.embedded.node import Node
-from sixgate.socket.connection import connect
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog
 from tests.harness.broker.kafka_proxy import Api, KafkaProxy, Point, When

@@ -14,6 +14,7 @@ from signer.custody.hpke import HpkeKey
 from signer.signatures import Ed25519Signer
 from signer.vaults.restoration import RestoreError
 from sixgate.api import Api, ApiError
+from sixgate.api.operator.connection import connect
 from sixgate.authoring import operator
 from sixgate.authoring.secret_reader import SecretReader
 from sixgate.authoring.vault_orders import NewSecret, Orderer, VaultId, change_key, store
@@ -22,7 +23,6 @@ from sixgate.data_folder.folder import Folder
 from sixgate.scaled.kafka_api import open_kafka_api
 from sixgate.scaled.restoring import restore
 from sixgate.scaled.settings import Settings, load_settings
-from sixgate.socket.connection import connect
 from tests.harness.builders.waiting import until
 from tests.harness.pipeline.embedded import ACCOUNT, make_folder
 from tests.harness.pipeline.scaled import Scaled, without_ledger

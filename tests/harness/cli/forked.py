@@ -42,7 +42,7 @@ MODULES = (
     "sixgate.custody.process",
     "sixgate.releasing.process",
     "sixgate.embedded.node",
-    "sixgate.socket.serving",
+    "sixgate.api.operator.serving",
     "sixgate.kms.aws_client",
     "sixgate.kms.azure_client",
     "sixgate.kms.gcp_client",

@@ -8,8 +8,8 @@ import pytest
 from schemas.registry import AgentSet, Entry
 from signer.signatures import Ed25519Signer
 from sixgate.api import ApiError
+from sixgate.api.operator.connection import connect
 from sixgate.authoring.operator import register
-from sixgate.socket.connection import connect
 from tests.harness.builders.cases import NOW_MS
 from tests.harness.cli.command_line import CommandLine, served
 from tests.harness.cli.intents import NARROW

@@ -10,11 +10,11 @@ from schemas.registry import CustomerKeySet
 from signer.custody.cmek import fingerprint_of, layer_of
 from signer.custody.hpke import KEY_BYTES
 from sixgate.api import ApiError
+from sixgate.api.operator.connection import connect
 from sixgate.authoring import operator
 from sixgate.authoring.vault_orders import NewSecret, Orderer, VaultId, store
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
-from sixgate.socket.connection import connect
 from tests.harness.cli.command_line import CommandLine, Ended, served
 
 VALUE = "correct horse battery staple"

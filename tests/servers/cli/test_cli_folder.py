@@ -6,7 +6,6 @@ import os
 import resource
 import shutil
 import signal
-import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from sixgate.data_folder.folder import Folder
-from sixgate.socket.remote import socket_address
+from sixgate.remote_calls.unix_link import dial
 from tests.harness.builders.waiting import until
+from tests.harness.cli.clients import ask, request
 from tests.harness.cli.command_line import CommandLine, InProcess, served, stopped
 from tests.harness.cli.intents import INTENT
 
@@ -88,7 +88,7 @@ def test_a_client_of_up_does_not_load_the_engine(upheld: InProcess) -> None:
     ended = upheld.processes.run("keys", "list", more={"PYTHONPROFILEIMPORTTIME": "1"})
     assert ended.code == 0
     loaded = ended.err
-    assert "sixgate.socket.remote" in loaded
+    assert "sixgate.remote_calls.unix_link" in loaded
     assert "chdb" not in loaded
     assert "sixgate.embedded.node" not in loaded
 
@@ -125,12 +125,10 @@ def test_up_stops_cleanly_under_a_query_that_still_runs(cli: InProcess) -> None:
     cli.submit(*[INTENT] * 20)
     running = cli.up()
     endless = "SELECT count() FROM ledger a, ledger b, ledger c, ledger d, ledger e, ledger f"
-    request = {"method": "sql", "values": [endless], "named": {}}
-    with socket.socket(socket.AF_UNIX) as link:
-        with socket_address(Folder(cli.data)) as address:
-            link.connect(address)
+    body = json.dumps({"query": endless}).encode()
+    with dial(Folder(cli.data).socket) as link:
         before_s = cpu_s(running.pid)
-        link.sendall(json.dumps(request).encode() + b"\n")
+        link.sendall(request("POST", "/v1/operator/ledger/sql", body))
         until(lambda: cpu_s(running.pid) > before_s + QUERY_CPU_S)
         assert stopped(running, signal.SIGTERM) == 0
 
@@ -244,10 +242,6 @@ def test_a_key_that_others_can_read_is_not_used(cli: InProcess) -> None:
 
 
 def test_malformed_requests_on_the_socket_get_errors(upheld: InProcess) -> None:
-    for line in (b"\n", b"{}\n", b'{"method": "stop"}\n', b"\x00\xff\n", b'{"method": "_step"}\n'):
-        with socket.socket(socket.AF_UNIX) as link:
-            with socket_address(Folder(upheld.data)) as address:
-                link.connect(address)
-            link.sendall(line)
-            assert b'"error"' in link.recv(4096)
+    for raw in (b"\x00\xff\n", b"{}\r\n\r\n", request("GET", "/v1/operator/_step")):
+        assert b'"code":' in ask(Folder(upheld.data), raw)
     assert upheld.submit(INTENT)[0]["outcome"] == "signed"

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from sixgate.api.problems import Problem, install_handlers
+from sixgate.api.problem_handlers import install_handlers
+from sixgate.api.problems import Problem
 from sixgate.api.read_route import ReadRoute
 
 VALUES = ["", "0", "7", "1001", "-1", "x", "true", "False", "ü", "new", "old", "a b", "٣"]
