@@ -7,11 +7,9 @@ A line without ``demo`` is a normal intent. With it, the line is an attack: ``re
 """
 
 import base64
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
 
-from schemas.dsse import INTENT_TYPE
 from schemas.intent import EXPIRY_MS_MAX, AnyIntent, intent_digest
 from schemas.money import eth_to_wei
 from schemas.strict_json import read_json
@@ -23,7 +21,9 @@ from sixgate.authoring.intent_lines import DEMO, Signers
 from sixgate.authoring.producer import Directory
 
 PLAIN = "plain"
-HOUR_MS = 60 * 60 * 1000
+KINDS = (PLAIN, "replay", "changed", "expired", "far", "forged", "misrouted", "malformed")
+LATE_MS = {"expired": -60 * 60 * 1000, "far": EXPIRY_MS_MAX}
+"""How far from now a line's intent is created."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +58,52 @@ class RecordBuilder:
     new_key: Callable[[], str]
     records: dict[str, DemoRecord] = field(default_factory=dict)
 
-    def plain(self, members: Json, late_ms: int = 0) -> DemoRecord:
-        """Build a record of an unchanged intent, created ``late_ms`` from now."""
+    def build(self, members: Json) -> DemoRecord:
+        """Build the record of a line and remember it."""
+        kind = members.pop(DEMO, PLAIN)
+        made = replace(self._build(kind, members), kind=kind)
+        self.records[made.label] = made
+        return made
+
+    def _build(self, kind: str, members: Json) -> DemoRecord:
+        match kind:
+            case "plain" | "expired" | "far":
+                return self._signed(members, LATE_MS.get(kind, 0))
+            case "forged":
+                return self._signed(members, by=self.stranger)
+            case "misrouted":
+                account = members.pop("account")
+                return replace(self._signed(members), account=account)
+            case "malformed":
+                raw = str(members["bytes"]).encode()
+                return DemoRecord(members["label"], "", members["expect"], members["account"], raw)
+            case "replay":
+                earlier = self._earlier(members)
+                return replace(earlier, label=members["label"], expect=members["expect"])
+            case "changed":
+                return self._changed(members)
+        raise IntentFormError([(DEMO, f"must be one of {', '.join(KINDS)}")])
+
+    def _signed(
+        self, members: Json, late_ms: int = 0, by: Ed25519Signer | None = None
+    ) -> DemoRecord:
+        """Build the record of an intent that is created ``late_ms`` from now."""
         form = read_form(members)
         intent = producer.resolve(form, self.directory, self.now_ms + late_ms, self.new_key)
-        return self.signed(intent, form.label or "", form.expect)
+        value = producer.sign(intent, by or self.signers(intent.agent))
+        return DemoRecord(form.label or "", PLAIN, form.expect, intent.account, value, intent)
 
-    def signed(self, intent: AnyIntent, label: str, expect: str) -> DemoRecord:
-        """Build a record of an intent signed by its agent."""
+    def _changed(self, members: Json) -> DemoRecord:
+        first = self._earlier(members)
+        if first.intent is None:
+            raise IntentFormError([("of", "names a line that is not an intent")])
+        value_wei = eth_to_wei(members["value"])
+        intent = first.intent.model_copy(update={"value_wei": value_wei})
         value = producer.sign(intent, self.signers(intent.agent))
-        return DemoRecord(label, PLAIN, expect, intent.account, value, intent)
+        label, expect = members["label"], members["expect"]
+        return replace(first, label=label, expect=expect, value=value, intent=intent)
 
-    def earlier(self, members: Json) -> DemoRecord:
+    def _earlier(self, members: Json) -> DemoRecord:
         """Return the record of the line that ``of`` names."""
         name = members.get("of")
         if name not in self.records:
@@ -82,62 +116,4 @@ def build_records(lines: Iterable[tuple[int, bytes]], builder: RecordBuilder) ->
 
     Raises ``IntentFormError`` or ``JsonError`` for an invalid line.
     """
-    made = []
-    for _, line in lines:
-        members: Json = read_json(line)
-        kind = members.pop(DEMO, PLAIN)
-        if kind not in _BUILDERS:
-            raise IntentFormError([(DEMO, f"must be one of {', '.join(_BUILDERS)}")])
-        record = replace(_BUILDERS[kind](builder, members), kind=kind)
-        builder.records[record.label] = record
-        made.append(record)
-    return made
-
-
-def _replay(builder: RecordBuilder, members: Json) -> DemoRecord:
-    return replace(builder.earlier(members), label=members["label"], expect=members["expect"])
-
-
-def _changed(builder: RecordBuilder, members: Json) -> DemoRecord:
-    first = builder.earlier(members).intent
-    if first is None:
-        raise IntentFormError([("of", "names a line that is not an intent")])
-    changed = first.model_copy(update={"value_wei": eth_to_wei(members["value"])})
-    return builder.signed(changed, members["label"], members["expect"])
-
-
-def _expired(builder: RecordBuilder, members: Json) -> DemoRecord:
-    return builder.plain(members, -HOUR_MS)
-
-
-def _far(builder: RecordBuilder, members: Json) -> DemoRecord:
-    return builder.plain(members, EXPIRY_MS_MAX)
-
-
-def _forged(builder: RecordBuilder, members: Json) -> DemoRecord:
-    record = builder.plain(members)
-    body = record.intent.encode() if record.intent else b""
-    return replace(record, value=builder.stranger.sign_envelope(INTENT_TYPE, body).encode())
-
-
-def _misrouted(builder: RecordBuilder, members: Json) -> DemoRecord:
-    account = members.pop("account")
-    return replace(builder.plain(members), account=account)
-
-
-def _malformed(_builder: RecordBuilder, members: Json) -> DemoRecord:
-    raw = str(members["bytes"]).encode()
-    return DemoRecord(members["label"], "", members["expect"], members["account"], raw)
-
-
-Build: TypeAlias = Callable[[RecordBuilder, Any], DemoRecord]
-_BUILDERS: Mapping[str, Build] = {
-    PLAIN: RecordBuilder.plain,
-    "replay": _replay,
-    "changed": _changed,
-    "expired": _expired,
-    "far": _far,
-    "forged": _forged,
-    "misrouted": _misrouted,
-    "malformed": _malformed,
-}
+    return [builder.build(read_json(line)) for _, line in lines]
