@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 from collections.abc import Callable
 from importlib.resources import files
 
@@ -18,6 +19,7 @@ NEVER = (
     "POST /v1/agents/{agent_id}/signing-keys/{chain}/export",
     "POST /v1/treasury/wallets/{chain}/export",
 )
+_LAST_PARAMETER = re.compile(r"\{\w+\}$")
 router = APIRouter(include_in_schema=False)
 
 
@@ -40,6 +42,8 @@ def _answer(problem: Callable[[], Problem]) -> Callable[[], Response]:
 
 def _add(route: str, problem: Callable[[], Problem]) -> None:
     method, path = route.split()
+    # Clients do not encode slashes in a name such as a key of a memory: it takes the rest.
+    path = _LAST_PARAMETER.sub("{rest:path}", path)
     router.add_api_route(path, _answer(problem), methods=[method], name=route)
 
 

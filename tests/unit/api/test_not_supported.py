@@ -13,9 +13,12 @@ def test_no_route_is_in_the_table_twice() -> None:
     assert len(ROUTES) == len(set(ROUTES))
 
 
-def test_every_route_of_the_table_answers_501_as_a_problem(api: Api) -> None:
+@pytest.mark.parametrize("end", ["", "/with/slashes", "%2Fwith%2Fslashes", "/%2e%2e"])
+def test_every_route_of_the_table_answers_501_as_a_problem(api: Api, end: str) -> None:
+    """``end`` is appended to a parameter at the end of the path."""
     for route in ROUTES:
         method, path = route.split()
+        path += end if path.endswith("}") else ""
         reply = api.client.request(method, path.replace("{", "").replace("}", ""))
         assert reply.status_code == 501, route
         assert reply.headers["content-type"] == "application/problem+json"
