@@ -8,7 +8,6 @@ from fastapi import FastAPI
 from starlette.routing import Route
 
 from sixgate.api import not_supported
-from sixgate.api.customer_key_jobs import CustomerKeyJobs
 from sixgate.api.openapi import describe_problems
 from sixgate.api.problem_handlers import install_handlers
 from sixgate.api.route_tree import RouteTree
@@ -65,7 +64,6 @@ def create_app(services: Services) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.services = services
-    app.state.customer_key_jobs = CustomerKeyJobs()
     install_handlers(app)
     describe_problems(app)
     routes = [cast(Route, route) for router in ROUTERS for route in router.routes]

@@ -1,10 +1,12 @@
 """Rotations of customer keys that the gateway makes for a customer, in the background.
 
-The customer sends both keys, which are in memory for one job only. A job:
+The customer sends both keys, which are in memory for one job only. ``gateway.db`` has how far each
+rotation came. A job:
 
 1. Enrols the new key. *If the process ends here, every value opens under an enrolled key.*
 2. Re-encrypts the newest versions in batches, each as the next version of its secret.
-   *If the process ends here, moved versions stay. The same request continues with the others.*
+   *If the process ends here, moved versions stay, and the rotation is failed at the next start.
+   The same request continues with the others.*
 
 A customer who re-encrypts with ``sixgate cmek rotate`` never sends a key.
 """
@@ -12,7 +14,6 @@ A customer who re-encrypts with ``sixgate cmek rotate`` never sends a key.
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from schemas.registry import CustomerKeySet
 from signer.custody.errors import CmekRefusedError, CorruptError
@@ -28,46 +29,7 @@ from sixgate.authoring.customer_rotation import CustomerRotation
 from sixgate.authoring.vault_orders import NewSecret, store
 from sixgate.gateway.secret_versions import Terms
 
-JOBS_MAX = 256
-_MOVED = "Moved secrets stay moved; send the same request again to continue."
-
-
-@dataclass(slots=True)
-class Job:
-    """A rotation, running or ended; it holds no key."""
-
-    id: str
-    vault: str
-    status: Literal["running", "completed", "failed"] = "running"
-    total: int = 0
-    processed: int = 0
-    skipped: int = 0
-    error: str | None = None
-
-
-class CustomerKeyJobs:
-    """The rotations of one process; at most one runs in a vault."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._jobs: dict[str, Job] = {}
-
-    def add(self, job_id: str, vault: str) -> Job:
-        """Return a new running job; raise a 409 problem while another one runs in the vault."""
-        with self._lock:
-            running = [one for one in self._jobs.values() if one.status == "running"]
-            if any(one.vault == vault for one in running) or len(running) >= JOBS_MAX:
-                raise Problem(409, "rotation_running", f"Vault {vault} is being rotated already.")
-            ended = [one.id for one in self._jobs.values() if one.status != "running"]
-            if len(self._jobs) >= JOBS_MAX:
-                del self._jobs[ended[0]]
-            job = self._jobs[job_id] = Job(job_id, vault)
-            return job
-
-    def get(self, vault: str, job_id: str) -> Job | None:
-        """Return a job of a vault, or None; ended jobs are forgotten after a while."""
-        job = self._jobs.get(job_id)
-        return job if job is not None and job.vault == vault else None
+ATTEMPTS_MAX = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +40,15 @@ class KeyPair:
     new: CustomerKey
 
 
-def start_rotation(
-    services: Services, caller: Caller, known: KnownVault, keys: KeyPair, jobs: CustomerKeyJobs
-) -> Job:
-    """Enrol the new key and start re-encrypting; return the running job.
+def start_rotation(services: Services, caller: Caller, known: KnownVault, keys: KeyPair) -> str:
+    """Enrol the new key and start re-encrypting; return the id of the running rotation.
 
     Raises a problem, before anything changes, unless the old key is the enrolled one.
     """
     continues = _check_keys(services, known, keys)
-    job = jobs.add(services.new_id(), known.id)
+    rotation_id = services.new_id()
+    if not services.rotations.begin(rotation_id, known.id):
+        raise Problem(409, "rotation_running", f"Vault {known.id} is being rotated already.")
     try:
         if not continues:
             # 1. From here on the vault refuses values under the old key.
@@ -94,13 +56,13 @@ def start_rotation(
                 account=services.account, vault=known.id, fingerprint=keys.new.fingerprint
             )
             services.desk.register([entry])
-        rotation = _Rotation(services, caller, known, keys, job)
-        rotation.count()
+        job = _Job(services, caller, known, keys, rotation_id)
+        job.count()
     except BaseException:
-        job.status = "failed"
+        services.rotations.fail(rotation_id, "The rotation could not begin.")
         raise
-    threading.Thread(target=rotation.run, name=f"cmek-{job.id}", daemon=True).start()
-    return job
+    threading.Thread(target=job.run, name=f"cmek-{rotation_id}", daemon=True).start()
+    return rotation_id
 
 
 def _check_keys(services: Services, known: KnownVault, keys: KeyPair) -> bool:
@@ -129,34 +91,34 @@ def _check_keys(services: Services, known: KnownVault, keys: KeyPair) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rotation:
-    """Re-encrypts the values of one vault for one job."""
+class _Job:
+    """Re-encrypts the values of one vault for one rotation."""
 
     services: Services
     caller: Caller
     known: KnownVault
     keys: KeyPair = field(repr=False)
-    job: Job
+    rotation_id: str
 
     def count(self) -> None:
         """Count the secrets to re-encrypt."""
         newest = list(self._newest())
-        self.job.total = sum(1 for _, terms in newest if _movable(terms))
-        self.job.skipped = len(newest) - self.job.total
+        total = sum(1 for _, terms in newest if _movable(terms))
+        self.services.rotations.count(self.rotation_id, total=total, skipped=len(newest) - total)
 
     def run(self) -> None:
         """Move all values and end the job; runs in its own thread."""
         try:
             self._move_all()
         except (CmekRefusedError, CorruptError) as error:
-            self._fail(f"{error} {_MOVED}")
+            self._fail(str(error))
         except ApiError as error:
-            self._fail(f"{error}. {_MOVED}")
+            self._fail(f"{error}.")
         except BaseException as error:
-            self._fail(f"A defect in Sixgate ({type(error).__name__}). {_MOVED}")
+            self._fail(f"A defect in Sixgate ({type(error).__name__}).")
             raise
         else:
-            self.job.status = "completed"
+            self.services.rotations.complete(self.rotation_id)
 
     def _move_all(self) -> None:
         """Move batch after batch; begin again if another request stored a version meanwhile."""
@@ -167,14 +129,13 @@ class _Rotation:
                 f"{len(left)} secrets are under an earlier customer key, for example {left[0]}: "
                 "rotate with that key as the old one",
             )
-        self.job.processed = self.job.total
 
     def _move(self) -> list[str]:
         """Move the values that are not moved yet; return the paths under an earlier key."""
         rotation = self._rotation()
         # 2. Each stored version is durable when it is counted.
         for _ in rotation.move([one for one, terms in self._newest() if _movable(terms)]):
-            self.job.processed = min(self.job.total, self.job.processed + 1)
+            self.services.rotations.moved(self.rotation_id)
         return rotation.left
 
     def _rotation(self) -> CustomerRotation:
@@ -222,8 +183,7 @@ class _Rotation:
                 raise
 
     def _fail(self, why: str) -> None:
-        self.job.error = why
-        self.job.status = "failed"
+        self.services.rotations.fail(self.rotation_id, why)
 
 
 def _movable(terms: Terms) -> bool:

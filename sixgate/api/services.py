@@ -19,6 +19,7 @@ from sixgate.gateway.database import Database
 from sixgate.gateway.idempotency import IdempotencyKeys
 from sixgate.gateway.logins import ID_PREFIX, Logins
 from sixgate.gateway.people import People
+from sixgate.gateway.rotations import Rotations
 from sixgate.gateway.secret_versions import SecretVersions
 from sixgate.gateway.tokens import Token, Tokens
 from sixgate.gateway.transactions import Transactions
@@ -50,6 +51,7 @@ class Services:
     vaults: Vaults
     secret_versions: SecretVersions
     access_policies: AccessPolicies
+    rotations: Rotations
     org: Name
     account: Name
     webhooks: Webhooks

@@ -29,6 +29,7 @@ from sixgate.gateway.folding import folded_transactions
 from sixgate.gateway.idempotency import IdempotencyKeys
 from sixgate.gateway.logins import Logins
 from sixgate.gateway.people import People
+from sixgate.gateway.rotations import Rotations
 from sixgate.gateway.secret_versions import SecretVersions
 from sixgate.gateway.tokens import Tokens
 from sixgate.gateway.vaults import Vaults
@@ -101,6 +102,7 @@ def gateway_services(
             vaults=Vaults(database),
             secret_versions=SecretVersions(database),
             access_policies=AccessPolicies(database),
+            rotations=Rotations(database),
             org=org,
             account=pipeline.account,
             webhooks=webhooks,

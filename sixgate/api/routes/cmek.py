@@ -9,13 +9,13 @@ import binascii
 from contextlib import ExitStack
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import APIRouter, Depends, Header
 from pydantic import SecretStr
 
 from schemas.registry import CustomerKeySet
 from signer.custody.buffers import wiping
 from sixgate.api.callers import Caller, PersonCaller, ServicesOf, record
-from sixgate.api.customer_key_jobs import CustomerKeyJobs, Job, KeyPair, start_rotation
+from sixgate.api.customer_key_jobs import KeyPair, start_rotation
 from sixgate.api.models import vaults as models
 from sixgate.api.problems import Problem, answers, invalid, not_found
 from sixgate.api.routes.vaults import vault_reply
@@ -27,13 +27,6 @@ router = APIRouter(prefix="/v1/vaults/{vault_id}", tags=["cmek"])
 KEY_TEXT_MAX = 64
 
 
-def jobs_of(request: Request) -> CustomerKeyJobs:
-    """Return the rotations of the application that serves a request."""
-    jobs: CustomerKeyJobs = request.app.state.customer_key_jobs
-    return jobs
-
-
-JobsOf = Annotated[CustomerKeyJobs, Depends(jobs_of)]
 OldKey = Annotated[
     SecretStr, Header(alias="x-cmek-old-key", max_length=KEY_TEXT_MAX, description="Base64.")
 ]
@@ -102,27 +95,22 @@ def rotate(
     caller: PersonCaller,
     services: ServicesOf,
     keys: KeysOf,
-    jobs: JobsOf,
 ) -> models.CmekRotationReply:
     """Re-encrypt the newest versions under a new customer key; keys are in memory meanwhile."""
     known = _vault(services, caller, vault_id)
     if keys.new.fingerprint != request.new_fingerprint:
         raise invalid({"new_fingerprint": "is not the SHA-256 of the key in x-cmek-new-key"})
-    job = start_rotation(services, caller, known, keys, jobs)
-    record(services, caller, "cmek.rotate", f"vault:{known.id}", {"job_id": job.id})
-    return _reply(job)
+    job_id = start_rotation(services, caller, known, keys)
+    record(services, caller, "cmek.rotate", f"vault:{known.id}", {"job_id": job_id})
+    return _reply(services, known, job_id)
 
 
 @router.get("/cmek-rotate/{job_id}", responses=answers(401, 403, 404))
 def rotation(
-    vault_id: str, job_id: str, caller: PersonCaller, services: ServicesOf, jobs: JobsOf
+    vault_id: str, job_id: str, caller: PersonCaller, services: ServicesOf
 ) -> models.CmekRotationReply:
-    """Return the state of a rotation; a restart of the gateway forgets it."""
-    known = find_vault(services, caller, vault_id)
-    job = jobs.get(known.id, job_id)
-    if job is None:
-        raise not_found("rotation", job_id)
-    return _reply(job)
+    """Return the state of a rotation; one that a restart interrupted is failed."""
+    return _reply(services, find_vault(services, caller, vault_id), job_id)
 
 
 def _vault(services: Services, caller: Caller, vault_id: str) -> KnownVault:
@@ -132,7 +120,10 @@ def _vault(services: Services, caller: Caller, vault_id: str) -> KnownVault:
     return known
 
 
-def _reply(job: Job) -> models.CmekRotationReply:
+def _reply(services: Services, known: KnownVault, job_id: str) -> models.CmekRotationReply:
+    job = services.rotations.get(known.id, job_id)
+    if job is None:
+        raise not_found("rotation", job_id)
     return models.CmekRotationReply(
         job_id=job.id,
         status=job.status,

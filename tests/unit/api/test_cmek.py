@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from schemas.registry import CustomerKeySet
 from signer.custody.cmek import CmekContext
 from sixgate.authoring.customer_key import CustomerKey
+from sixgate.gateway.rotations import KEPT_MAX, Rotations
 from tests.harness.api import Api
 from tests.harness.api_agents import Session, token_agent
 
@@ -164,6 +166,38 @@ def test_a_failed_rotation_is_continued_by_the_same_request(person: Session) -> 
     assert job["status"] == "completed"
     assert opened(NEW, vault, person.get(vault, "good")) == b"good"
     assert opened(NEW, vault, person.get(vault, "moved")) == b"repaired"
+
+
+def test_a_rotation_that_a_restart_interrupts_is_failed_and_can_be_repeated(
+    person: Session,
+) -> None:
+    services, vault = person.api.services, enabled(person)
+    person.put(vault, "x", sealed(OLD, vault, "x", 1, b"value"))
+    # What a process leaves behind that ended after enrolling the new key.
+    assert services.rotations.begin("interrupted", vault)
+    new_key = f"0x{fingerprint(NEW)}"
+    services.desk.register([CustomerKeySet(account="main", vault=vault, fingerprint=new_key)])
+    busy = rotated(person, vault)
+    assert (busy.status_code, busy.json()["code"]) == (409, "rotation_running")
+    running = person.send("GET", f"/vaults/{vault}/cmek-rotate/interrupted").json()
+    assert running["status"] == "running"
+    Rotations(services.database)  # as at the next start
+    job = person.send("GET", f"/vaults/{vault}/cmek-rotate/interrupted").json()
+    assert (job["status"], job["processed"]) == ("failed", 0)
+    assert "gateway ended" in job["error"]
+    assert "same request again" in job["error"]
+    job = ended(person, vault, rotated(person, vault).json()["job_id"])
+    assert (job["status"], job["processed"]) == ("completed", 1)
+    assert opened(NEW, vault, person.get(vault, "x")) == b"value"
+
+
+def test_only_the_last_rotations_are_kept(person: Session) -> None:
+    rotations = person.api.services.rotations
+    for number in range(KEPT_MAX + 1):
+        assert rotations.begin(f"kept-{number}", f"vault-{number}")
+        rotations.complete(f"kept-{number}")
+    assert rotations.get("vault-0", "kept-0") is None
+    assert rotations.get("vault-1", "kept-1") is not None
 
 
 def test_wrong_keys_change_nothing(person: Session) -> None:
