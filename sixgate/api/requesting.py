@@ -102,7 +102,19 @@ class Signing:
     def target(self) -> Target:
         """Return the chain and the key; raises what ``form_problems`` translates."""
         read = self.services.backend.read
-        return target(self.request, self.agent, Directory(read.registered, read.vaults))
+        found = target(self.request, self.agent, Directory(read.registered, read.vaults))
+        self._check_vault(found.key_path)
+        return found
+
+    def _check_vault(self, key_path: str) -> None:
+        """Refuse a stored key of a vault that ``vault_ids`` keep the agent out of."""
+        details = self.services.agents.get(self.agent.agent)
+        if details is None or not details.vault_ids:
+            return
+        vault = self.services.secret_versions.vault_of_signing_key(key_path)
+        if vault is not None and vault not in details.vault_ids:
+            why = f"{key_path} is a key of a vault that is not one of the agent's vault_ids"
+            raise KeyChoiceError("key_not_granted", why)
 
     def _sealed_share(self, found: Target) -> ClientShare | None:
         """Return the client's share, sealed to the signer; raise a 400 problem."""

@@ -19,7 +19,7 @@ from sixgate.authoring.vault_orders import Orderer
 from sixgate.desk.desk import Desk
 from tests.harness.api import Api
 from tests.harness.api_agents import Session, served, set_intents, token_agent
-from tests.harness.signing_agents import refusal, sender_of, signing_agent
+from tests.harness.signing_agents import TRANSFER, refusal, sender_of, signing_agent
 
 _NUMBERS = count()
 
@@ -75,6 +75,26 @@ def test_a_stored_key_signs_transactions(
     assert sender_of(signed.json()["signed_tx"]) == signed.json()["from"] == address
     person.send("DELETE", f"/vaults/{vault}/policies/{policy}")
     assert refusal(agent.submit(**request_members)) == (403, "key_not_granted")
+
+
+def test_an_agent_that_is_kept_out_of_a_vault_does_not_sign_with_its_keys(
+    person: Session, vault: str, path: str
+) -> None:
+    agent = signing_agent(person.api, key=False)
+    person.put(vault, path, new_key()[0], type="private_key")
+    person.allow(vault, agent.id, path)
+
+    def kept_in(vault_id: str) -> None:
+        body = {"vault_ids": [vault_id]}
+        url = f"/v1/agents/{agent.id}"
+        assert person.api.client.patch(url, json=body, headers=person.headers).status_code == 200
+
+    kept_in("another")
+    simulated = agent.post("/transactions/simulate", TRANSFER | {"signing_key_path": path})
+    for refused in (agent.submit(signing_key_path=path), simulated):
+        assert refusal(refused) == (403, "key_not_granted")
+    kept_in(vault)
+    assert agent.submit(signing_key_path=path).status_code == 201
 
 
 @pytest.mark.parametrize("prefix", ["keys", "wallets"])
