@@ -173,13 +173,14 @@ class _Job:
         with versions.changing(vault, new.path):
             if len(history_of(self.services, self.known.vault, new.path)) + 1 != new.version:
                 raise ApiError("vault_refused", f"version {new.version} does not follow")
-            former = versions.get(vault, new.path, new.version - 1)
-            versions.put(replace(former, version=new.version, created_by=self.caller.actor))
+            before = versions.get(vault, new.path, new.version - 1)
+            terms = replace(before, version=new.version, created_by=self.caller.actor)
+            former = versions.put(terms)
             try:
                 return store(self.services.desk.orderer(), self.known.order_id, new)
             except ApiError as error:
                 if error.code == "vault_refused":
-                    versions.drop(vault, new.path, new.version)  # certainly not made
+                    versions.restore(terms, former)  # certainly not made
                 raise
 
     def _fail(self, why: str) -> None:

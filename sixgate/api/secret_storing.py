@@ -232,14 +232,14 @@ def _store(
     terms = replace(new.terms, vault=known.id, path=new.path, version=version)
     recipient = ShareRecipient(known.vault, services.org)
     # 4. If the process ends here, the terms belong to no version.
-    services.secret_versions.put(terms)
+    former = services.secret_versions.put(terms)
     order = NewSecret(new.path, version, kind, new.value, recipient.share_for)
     try:
         # 5. If the process ends here, the version may exist, with its terms.
         answer = store(_orderer(services, caller), known.order_id, order)
     except ApiError as error:
         if error.code == "vault_refused":
-            services.secret_versions.drop(known.id, new.path, version)  # certainly not made
+            services.secret_versions.restore(terms, former)  # certainly not made
         raise
     deleted = services.secret_versions.deleted_through(known.id, new.path)
     return StoredVersion(

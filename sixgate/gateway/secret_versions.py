@@ -67,26 +67,33 @@ class SecretVersions:
         with self._locks[zlib.crc32(f"{vault}/{path}".encode()) % _LOCKS]:
             yield
 
-    def put(self, terms: Terms) -> None:
-        """Store the terms of a version; replace those of a version that was never made."""
+    def put(self, terms: Terms) -> Terms | None:
+        """Store the terms of a version; return the former ones, for ``restore``.
+
+        They are of a version that was never made, or of one that others made meanwhile.
+        """
         row = (terms.vault, terms.path, terms.version, terms.type, json.dumps(terms.metadata))
         numbers = (terms.expires_at_ms, terms.reads_max, terms.reads)
         flags = (int(terms.disabled), int(terms.layered), terms.created_by)
         statement = (
             "INSERT OR REPLACE INTO secret_versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         )
-        self._database.write(statement, row + numbers + flags)
+        with self._database.transaction():
+            former = self._row(terms.vault, terms.path, terms.version)
+            self._database.write(statement, row + numbers + flags)
+        return former
 
     def get(self, vault: str, path: str, version: int) -> Terms:
         """Return the terms of a version."""
-        query = "SELECT * FROM secret_versions WHERE vault = ? AND path = ? AND version = ?"
-        row = self._database.row(query, (vault, path, version))
-        return _terms(row) if row else Terms(vault, path, version)
+        return self._row(vault, path, version) or Terms(vault, path, version)
 
-    def drop(self, vault: str, path: str, version: int) -> None:
-        """Forget the terms of a version that was not made."""
+    def restore(self, terms: Terms, former: Terms | None) -> None:
+        """Undo ``put`` of terms whose version was refused: somebody else's may have the number."""
+        if former is not None:
+            self.put(former)
+            return
         statement = "DELETE FROM secret_versions WHERE vault = ? AND path = ? AND version = ?"
-        self._database.write(statement, (vault, path, version))
+        self._database.write(statement, (terms.vault, terms.path, terms.version))
 
     def disable(self, terms: Terms) -> None:
         """Disable a version permanently."""
@@ -148,6 +155,11 @@ class SecretVersions:
         """Return the vault whose secret is the signing key at a path, or None."""
         row = self._database.row("SELECT vault FROM stored_signing_keys WHERE path = ?", (path,))
         return str(row["vault"]) if row else None
+
+    def _row(self, vault: str, path: str, version: int) -> Terms | None:
+        query = "SELECT * FROM secret_versions WHERE vault = ? AND path = ? AND version = ?"
+        row = self._database.row(query, (vault, path, version))
+        return _terms(row) if row else None
 
 
 def _terms(row: sqlite3.Row) -> Terms:
