@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from schemas.access import ACCESS_MEANING
 from schemas.reasons import Reason
-from sixgate.api.refusals import ANSWERS
+from sixgate.api.intent_refusals import ANSWERS
 
 CODES = {
     "validation": "400: members or headers are wrong; `fields` names each and says why",

@@ -20,6 +20,7 @@ from sixgate.api.problems import Problem, invalid
 from sixgate.api.services import Services
 from sixgate.api.submission import Ended, Keyed
 from sixgate.authoring.intent_form import IntentFormError
+from sixgate.gateway.client_shares import sealed_share
 from sixgate.gateway.intents import (
     Directory,
     KeyChoiceError,
@@ -29,7 +30,6 @@ from sixgate.gateway.intents import (
     intent_of,
     target,
 )
-from sixgate.gateway.signing_shares import sealed_share
 from sixgate.gateway.transaction_view import transaction_view
 
 IDEMPOTENCY_KEY, CLIENT_SHARE = "Idempotency-Key", "X-Client-Share"

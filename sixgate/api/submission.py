@@ -20,8 +20,8 @@ from schemas.registry import AgentSet
 from schemas.topics import SUBMITTED_BYTES_MAX, Topic
 from sixgate.api import ApiError, Json
 from sixgate.api.callers import Caller
+from sixgate.api.intent_refusals import refused
 from sixgate.api.problems import Problem, forbidden, invalid
-from sixgate.api.refusals import refused
 from sixgate.api.services import Services
 from sixgate.backends.waiting import expecting
 from sixgate.gateway.idempotency import (

@@ -1,16 +1,23 @@
-"""Client shares of new versions: sealed by the signer to a key of this request, then returned.
+"""Client shares: those of requests are sealed to the signer, those of new versions are opened.
 
-If the reply is lost, the share is lost: the client makes a new version.
+The signer seals the share of a new version to a key of the request. If the reply is lost, the share
+is lost: the client makes a new version.
 """
 
 import base64
+import binascii
 import secrets
+from contextlib import suppress
 
-from schemas.client_share import ClientShareContext
+from schemas.client_share import ClientShare, ClientShareContext
+from schemas.fields import X25519PublicKey
 from signer.custody.buffers import wiping
-from signer.custody.hpke import HpkeKey
+from signer.custody.hpke import HpkeKey, seal_for
+from signer.keys.descriptor import KeyDescriptor
 from signer.vaults.vault import Vault
 from sixgate.api import Json
+
+SHARE_BYTES_MAX = 64
 
 
 class ShareRecipient:
@@ -39,3 +46,25 @@ class ShareRecipient:
         box = bytes.fromhex(str(answer["client_share"])[2:])
         with wiping(self._key.open(box, context.to_client())) as share:
             return base64.b64encode(share).decode()
+
+
+def _share_bytes(text: str) -> bytearray:
+    """Return the bytes of a share in base64, which the caller wipes; raise ``ValueError``."""
+    share = b""
+    with suppress(binascii.Error, ValueError):
+        share = base64.b64decode(text, validate=True)
+    if 0 < len(share) <= SHARE_BYTES_MAX:
+        return bytearray(share)
+    raise ValueError(f"must be a client share in base64, at most {SHARE_BYTES_MAX} bytes")
+
+
+def sealed_share(
+    text: str, key: KeyDescriptor, agent: str, org: str, share_key: X25519PublicKey
+) -> ClientShare:
+    """Seal a share in base64 to the signer for one key version; raise ``ValueError``."""
+    context = ClientShareContext(
+        org=org, account=key.account, vault=key.vault, path=key.path, version=key.version
+    )
+    with wiping(_share_bytes(text)) as share:
+        box = seal_for(share_key, share, context.to_signer(agent))
+    return ClientShare(key_version=key.version, share_key=share_key, box=f"0x{box.hex()}")

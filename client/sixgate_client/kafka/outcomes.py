@@ -16,8 +16,7 @@ from aiokafka.errors import (
 
 from sixgate_client.errors import ConnectionFailedError, Json, SixgateError
 from sixgate_client.kafka import wire
-from sixgate_client.kafka.producer import Receipt
-from sixgate_client.kafka.wire import ForgedEventError, Outcome
+from sixgate_client.kafka.wire import ForgedEventError, Outcome, Receipt
 
 # The signer remembers an idempotency key for 24 hours, unless a setting says longer.
 EARLIER_S = 25 * 3600

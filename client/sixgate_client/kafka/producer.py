@@ -3,7 +3,7 @@
 import secrets
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -12,28 +12,14 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from sixgate_client.errors import ConnectionFailedError, Json
 from sixgate_client.kafka import wire
-
-if TYPE_CHECKING:
-    from sixgate_client.kafka.outcomes import Outcomes
+from sixgate_client.kafka.outcomes import Outcomes
+from sixgate_client.kafka.wire import Receipt
 
 EXPIRES_IN_S = 600.0
 WAIT_S = 60.0
 _DEFAULTS: dict[str, Json] = {
     "transaction": {"value_wei": 0, "data": "0x", "simulate_first": False},
 }
-
-
-class Receipt(NamedTuple):
-    """A submitted intent: its digest, its content, and the place of its record.
-
-    ``repeats`` is True if the caller gave the idempotency key, so an earlier submission may exist.
-    """
-
-    intent: str
-    content: Json
-    place: str
-    input_digest: str
-    repeats: bool
 
 
 class Producer:
@@ -116,7 +102,7 @@ class Producer:
         )
 
     async def submit_and_wait(
-        self, outcomes: "Outcomes", kind: str = "transaction", **fields: Any
+        self, outcomes: Outcomes, kind: str = "transaction", **fields: Any
     ) -> wire.Outcome:
         """Submit an intent and return its end: signed, refused or unattributed.
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -28,6 +28,19 @@ _MASK, _M = 0xFFFFFFFF, 0x5BD1E995
 
 class ForgedEventError(SixgateError):
     """The event is no outcome, or no signer that the caller trusts signed it."""
+
+
+class Receipt(NamedTuple):
+    """A submitted intent: its digest and content, and the place and digest of its record.
+
+    ``repeats`` is True if the caller gave the idempotency key, so an earlier submission may exist.
+    """
+
+    intent: str
+    content: Json
+    place: str
+    input_digest: str
+    repeats: bool
 
 
 @dataclass(frozen=True, slots=True)

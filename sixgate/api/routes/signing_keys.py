@@ -4,12 +4,12 @@ from fastapi import APIRouter, Response
 
 from schemas.key_chains import KeyChain, key_chain_of
 from sixgate.api import key_orders
+from sixgate.api.agent_views import known_agent
 from sixgate.api.callers import AgentOrPerson, PersonCaller, ServicesOf, record
 from sixgate.api.key_orders import KeyOwner
 from sixgate.api.models import signing_keys as models
 from sixgate.api.problems import Problem, answers, not_found
 from sixgate.api.services import Services
-from sixgate.api.views import known_agent
 
 router = APIRouter(prefix="/v1/agents/{agent_id}/signing-keys", tags=["signing keys"])
 

@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.reasons import MEANING, Reason
-from sixgate.api.refusals import ANSWERS, refused
+from sixgate.api.intent_refusals import ANSWERS, refused
 
 INTENT = "0x" + "ab" * 32
 STATUSES = {400, 403, 409, 422, 429, 503}
