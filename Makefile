@@ -1,7 +1,7 @@
 # Every target works as the first and only command on a fresh machine.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up down peers test lint check-packaging soak bench bench-kafka curve contracts contracts-check image-twice lock
+.PHONY: help demo up down peers test lint check-packaging soak soak-http bench bench-kafka curve contracts contracts-check image-twice lock
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -46,8 +46,12 @@ curve: $(VENV)/dev.done ## Show that the cost per intent does not grow (short ru
 
 soak: $(VENV)/dev.done ## Run all tests with large inputs, and a million intents; takes hours, required before a release.
 	$(BIN)/python -m benchmarks.curve --intents 1000000
+	$(BIN)/python -m benchmarks.http.soak
 	SIXGATE_SOAK=1 $(BIN)/pytest -q -s tests/soak tests/faults
 	SIXGATE_SOAK=1 $(BIN)/pytest -q -n 2 --dist loadfile tests/servers tests/property tests/vectors tests/unit
+
+soak-http: $(VENV)/dev.done ## Load the HTTP API: 10,000 idle connections, slow readers and 1,000 reads/s for a minute.
+	$(BIN)/python -m benchmarks.http.soak
 
 check-packaging: image-twice ## Check the wheel, the image, Compose, Kubernetes and Terraform files, and the benchmarks.
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/packaging

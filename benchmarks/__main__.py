@@ -18,6 +18,7 @@ from benchmarks import (
     pipeline,
     signing,
 )
+from benchmarks.http import figures as http
 from benchmarks.measure import Figure
 from benchmarks.page import row, save
 from sixgate.gc_tuning import tune
@@ -26,7 +27,9 @@ NOTES = """
 The embedded pipeline and its parts. Pipeline figures include the ledger, which runs in the same
 process. The ledger yields to a busy pipeline for up to five seconds, so after a burst it has to
 catch up; the curve waits for that after every 1,000 intents. `make soak` extends the curve to one
-million intents.
+million intents. Reads over HTTP are counted per CPU second of the server's process; `make
+soak-http` adds idle connections and slow readers. Measuring a group again with `--only` replaces
+its rows.
 """.strip()
 GROUPS = {
     "addresses": addresses.figures,
@@ -38,6 +41,7 @@ GROUPS = {
     "parts": parts.figures,
     "pipeline": pipeline.figures,
     "ledger": ledger.figures,
+    "http": http.figures,
 }
 
 
@@ -49,8 +53,7 @@ def main() -> int:
     options = parser.parse_args()
     tune()
     figures = list(_printed(_figures(options.only, options.curve)))
-    if options.only is None:
-        save("make bench", figures, NOTES)
+    save("make bench", figures, NOTES, complete=options.only is None)
     return 0 if all(figure.holds for figure in figures) else 1
 
 

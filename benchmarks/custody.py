@@ -108,7 +108,7 @@ def _peers() -> Iterator[KmsSettings]:
     """Run the stand-ins of the three clouds and yield settings with their keys."""
     with TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "tests.harness.kms", "--data", folder]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:  # noqa: S603
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
             try:
                 assert running.stdout is not None
                 assert any("Try it" in line for line in running.stdout), "the peers did not start"

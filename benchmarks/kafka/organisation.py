@@ -135,9 +135,7 @@ def organisation(path: Path, accounts: int) -> Iterator[Organisation]:
     folder = make_folder(local.processes.data, traders, PARTITIONS)
     watchdog = [sys.executable, "-m", "infra.local.watchdog", str(path)]
     # Servers must not outlive this process, even if a signal kills its process group.
-    watching = subprocess.Popen(  # noqa: S603 - constant arguments
-        watchdog, stdin=subprocess.PIPE, start_new_session=True
-    )
+    watching = subprocess.Popen(watchdog, stdin=subprocess.PIPE, start_new_session=True)
     try:
         local.kafka.start()
         local.clickhouse.start()
