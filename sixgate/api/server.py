@@ -46,24 +46,30 @@ def serving(app: App, listen: Listen, limits: Limits) -> Iterator[Address]:
     Raises ``SettingsError`` or ``FolderError`` if it cannot listen, and ``ApiError`` ``internal``
     if the application does not start.
     """
+    with listening(listen) as (listeners, address), serving_at(app, listeners, limits):
+        shown = [*([str(address.socket)] if address.socket else []), *address.urls]
+        _LOG.info("http.serving", extra={"addresses": shown})
+        yield address
+
+
+@contextmanager
+def serving_at(app: App, listeners: Sequence[Listener], limits: Limits) -> Iterator[None]:
+    """Serve an ASGI application like ``serving``, on sockets that listen already."""
     connections_max = raise_file_limit(limits.connections_max)
     if connections_max < limits.connections_max:
         _LOG.warning("http.connections_reduced", extra={"connections": connections_max})
-    with listening(listen) as (listeners, address):
-        limited = LimitedApp(app, limits, lambda: time.monotonic_ns() // 1_000_000)
-        server = _Server(limited, listeners, Connections(limits, connections_max))
-        thread = threading.Thread(target=server.run_until_stopped, name="http", daemon=True)
-        thread.start()
-        try:
-            server.wait_until_ready()
-            shown = [*([str(address.socket)] if address.socket else []), *address.urls]
-            _LOG.info("http.serving", extra={"addresses": shown})
-            yield address
-        finally:
-            server.stop()
-            thread.join(2 * limits.stop_s_max + _CANCEL_S_MAX + LINGER_S)
-            if thread.is_alive():
-                _LOG.warning("http.stop_timed_out")
+    limited = LimitedApp(app, limits, lambda: time.monotonic_ns() // 1_000_000)
+    server = _Server(limited, listeners, Connections(limits, connections_max))
+    thread = threading.Thread(target=server.run_until_stopped, name="http", daemon=True)
+    thread.start()
+    try:
+        server.wait_until_ready()
+        yield
+    finally:
+        server.stop()
+        thread.join(2 * limits.stop_s_max + _CANCEL_S_MAX + LINGER_S)
+        if thread.is_alive():
+            _LOG.warning("http.stop_timed_out")
 
 
 class _Server(uvicorn.Server):

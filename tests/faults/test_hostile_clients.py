@@ -21,7 +21,7 @@ from schemas.registry import AccountOpened
 from schemas.topics import Topic
 from sixgate.api import ApiError
 from sixgate.api.operator.connection import connect, remote_api
-from sixgate.api.operator.serving import LIMITS, serving_operators
+from sixgate.api.operator.serving import BODY_BYTES_MAX, HEAD_BYTES_MAX, serving_operators
 from sixgate.data_folder.folder import Folder
 from sixgate.embedded.node import Node
 from sixgate.remote_calls.calls_app import STREAMS_MAX
@@ -102,7 +102,7 @@ FOLLOW = request("GET", "/v1/operator/signed?after=0&follow=true")
 
 def test_an_endless_request_is_refused_and_disconnected(node: Node, folder: Folder) -> None:
     assert node.status()
-    too_much = LIMITS.body_bytes_max + 1
+    too_much = BODY_BYTES_MAX + 1
     with closing(dial(folder.socket)) as link:
         link.settimeout(JOIN_S_MAX)
         link.sendall(request("POST", "/v1/operator/intents", b"x" * too_much)[:65_536])
@@ -121,7 +121,7 @@ def send_without_end(link: socket.socket) -> None:
 def test_an_endless_head_is_refused(node: Node, folder: Folder) -> None:
     assert node.status()
     with pytest.raises(ApiError) as caught:
-        remote_api(folder).trail("x" * LIMITS.head_bytes_max)
+        remote_api(folder).trail("x" * HEAD_BYTES_MAX)
     assert caught.value.code == "head_too_large"
 
 

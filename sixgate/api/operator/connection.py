@@ -62,5 +62,5 @@ def _served(folder: Folder, stack: ExitStack) -> Api:
     from sixgate.embedded.node import running
 
     node = stack.enter_context(running(folder))
-    stack.enter_context(serving_operators(folder, node))
+    stack.enter_context(serving_operators(folder, node, on_demand=True))
     return node

@@ -93,6 +93,13 @@ def test_a_client_of_up_does_not_load_the_engine(upheld: InProcess) -> None:
     assert "sixgate.embedded.node" not in loaded
 
 
+def test_a_command_without_clients_does_not_load_the_server(organisation: InProcess) -> None:
+    ended = organisation.processes.run("keys", "list", more={"PYTHONPROFILEIMPORTTIME": "1"})
+    assert ended.code == 0
+    assert "sixgate.embedded.node" in ended.err
+    assert "uvicorn" not in ended.err
+
+
 def test_a_second_up_is_refused(upheld: InProcess) -> None:
     second = upheld.run("up")
     assert second.code == 6
