@@ -5,7 +5,8 @@ Source: OpenID Connect Discovery 1.0 sections 3 and 4, OpenID Connect Core 1.0 s
 1. Keys count for an hour; after that no token is accepted until they were read again.
 2. A token may name a key that is not among them, because the issuer rotated its keys. They are read
    again for it, at most once a minute: unauthenticated requests cause no more.
-3. After a failure the next attempt waits, and requests meanwhile are refused immediately.
+3. After a failure the next attempt waits. Requests meanwhile are refused immediately, and so are
+   those during a read that need it: each would occupy a thread of the server.
 """
 
 import math
@@ -38,15 +39,24 @@ class IssuerKeys:
 
     def find(self, kid: str) -> TokenKey | None:
         """Return the key with a name, or None; raise ``IssuerUnavailableError``."""
-        with self._lock:
+        if self._known(kid, self._now_s()):
+            return self._keys.get(kid)
+        # 3.
+        if not self._lock.acquire(blocking=False):
+            raise IssuerUnavailableError(f"{self._issuer}: its keys are being read", 1)
+        try:
             now_s = self._now_s()
-            # 1.
-            if now_s >= self._fresh_until_s:
-                self._read(now_s)
-            # 2.
-            if kid not in self._keys and now_s >= self._reread_at_s:
+            if not self._known(kid, now_s):
                 self._read(now_s)
             return self._keys.get(kid)
+        finally:
+            self._lock.release()
+
+    def _known(self, kid: str, now_s: float) -> bool:
+        """Return whether the keys that were read decide about a name."""
+        # 1. and 2.
+        is_fresh = now_s < self._fresh_until_s
+        return is_fresh and (kid in self._keys or now_s < self._reread_at_s)
 
     def _read(self, now_s: float) -> None:
         # 3.
