@@ -22,7 +22,7 @@ from sixgate.api.callers import Caller
 from sixgate.api.problems import Problem
 from sixgate.api.secret_reading import living_versions
 from sixgate.api.services import Services
-from sixgate.api.vault_lookup import KnownVault, history_of, reader_for
+from sixgate.api.vault_lookup import KnownVault, fingerprints_of, history_of, reader_for
 from sixgate.api_error import ApiError, retry_overtaken
 from sixgate.authoring.customer_key import CustomerKey
 from sixgate.authoring.customer_rotation import CustomerRotation
@@ -67,7 +67,7 @@ def start_rotation(services: Services, caller: Caller, known: KnownVault, keys: 
 
 def _check_keys(services: Services, known: KnownVault, keys: KeyPair) -> bool:
     """Return whether an interrupted rotation continues; raise a problem for wrong keys."""
-    enrolled = services.backend.read.registered.customer_keys.get(known.vault.id, ())
+    enrolled = fingerprints_of(services, known.vault)
     old, new = keys.old.fingerprint, keys.new.fingerprint
     if not enrolled:
         raise Problem(409, "cmek_disabled", f"Vault {known.id} has no customer key.")
@@ -139,7 +139,7 @@ class _Job:
         return rotation.left
 
     def _rotation(self) -> CustomerRotation:
-        enrolled = self.services.backend.read.registered.customer_keys.get(self.known.vault.id, ())
+        enrolled = fingerprints_of(self.services, self.known.vault)
         return CustomerRotation(
             org=self.services.org,
             vault_id=self.known.order_id,

@@ -12,7 +12,7 @@ from sixgate.api.problems import Problem
 from sixgate.api.secret_reading import living_versions, secret_unknown
 from sixgate.api.secret_storing import NewVersion, StoredVersion, check_writable, store_version
 from sixgate.api.services import Services
-from sixgate.api.vault_lookup import KnownVault
+from sixgate.api.vault_lookup import KnownVault, fingerprints_of
 from sixgate.gateway.secret_versions import Terms
 
 ALPHABETS: Mapping[str, bytes] = MappingProxyType(
@@ -40,7 +40,7 @@ def generate_version(
     if found[-1].kind in KEY_KINDS or wanted.type in KEY_KINDS:
         detail = f"A key cannot be generated as text: store {path} with PUT."
         raise Problem(400, "key_not_generated", detail, fields={"type": "is the type of a key"})
-    if services.backend.read.registered.customer_keys.get(known.vault.id):
+    if fingerprints_of(services, known.vault):
         detail = f"Only the customer can encrypt new values of {known.id}: store one with PUT."
         raise Problem(409, "cmek_enabled", detail)
     former = services.secret_versions.get(known.id, path, found[-1].version)

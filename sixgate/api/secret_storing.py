@@ -31,6 +31,7 @@ from sixgate.api.vault_lookup import (
     KnownVault,
     access_to,
     ensure_registered,
+    fingerprints_of,
     forbidden_access,
     history_of,
 )
@@ -115,7 +116,7 @@ def store_version(
             # 3.
             address = _imported(services, caller, registered, new.path, kind, value)
             # 4. and 5.
-            layered = bool(services.backend.read.registered.customer_keys.get(registered.vault.id))
+            layered = bool(fingerprints_of(services, registered.vault))
             terms = replace(new.terms, layered=layered)
             sent = NewVersion(new.path, value, terms)
             result = retry_overtaken(
@@ -179,7 +180,7 @@ def _order_refused(
 
 def _value(services: Services, vault: Vault, value: bytearray) -> bytes | bytearray:
     """Return the bytes to store: under a customer key, the value is base64 of encrypted bytes."""
-    fingerprints = services.backend.read.registered.customer_keys.get(vault.id)
+    fingerprints = fingerprints_of(services, vault)
     if not fingerprints:
         return value
     try:

@@ -29,7 +29,7 @@ from signer.keys.paths import chain_at
 from signer.vaults.vault import default_vaults
 from sixgate.api.problems import Problem
 from sixgate.api.services import Services
-from sixgate.api.vault_lookup import KnownVault
+from sixgate.api.vault_lookup import KnownVault, fingerprints_of
 from sixgate.api_error import retry_overtaken
 from sixgate.authoring import operator
 from sixgate.authoring.key_text import KeyFormatError, read_key_text
@@ -45,7 +45,7 @@ def importable_key(
 
     The caller wipes it.
     """
-    layered = services.backend.read.registered.customer_keys.get(known.vault.id)
+    layered = fingerprints_of(services, known.vault)
     if known.vault.mode != "envelope" or layered or not _PATH.fullmatch(path):
         return None
     if chain_at(path) not in (None, KeyChain.ETHEREUM):

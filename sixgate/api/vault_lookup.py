@@ -89,6 +89,11 @@ def is_empty(services: Services, vault: Vault) -> bool:
     return vault.id not in services.backend.read.vaults.secrets.used
 
 
+def fingerprints_of(services: Services, vault: Vault) -> tuple[str, ...]:
+    """Return the fingerprints of a vault's customer keys, newest last; empty without such a key."""
+    return services.backend.read.registered.customer_keys.get(vault.id, ())
+
+
 def history_of(services: Services, vault: Vault, path: str) -> tuple[SecretStored, ...]:
     """Return all versions of a secret, also deleted ones, oldest first."""
     return services.backend.read.vaults.secrets.history((*vault.id, path))

@@ -60,4 +60,4 @@ class PolicyList(Reply):
     """The access policies of a vault, newest first."""
 
     policies: list[PolicyReply]
-    next_cursor: str | None = None
+    next_cursor: str | None

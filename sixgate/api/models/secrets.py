@@ -97,11 +97,11 @@ class SecretList(Reply):
     """The newest versions of secrets, newest first."""
 
     secrets: list[SecretEntry]
-    next_cursor: str | None = None
+    next_cursor: str | None
 
 
 class VersionList(Reply):
     """The versions of a secret, newest first."""
 
     versions: list[SecretEntry]
-    next_cursor: str | None = None
+    next_cursor: str | None

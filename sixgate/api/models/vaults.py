@@ -99,7 +99,7 @@ class VaultList(Reply):
     """Vaults, newest first; vaults without a date come last."""
 
     vaults: list[VaultReply]
-    next_cursor: str | None = None
+    next_cursor: str | None
 
 
 class KeyVaultReply(Reply):

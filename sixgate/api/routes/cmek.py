@@ -20,7 +20,7 @@ from sixgate.api.models import vaults as models
 from sixgate.api.problems import Problem, answers, invalid, not_found
 from sixgate.api.routes.vaults import vault_reply
 from sixgate.api.services import Services
-from sixgate.api.vault_lookup import KnownVault, ensure_registered, find_vault
+from sixgate.api.vault_lookup import KnownVault, ensure_registered, find_vault, fingerprints_of
 from sixgate.authoring.customer_key import KEY_BYTES, CustomerKey
 
 router = APIRouter(prefix="/v1/vaults/{vault_id}", tags=["cmek"])
@@ -60,7 +60,7 @@ def enable(
 ) -> models.VaultReply:
     """Accept only values that the customer encrypted; existing values stay as they are."""
     known = _vault(services, caller, vault_id)
-    enrolled = services.backend.read.registered.customer_keys.get(known.vault.id, ())
+    enrolled = fingerprints_of(services, known.vault)
     if enrolled and enrolled[-1] != request.fingerprint:
         detail = f"Vault {vault_id} has a customer key already: rotate it."
         raise Problem(409, "cmek_enabled", detail)
@@ -82,7 +82,7 @@ def enable(
 def disable(vault_id: str, caller: PersonCaller, services: ServicesOf) -> models.VaultReply:
     """Accept values without the customer's encryption again; existing values stay encrypted."""
     known = _vault(services, caller, vault_id)
-    if services.backend.read.registered.customer_keys.get(known.vault.id):
+    if fingerprints_of(services, known.vault):
         services.desk.register([CustomerKeySet(account=services.account, vault=known.id)])
         record(services, caller, "cmek.disable", f"vault:{known.id}")
     return vault_reply(services, known)

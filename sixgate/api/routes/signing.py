@@ -5,8 +5,9 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
+from schemas.key_chains import KeyChain
 from schemas.outcome import MessageSigned
-from signer.ethereum.address import checksum_address
+from signer.addresses.derivation import display_address
 from sixgate.api.callers import AgentItself, ServicesOf
 from sixgate.api.models.base import timestamp
 from sixgate.api.models.submissions import (
@@ -61,7 +62,7 @@ async def sign(
 def _signature_reply(
     services: Services, request: SignRequest, ended: Ended, outcome: MessageSigned
 ) -> MessageReply | TypedDataReply:
-    sender = checksum_address(bytes.fromhex(outcome.sender[2:]))
+    sender = display_address(KeyChain.ETHEREUM, outcome.sender)
     members: dict[str, Any] = {
         "id": ended.intent_id,
         "chain": chain_name(services, outcome.chain_id),

@@ -14,7 +14,13 @@ from sixgate.api.policy_grants import end_policies
 from sixgate.api.problems import Problem, invalid
 from sixgate.api.services import Services
 from sixgate.api.stored_signing_keys import deactivate_keys
-from sixgate.api.vault_lookup import KnownVault, find_vault, is_empty, visible_vaults
+from sixgate.api.vault_lookup import (
+    KnownVault,
+    find_vault,
+    fingerprints_of,
+    is_empty,
+    visible_vaults,
+)
 from sixgate.api_error import ApiError
 from sixgate.gateway.vaults import VaultDetails
 
@@ -132,7 +138,7 @@ def vault_reply(services: Services, known: KnownVault) -> models.VaultReply:
     """Return a vault as the API shows it."""
     vault, details = known.vault, known.details
     read = services.backend.read
-    fingerprints = read.registered.customer_keys.get(vault.id, ())
+    fingerprints = fingerprints_of(services, vault)
     key = read.vaults.wrappings_of(vault).keys.get(vault.id)
     plan = PLANS[vault.mode]
     return models.VaultReply(
