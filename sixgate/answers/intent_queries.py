@@ -6,6 +6,7 @@ import orjson
 
 from schemas.topics import Topic
 from sixgate.api import ApiError, Json
+from sixgate.gateway.idempotency import hashed_key
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.queries import IsVerified, TrailEvent, firsts_of, trail
 
@@ -34,7 +35,7 @@ _WITH_KEY = """
 intents.intent IN (
     SELECT intent FROM ledger
     WHERE topic = 'intents.submitted' AND ({agent:String} = '' OR agent = {agent:String})
-        AND JSONExtractString(payload, 'idempotency_key') = {key:String}
+        AND JSONExtractString(payload, 'idempotency_key') IN {keys:Array(String)}
 )
 """
 _ENDS = (Topic.OUTCOMES, Topic.SIGNED)
@@ -59,7 +60,10 @@ class IntentQueries(NamedTuple):
         parameters = {
             "account": account or "",
             "agent": agent or "",
-            "key": idempotency_key or "",
+            # The gateway stores keys hashed.
+            "keys": []
+            if idempotency_key is None
+            else [idempotency_key, hashed_key(idempotency_key)],
             "limit": limit,
         }
         sql = _NEWEST.replace("KEY", "true" if idempotency_key is None else _WITH_KEY)
