@@ -41,6 +41,11 @@ def test_consumers_write_nothing() -> None:
     assert not any(Principal.CONSUMERS in spec.writers for spec in TOPICS.values())
 
 
+def test_consumers_read_every_end_of_a_submission_and_no_other_topic_of_intents() -> None:
+    read = {topic for topic, spec in TOPICS.items() if Principal.CONSUMERS in spec.readers}
+    assert read == {Topic.UNATTRIBUTED, Topic.OUTCOMES, Topic.SIGNED, Topic.BOOTS}
+
+
 def test_the_ledger_reads_its_topics_and_its_published_heads() -> None:
     read = {topic for topic, spec in TOPICS.items() if Principal.LEDGER in spec.readers}
     assert read == {topic for topic, spec in TOPICS.items() if spec.in_ledger} | {Topic.HEADS}
