@@ -32,12 +32,10 @@ COMMANDS = {
     "init": Entry(
         "folders:init",
         "Create a data folder: an organisation, its admin key, the known chains, one account.",
-        "Example: sixgate init --org acme --data ./acme",
     ),
     "up": Entry(
         "folders:up",
         "Run the pipeline until SIGTERM or Ctrl-C; other commands connect to it.",
-        "Example: sixgate up --data ./acme",
     ),
     "submit": Entry(
         "intents.submit:submit",
@@ -54,42 +52,34 @@ COMMANDS = {
     "gates": Entry(
         "processes:gates",
         "Run the gates on Kafka until SIGTERM.",
-        "Example: sixgate gates --config sixgate.toml",
     ),
     "signer": Entry(
         "processes:signer",
         "Run the signer of some slots on Kafka until SIGTERM.",
-        "Example: sixgate signer --config sixgate.toml --slots 0-3",
     ),
     "registrar": Entry(
         "processes:registrar",
         "Sign registry heads until SIGTERM.",
-        "Example: sixgate registrar --config sixgate.toml",
     ),
     "custody": Entry(
         "processes:custody",
         "Serve secrets to agents with a grant until SIGTERM; signing keys are never served.",
-        "Example: sixgate custody --config custody.toml",
     ),
     "probe": Entry(
         "probing:probe",
         "Report whether a process is healthy. Exit code 13 means stalled.",
-        "Example: sixgate probe --url http://127.0.0.1:9101 --pid 4711",
     ),
     "mcp": Entry(
         "mcp_server:mcp",
         "Serve an agent's tools to a model by MCP on standard input and output.",
-        "Example: sixgate mcp --url https://gateway.example --api-key-file agent.key",
     ),
     "config": Entry(
         "processes:config",
         "Print the effective settings of the processes on Kafka, secrets masked.",
-        "Example: sixgate config --config sixgate.toml",
     ),
     "publish": Entry(
         "processes:publish",
         "Copy the organisation of the data folder to Kafka. Cannot be undone.",
-        "Example: sixgate publish --config sixgate.toml",
     ),
     "people": Entry("people:app", "Manage people who may use the HTTP API."),
     "agents": Entry("agents:app", "Manage agents and their policies."),

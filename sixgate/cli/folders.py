@@ -8,20 +8,29 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, get_args
 
-import typer
+import click
 
 from schemas.custody import Tier
 from schemas.registry import PARTITIONS_MAX, AccountOpened, Entry, SettingSet
 from sixgate.chains import default_chains
+from sixgate.cli.declare import Option, command, flag
 from sixgate.cli.entries import entry
+from sixgate.cli.options import (
+    ACCOUNT_DEFAULT,
+    DATA_DEFAULT,
+    NAME,
+    config_file,
+    config_option,
+    data_option,
+)
 from sixgate.cli.progress import progress
+from sixgate.cli.render import show
 from sixgate.cli.session import fail_usage
-from sixgate.cli.terminal import notices, safe, screen
-from sixgate.cli.typer_config import config_file
-from sixgate.cli.typer_options import ACCOUNT_DEFAULT, DATA_DEFAULT, Data, checked_name, name_option
+from sixgate.cli.terminal import notice
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.creation import Founding, create
 from sixgate.data_folder.folder import ADMIN, Folder, FolderBusyError
@@ -40,42 +49,39 @@ REQUIRE_EXPLICIT = "policies.require_explicit"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def init(  # noqa: PLR0913 - Typer reads the options from the signature
+_COUNT = click.IntRange(1, PARTITIONS_MAX)
+
+
+@command("init", epilog="Example: sixgate init --org acme --data ./acme")
+@Option("--org", "Name of the organisation.", type=NAME, required=True)
+@Option("--account", "Name of the first account.", type=NAME, default=ACCOUNT_DEFAULT)
+@Option(
+    "--partitions",
+    "Number of partitions. Cannot be changed later; limits parallelism.",
+    type=_COUNT,
+    default=4,
+)
+@Option("--partitions-per-slot", "Partitions per signer slot.", type=_COUNT, show_default="all")
+@Option(
+    "--tier",
+    "Tier: determines the treasuries' custody mode.",
+    type=click.Choice(get_args(Tier)),
+    show_default="no treasury",
+)
+@flag(
+    "--compatible",
+    "Let an empty list mean any and an absent limit none, as the documented API does.",
+)
+@data_option
+def init(  # noqa: PLR0913 - one parameter per option
     *,
-    org: Annotated[
-        str, typer.Option(metavar="NAME", callback=checked_name, help="Name of the organisation.")
-    ],
-    account: Annotated[
-        str | None, name_option("--account", "Name of the first account.")
-    ] = ACCOUNT_DEFAULT,
-    partitions: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            max=PARTITIONS_MAX,
-            help="Number of partitions. Cannot be changed later; limits parallelism.",
-        ),
-    ] = 4,
-    partitions_per_slot: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=PARTITIONS_MAX, show_default="all", help="Partitions per signer slot."
-        ),
-    ] = None,
-    tier: Annotated[
-        Tier | None,
-        typer.Option(
-            show_default="no treasury", help="Tier: determines the treasuries' custody mode."
-        ),
-    ] = None,
-    compatible: Annotated[
-        bool,
-        typer.Option(
-            "--compatible",
-            help="Let an empty list mean any and an absent limit none, as the documented API does.",
-        ),
-    ] = False,
-    data: Data = DATA_DEFAULT,
+    org: str,
+    account: str,
+    partitions: int,
+    partitions_per_slot: int | None,
+    tier: Tier | None,
+    compatible: bool,
+    data: Path,
 ) -> None:
     """Create a data folder: an organisation, its admin key, the known chains, one account."""
     # The tier comes first: it determines the treasury vault that an account opens with.
@@ -86,7 +92,6 @@ def init(  # noqa: PLR0913 - Typer reads the options from the signature
     with progress("creating the data folder"):
         founding = Founding(org, entries, partitions, partitions_per_slot)
         folder = create(data, founding, wall_ms(), secrets.token_bytes)
-    out = screen()
     where = "" if data == DATA_DEFAULT else f" --data {shlex.quote(str(data))}"
     limits = "--max-value-eth 1 --daily-limit-eth 5 --allow-to ADDRESS --chains base"
     lines = [
@@ -101,21 +106,14 @@ def init(  # noqa: PLR0913 - Typer reads the options from the signature
     else:
         lines.append(f"Next: sixgate agents add NAME --account {account} {limits}{where}")
     for line in lines:
-        out.print(safe(line), soft_wrap=True)
+        show(line)
 
 
-def up(
-    *,
-    http: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HOST:PORT",
-            show_default="no HTTP",
-            help="Serve the HTTP API and MCP at this address.",
-        ),
-    ] = None,
-    data: Data = DATA_DEFAULT,
-) -> None:
+@command("up", epilog="Example: sixgate up --data ./acme")
+@Option("--http HOST:PORT", "Serve the HTTP API and MCP at this address.", show_default="no HTTP")
+@data_option
+@config_option
+def up(*, http: str | None, data: Path) -> None:
     """Run the pipeline until SIGTERM or Ctrl-C; other commands connect to it."""
     if config_file() is not None:
         fail_usage(
@@ -140,9 +138,9 @@ def up(
                     stack.enter_context(serving_operators(folder, node))
                     urls = stack.enter_context(_http_api(folder, node, api))
                 where = " and ".join([str(folder.socket), *urls])
-                notices().print(f"Serving {data} at {where}; stop with Ctrl-C.", highlight=False)
+                notice(f"Serving {data} at {where}; stop with Ctrl-C.")
                 node.wait(stop)
-    notices().print("Stopped cleanly.", highlight=False)
+    notice("Stopped cleanly.")
 
 
 def _api_settings(http: str) -> "EmbeddedApiSettings":
@@ -203,7 +201,7 @@ def _take_ownership(folder: Folder, stop: threading.Event, owning: ExitStack) ->
             if not announced:
                 limit = f"at most {OWNERSHIP_TIMEOUT_S:g} s"
                 line = f"Waiting for another command on {folder.path}, {limit}."
-                notices().print(line, highlight=False)
+                notice(line)
                 announced = True
             stop.wait(RETRY_S)
         else:

@@ -2,9 +2,6 @@
 
 import secrets
 from pathlib import Path
-from typing import Any
-
-import typer
 
 from signer.custody.errors import (
     CustodyError,
@@ -13,12 +10,12 @@ from signer.custody.errors import (
     KmsKeyWeakError,
     KmsUnavailableError,
 )
+from sixgate.api import Json
+from sixgate.cli.declare import group
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
-from sixgate.cli.render import Listing, Row, show
-from sixgate.cli.terminal import print_json, screen
-from sixgate.cli.typer_config import config_file
-from sixgate.cli.typer_options import DATA_DEFAULT, AsJson, Data
+from sixgate.cli.options import config_file, config_option, data_option
+from sixgate.cli.render import Answer, Field, prints, table
 from sixgate.data_folder.folder import Folder
 from sixgate.errors import SettingsError
 from sixgate.kms.check import Finding, check_kms
@@ -31,16 +28,28 @@ CODES: dict[type[CustodyError], ExitCode] = {
     KmsKeyNotFoundError: ExitCode.NOT_FOUND,
     KmsKeyWeakError: ExitCode.WEAKER,
 }
-COLUMNS = ("provider", "state", "protection", "wrap ms", "unwrap ms", "result")
-app = typer.Typer(
-    no_args_is_help=True,
-    help="Check the key management services that hold root keys.",
-    epilog="Example: sixgate kms check --config sixgate.toml",
+app = group(
+    "Check the key management services that hold root keys.",
+    "Example: sixgate kms check --config sixgate.toml",
+)
+_CHECKS = table(
+    Field("provider"),
+    Field("state", lambda one: one["state"] or ""),
+    Field("protection", lambda one: one["protection"] or ""),
+    Field("wrap ms", lambda one: _ms(one["wrap_ms"]), right=True),
+    Field("unwrap ms", lambda one: _ms(one["unwrap_ms"]), right=True),
+    Field("result", lambda one: "failed" if one["failure"] else "ok"),
+    details=lambda one: [each for each in (one["key_id"], one["failure"]) if each],
 )
 
 
-@app.command(epilog="Examples: sixgate kms check\n\nsixgate kms check --config sixgate.toml --json")
-def check(*, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
+@app.command(
+    "check", epilog="Examples: sixgate kms check\n\nsixgate kms check --config sixgate.toml --json"
+)
+@prints(_CHECKS)
+@data_option
+@config_option
+def check(*, data: Path) -> Answer:
     """Show state and protection level of each KMS key, and the time of a round trip.
 
     Without settings, checks the software KMS of the data folder.
@@ -55,11 +64,7 @@ def check(*, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
         check_kms(name, open_kms, secrets.token_bytes, hsm_required=required)
         for name, open_kms in opened.items()
     ]
-    if as_json:
-        print_json([_plain(finding) for finding in found])
-    else:
-        show(Listing(COLUMNS, [_row(finding) for finding in found], COLUMNS[3:5]), screen())
-    _refuse(found)
+    return Answer([_plain(one) for one in found], failure=_first_failure(found))
 
 
 def _settings(data: Path) -> KmsSettings:
@@ -73,7 +78,7 @@ def _settings(data: Path) -> KmsSettings:
     return load_settings(file).kms
 
 
-def _plain(found: Finding) -> dict[str, Any]:
+def _plain(found: Finding) -> Json:
     status, round_trip = found.status, found.round_trip
     return {
         "provider": found.provider,
@@ -86,23 +91,13 @@ def _plain(found: Finding) -> dict[str, Any]:
     }
 
 
-def _row(found: Finding) -> Row:
-    status, round_trip = found.status, found.round_trip
-    cells = (
-        found.provider,
-        status.state if status else "",
-        status.protection if status else "",
-        f"{round_trip.wrap_ms:.1f}" if round_trip else "",
-        f"{round_trip.unwrap_ms:.1f}" if round_trip else "",
-        "failed" if found.failure else "ok",
-    )
-    return Row(cells, [each for each in (found.key_id, found.failure) if each])
+def _ms(duration_ms: float | None) -> str:
+    return "" if duration_ms is None else f"{duration_ms:.1f}"
 
 
-def _refuse(found: list[Finding]) -> None:
-    """End the command with the first failure, if there is one."""
+def _first_failure(found: list[Finding]) -> CommandError | None:
     failures = [finding.failure for finding in found if finding.failure]
-    if failures:
-        more = f" ({len(failures) - 1} more failed: see above)" if len(failures) > 1 else ""
-        code = CODES.get(type(failures[0]), ExitCode.HALTED)
-        raise CommandError(code, f"{failures[0]}{more}")
+    if not failures:
+        return None
+    more = f" ({len(failures) - 1} more failed: see above)" if len(failures) > 1 else ""
+    return CommandError(CODES.get(type(failures[0]), ExitCode.HALTED), f"{failures[0]}{more}")

@@ -2,32 +2,26 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
+from sixgate.cli.declare import Option, command
+from sixgate.cli.options import FILE
 from sixgate.cli.session import fail_usage
 
 API_KEY_VARIABLE = "SIXGATE_API_KEY"
 
 
-def mcp(
-    *,
-    url: Annotated[
-        str | None, typer.Option(metavar="https://HOST", help="Address of the HTTP API.")
-    ] = None,
-    socket: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Unix socket of the HTTP API.")
-    ] = None,
-    api_key_file: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            show_default=API_KEY_VARIABLE,
-            help="File with the agent's API key (ocv_…).",
-        ),
-    ] = None,
-) -> None:
+@command(
+    "mcp", epilog="Example: sixgate mcp --url https://gateway.example --api-key-file agent.key"
+)
+@Option("--url https://HOST", "Address of the HTTP API.")
+@Option("--socket PATH", "Unix socket of the HTTP API.", type=FILE)
+@Option(
+    "--api-key-file FILE",
+    "File with the agent's API key (ocv_…).",
+    type=FILE,
+    show_default=API_KEY_VARIABLE,
+)
+def mcp(*, url: str | None, socket: Path | None, api_key_file: Path | None) -> None:
     """Serve an agent's tools to a model by MCP on standard input and output."""
     import anyio
     from sixgate_client import AsyncClient
@@ -36,12 +30,9 @@ def mcp(
 
     if (url is None) == (socket is None):
         fail_usage("give --url or --socket, and only one of the two")
+    unix_socket = None if socket is None else str(socket)
     try:
-        client = AsyncClient(
-            url,
-            api_key=_api_key(api_key_file),
-            unix_socket=None if socket is None else str(socket),
-        )
+        client = AsyncClient(url, api_key=_api_key(api_key_file), unix_socket=unix_socket)
     except ValueError as error:
         fail_usage(str(error))
     anyio.run(serve_stdio, client)

@@ -1,39 +1,30 @@
 """``sixgate probe``: health check of a process; optionally ends a stalled one."""
 
-from typing import Annotated
+import click
 
-import typer
-
+from sixgate.cli.declare import Option, command
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
+from sixgate.cli.render import show
 from sixgate.cli.session import fail_usage
-from sixgate.cli.terminal import safe, screen
 
 TERM_S_MAX = 10.0
 CODES = {"STALLED": ExitCode.STALLED, "ABSENT": ExitCode.UNREACHABLE, "UNEXPECTED": ExitCode.USAGE}
 
 
-def probe(
-    *,
-    url: Annotated[
-        str, typer.Option(metavar="http://HOST:PORT", help="Metrics address of the process.")
-    ],
-    stalled_s: Annotated[
-        float,
-        typer.Option(
-            min=0.1, max=3_600, help="Seconds without an answer or progress that mean stalled."
-        ),
-    ] = 30,
-    pid: Annotated[
-        int | None, typer.Option(min=2, help="End this process if it is stalled and owns the URL.")
-    ] = None,
-) -> None:
+@command("probe", epilog="Example: sixgate probe --url http://127.0.0.1:9101 --pid 4711")
+@Option("--url http://HOST:PORT", "Metrics address of the process.", required=True)
+@Option(
+    "--stalled-s",
+    "Seconds without an answer or progress that mean stalled.",
+    type=click.FloatRange(0.1, 3_600),
+    default=30.0,
+)
+@Option("--pid", "End this process if it is stalled and owns the URL.", type=click.IntRange(min=2))
+def probe(*, url: str, stalled_s: float, pid: int | None) -> None:
     """Report whether a process is healthy. Exit code 13 means stalled."""
-    from sixgate.scaled.probe import State, check_health, parse_address
-    from sixgate.scaled.process_termination import (
-        WrongProcessError,
-        terminate,
-    )  # not for every command
+    from sixgate.scaled.probe import State, check_health, parse_address  # slow, as the next one
+    from sixgate.scaled.process_termination import WrongProcessError, terminate
 
     try:
         at = parse_address(url)
@@ -41,7 +32,7 @@ def probe(
         fail_usage(f"--url {url!a} is {error}")
     found = check_health(at, stalled_s)
     if found.state is State.HEALTHY:
-        screen().print(safe(found.sentence), soft_wrap=True)
+        show(found.sentence)
         return
     ended = ""
     if pid is not None and found.state is State.STALLED:

@@ -2,45 +2,44 @@
 
 import secrets
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from schemas.dsse import RELEASE_POLICY_TYPE
 from signer.attestation.release.policy import ReleasePolicy
 from signer.custody.atomic_write import write_atomic
 from sixgate.cli.canonical_files import read_canonical
+from sixgate.cli.declare import Group, Option, argument, flag
 from sixgate.cli.long_running import run_until_stopped
+from sixgate.cli.options import FILE, config_file, config_option, data_option, insecure_dev
 from sixgate.cli.session import fail_usage
-from sixgate.cli.terminal import notices, print_json
-from sixgate.cli.typer_config import Config, InsecureDev, config_file, use_config, use_insecure_dev
-from sixgate.cli.typer_options import DATA_DEFAULT, Data
+from sixgate.cli.terminal import notice, print_json
 from sixgate.data_folder.folder import Folder
 
 FIELDS = "docs/key-release.md lists the fields"
-app = typer.Typer(
-    help="Run one provider's key release until SIGTERM; create its keys, sign its policy.",
+
+
+@click.group(
+    cls=Group,
+    invoke_without_command=True,
     epilog="Examples: sixgate release --config gcp.toml\n\nsixgate release keys --config gcp.toml",
 )
+@config_option
+@insecure_dev
+def app() -> None:
+    """Run one provider's key release until SIGTERM; create its keys, sign its policy."""
+    if click.get_current_context().invoked_subcommand is not None:
+        return
+    from sixgate.releasing.process import ReleaseProcess  # slow: imports a cloud SDK
+    from sixgate.scaled.settings import load_settings
+
+    run_until_stopped(ReleaseProcess, load_settings(config_file()))
 
 
-@app.callback(invoke_without_command=True)
-def release(
-    *, context: typer.Context, config: Config = None, insecure_dev: InsecureDev = False
-) -> None:
-    """Run the key release of the provider in the settings until SIGTERM."""
-    use_config(config)
-    use_insecure_dev(insecure_dev)
-    if context.invoked_subcommand is None:
-        _run()
-
-
-@app.command(epilog="Example: sixgate release keys --config gcp.toml")
-def keys(
-    *,
-    show: Annotated[bool, typer.Option("--show", help="Print the existing keys.")] = False,
-    config: Config = None,
-) -> None:
+@app.command("keys", epilog="Example: sixgate release keys --config gcp.toml")
+@flag("--show", "Print the existing keys.")
+@config_option
+def keys(*, show: bool) -> None:
     """Create the two keys of a release, wrapped by its root key; print the policy entry for it."""
     from sixgate.releasing.keys import (  # slow: imports a cloud SDK
         ReleaseName,
@@ -50,7 +49,6 @@ def keys(
     from sixgate.releasing.process import only_kms
     from sixgate.scaled.settings import load_settings
 
-    use_config(config)
     settings = load_settings(config_file())
     released, folder = settings.release_section(), Folder(settings.data)
     kms = only_kms(settings.kms)
@@ -71,13 +69,14 @@ def keys(
     )
 
 
-@app.command(epilog="Example: sixgate release policy policy.json --out release-policy.json")
-def policy(
-    *,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Policy to sign.")],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="File for the signed policy.")],
-    data: Data = DATA_DEFAULT,
-) -> None:
+@app.command(
+    "policy", epilog="Example: sixgate release policy policy.json --out release-policy.json"
+)
+@argument("FILE", "Policy to sign.", type=FILE)
+@Option("--out FILE", "File for the signed policy.", type=FILE, required=True)
+@data_option
+@config_option
+def policy(*, file: Path, out: Path, data: Path) -> None:
     """Sign a release policy with the admin key of the data folder."""
     folder = Folder(data)
     folder.check_outside(out)
@@ -88,16 +87,6 @@ def policy(
             f"{folder.trust().org}: choose another file or --data"
         )
     admin = folder.admin()
-    write_atomic(
-        out, admin.sign_envelope(RELEASE_POLICY_TYPE, wanted.encode()).encode(), replace=True
-    )
-    signed = f"Signed policy {wanted.sequence} ({wanted.digest()}) with {admin.public_key}: {out}."
-    notices().print(signed, highlight=False, soft_wrap=True)
-
-
-def _run() -> None:
-    from sixgate.releasing.process import ReleaseProcess  # slow: imports a cloud SDK
-    from sixgate.scaled.settings import load_settings
-
-    settings = load_settings(config_file())
-    run_until_stopped(ReleaseProcess, settings)
+    envelope = admin.sign_envelope(RELEASE_POLICY_TYPE, wanted.encode())
+    write_atomic(out, envelope.encode(), replace=True)
+    notice(f"Signed policy {wanted.sequence} ({wanted.digest()}) with {admin.public_key}: {out}.")

@@ -158,10 +158,15 @@ def sheet(*parts: Field | Pairs) -> Callable[[Any], Sheet]:
 
 
 class Answer:
-    """A command's result with its exit code and with what only the view needs."""
+    """A command's result, what only the view needs, and how the command ends after printing it.
 
-    def __init__(self, value: Any, code: int = 0, **context: Any) -> None:
-        self.value, self.code, self.context = value, code, context
+    ``code`` is the exit code; ``failure`` is raised.
+    """
+
+    def __init__(
+        self, value: Any, code: int = 0, failure: Exception | None = None, **context: Any
+    ) -> None:
+        self.value, self.code, self.failure, self.context = value, code, failure, context
 
 
 _as_json = flag("--json", "Print JSON for programs.", name="as_json")
@@ -180,6 +185,8 @@ def prints(view: Callable[..., View | list[View]]) -> Callable[[Function], Funct
                 print_json(answer.value)
             else:
                 show(view(answer.value, **answer.context))
+            if answer.failure:
+                raise answer.failure
             if answer.code:
                 raise click.exceptions.Exit(answer.code)
 

@@ -2,107 +2,99 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from schemas.registry import ServiceSet
+from sixgate.cli.declare import Group, Option, argument, flag
 from sixgate.cli.entries import entry
-from sixgate.cli.render import Listing, Row, show
-from sixgate.cli.session import fail_usage, not_found, session
-from sixgate.cli.terminal import notices, print_json, screen
-from sixgate.cli.typer_config import Config, config_file, use_config
-from sixgate.cli.typer_options import DATA_DEFAULT, DATA_VARIABLE, AsJson, Data, checked_name
+from sixgate.cli.options import (
+    DATA_DEFAULT,
+    DATA_VARIABLE,
+    NAME,
+    config_file,
+    config_option,
+    data_option,
+)
+from sixgate.cli.render import Field, show, table
+from sixgate.cli.session import Session, fail_usage, not_found, session, with_session
+from sixgate.cli.terminal import notice, print_json
 from sixgate.data_folder.folder import ADMIN, SIGNER
 from sixgate.data_folder.key_files import ensure_public_key
 
 ROLES = ("registrar", "gateway")
 """The roles whose services this command adds and revokes."""
+_SERVICES = table(
+    Field("role"),
+    Field("name"),
+    Field("active", lambda one: "yes" if one["active"] else "no"),
+    details=lambda one: [one["public_key"]],
+)
+_name = argument("NAME", "Name of the service.", type=NAME)
 
 
-def _role(value: str) -> str:
-    if value not in ROLES:
-        raise typer.BadParameter(f"{value!a} must be {' or '.join(ROLES)}")
-    return value
-
-
-ServiceName = Annotated[
-    str, typer.Argument(metavar="NAME", callback=checked_name, help="Name of the service.")
-]
-Role = Annotated[
-    str,
-    typer.Option("--role", metavar="ROLE", callback=_role, help="Role: registrar or gateway."),
-]
-PublicKey = Annotated[
-    str | None,
-    typer.Option(
-        "--public-key", metavar="HEX", help="Ed25519 public key, if the key was made elsewhere."
-    ),
-]
-app = typer.Typer(
-    help="List services with trusted signatures; add and revoke registrars and gateways.",
+@click.group(
+    cls=Group,
+    invoke_without_command=True,
     epilog="Examples: sixgate services --json\n\nsixgate services add registrar-1",
 )
-
-
-@app.callback(invoke_without_command=True)
-def services(
-    *,
-    context: typer.Context,
-    as_json: AsJson = False,
-    data: Data = DATA_DEFAULT,
-    config: Config = None,
-) -> None:
-    """List the services whose signatures are trusted, with their public keys."""
-    use_config(config)
+@flag("--json", "Print JSON for programs.", name="as_json")
+@data_option
+@config_option
+def app(*, as_json: bool, data: Path) -> None:
+    """List services with trusted signatures; add and revoke registrars and gateways."""
     if data != DATA_DEFAULT:
         os.environ[DATA_VARIABLE] = str(data)  # the subcommands read it
-    if context.invoked_subcommand is None:
-        _list(data, as_json=as_json)
+    if click.get_current_context().invoked_subcommand is not None:
+        return
+    with session(data) as here:
+        found = here.registry["services"]
+    if as_json:
+        print_json(found)
+    else:
+        show(_SERVICES(found))
 
 
 @app.command(
+    "add",
     epilog="Examples: sixgate services add registrar-1\n\n"
-    "sixgate services add gateway-1 --role gateway"
+    "sixgate services add gateway-1 --role gateway",
 )
-def add(
-    *,
-    name: ServiceName,
-    role: Role = ROLES[0],
-    public_key: PublicKey = None,
-    data: Data = DATA_DEFAULT,
-) -> None:
+@_name
+@Option("--role ROLE", "Role: registrar or gateway.", type=click.Choice(ROLES), default=ROLES[0])
+@Option("--public-key HEX", "Ed25519 public key, if the key was made elsewhere.")
+@with_session
+def add(here: Session, *, name: str, role: str, public_key: str | None) -> None:
     """Register a registrar or a gateway with its key file, which is created if missing.
 
     A gateway signs for the agents that were added with --gateway, and for no others.
     """
-    with session(data) as here:
-        others = {one["name"] for one in here.registry["services"] if one["role"] != role}
-        if name in others | {ADMIN}:
-            fail_usage(f"{name} is the name of another service or admin: choose another name")
-        path = here.folder.key(name)
-        # If the process ends after the key file is written, the next run registers the same key.
-        key = public_key or ensure_public_key(path, name)
-        here.register(entry(ServiceSet, role=role, name=name, public_key=key, active=True))
+    others = {one["name"] for one in here.registry["services"] if one["role"] != role}
+    if name in others | {ADMIN}:
+        fail_usage(f"{name} is the name of another service or admin: choose another name")
+    path = here.folder.key(name)
+    # If the process ends after the key file is written, the next run registers the same key.
+    key = public_key or ensure_public_key(path, name)
+    here.register(entry(ServiceSet, role=role, name=name, public_key=key, active=True))
     where = "" if public_key else f"; its key is {path}"
-    notices().print(
-        f"{role.capitalize()} {name} is active{where}.", highlight=False, soft_wrap=True
-    )
+    notice(f"{role.capitalize()} {name} is active{where}.")
 
 
-@app.command(epilog="Example: sixgate services deactivate registrar-0")
-def deactivate(*, name: ServiceName, data: Data = DATA_DEFAULT) -> None:
+@app.command("deactivate", epilog="Example: sixgate services deactivate registrar-0")
+@_name
+@with_session
+def deactivate(here: Session, *, name: str) -> None:
     """Revoke a registrar or a gateway. Undo with `services add`."""
-    with session(data) as here:
-        known = {one["name"]: one for one in here.registry["services"] if one["role"] in ROLES}
-        if name not in known:
-            not_found(" or ".join(ROLES), name, known)
-        here.register(entry(ServiceSet, **known[name] | {"active": False}))
-    notices().print(f"{known[name]['role'].capitalize()} {name} is revoked.", highlight=False)
+    known = {one["name"]: one for one in here.registry["services"] if one["role"] in ROLES}
+    if name not in known:
+        not_found(" or ".join(ROLES), name, known)
+    here.register(entry(ServiceSet, **known[name] | {"active": False}))
+    notice(f"{known[name]['role'].capitalize()} {name} is revoked.")
 
 
-@app.command(epilog="Example: sixgate services reseal --config signer.toml")
-def reseal(*, config: Config = None) -> None:
+@app.command("reseal", epilog="Example: sixgate services reseal --config signer.toml")
+@config_option
+def reseal() -> None:
     """Reseal the signer's identity under the root key in the settings; the identity stays the same.
 
     Run it on the signer's machine with its settings. The former root key must still be usable.
@@ -110,22 +102,8 @@ def reseal(*, config: Config = None) -> None:
     from sixgate.scaled.resealing import reseal as resealed  # slow: imports a cloud SDK
     from sixgate.scaled.settings import load_settings
 
-    use_config(config)
     sealed, before, changed = resealed(load_settings(config_file()))
     line = f"{SIGNER} ({sealed.public_key}) is sealed under {sealed.root}"
     if changed and before != sealed.root:
         line += f", formerly under {before}: copies of the former file open while that key exists"
-    notices().print(f"{line}.", highlight=False, soft_wrap=True)
-
-
-def _list(data: Path, *, as_json: bool) -> None:
-    with session(data) as here:
-        found = here.registry["services"]
-    if as_json:
-        print_json(found)
-        return
-    lines = [
-        Row((one["role"], one["name"], "yes" if one["active"] else "no"), [one["public_key"]])
-        for one in found
-    ]
-    show(Listing(("role", "name", "active"), lines), screen())
+    notice(f"{line}.")

@@ -3,18 +3,19 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-import typer
+import click
 
 from schemas.registry import PARTITIONS_MAX
+from sixgate.cli.declare import Option, flag, gathered, group
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
 from sixgate.cli.identities import ADMINISTRATOR, connected_as
+from sixgate.cli.options import FILE
+from sixgate.cli.render import show
 from sixgate.cli.session import fail_usage
-from sixgate.cli.terminal import notices, safe, screen
-from sixgate.cli.typer_shared_options import with_options
+from sixgate.cli.terminal import notice
 from streams.kafka.broker import Broker, Tls
 from streams.kafka.errors import KafkaBusError, KafkaUnreachableError
 from streams.kafka.names import Names
@@ -28,10 +29,9 @@ FACTOR_MAX = 32
 CLIENT = "sixgate-topics"
 KAFKA_VARIABLE = "SIXGATE_KAFKA__SERVERS"
 PREFIX_VARIABLE = "SIXGATE_KAFKA__PREFIX"
-app = typer.Typer(
-    no_args_is_help=True,
-    help="Plan, apply and verify Kafka's topics or, with --acls, rights.",
-    epilog="Example: sixgate topics plan --kafka 127.0.0.1:9092 --partitions 16",
+app = group(
+    "Plan, apply and verify Kafka's topics or, with --acls, rights.",
+    "Example: sixgate topics plan --kafka 127.0.0.1:9092 --partitions 16",
 )
 
 
@@ -53,70 +53,42 @@ class Target:
     plan: Plan
 
 
-def _option(flag: str, text: str, **more: Any) -> Any:
-    return typer.Option(flag, help=text, **more)
-
-
-_with_target = with_options(
+_with_target = gathered(
     "target",
-    {
-        "kafka": Annotated[
-            str | None,
-            _option("--kafka", "Broker addresses.", metavar="HOST:PORT,…", envvar=KAFKA_VARIABLE),
-        ],
-        "prefix": Annotated[
-            str | None,
-            _option(
-                "--prefix",
-                "Prefix of every name, as in section kafka of the settings.",
-                envvar=PREFIX_VARIABLE,
-                show_default="no prefix",
-            ),
-        ],
-        "partitions": Annotated[
-            int | None,
-            _option(
-                "--partitions",
-                "The organisation's number of partitions. Cannot be changed later.",
-                min=1,
-                max=PARTITIONS_MAX,
-            ),
-        ],
-        "copies": Annotated[
-            int | None,
-            _option(
-                "--replication-factor",
-                "Replicas of each record.",
-                min=1,
-                max=FACTOR_MAX,
-                show_default=str(FACTOR_DEFAULT),
-            ),
-        ],
-        "in_sync": Annotated[
-            int | None,
-            _option(
-                "--min-insync-replicas",
-                "Replicas that must have a record before it is acknowledged.",
-                min=1,
-                max=FACTOR_MAX,
-                show_default="one less than the replicas",
-            ),
-        ],
-        "acls": Annotated[
-            bool | None, _option("--acls", "Plan, apply or verify ACLs instead of topics.")
-        ],
-        "ca": Annotated[
-            Path | None, _option("--ca", "CA certificate for TLS (PEM).", metavar="FILE")
-        ],
-        "certificate": Annotated[
-            Path | None, _option("--certificate", "Client certificate (PEM).", metavar="FILE")
-        ],
-        "key": Annotated[Path | None, _option("--key", "Client key (PEM).", metavar="FILE")],
-    },
+    Option("--kafka HOST:PORT,…", "Broker addresses.", envvar=KAFKA_VARIABLE),
+    Option(
+        "--prefix",
+        "Prefix of every name, as in section kafka of the settings.",
+        envvar=PREFIX_VARIABLE,
+        show_default="no prefix",
+    ),
+    Option(
+        "--partitions",
+        "The organisation's number of partitions. Cannot be changed later.",
+        type=click.IntRange(1, PARTITIONS_MAX),
+    ),
+    Option(
+        "--replication-factor",
+        "Replicas of each record.",
+        name="copies",
+        type=click.IntRange(1, FACTOR_MAX),
+        show_default=str(FACTOR_DEFAULT),
+    ),
+    Option(
+        "--min-insync-replicas",
+        "Replicas that must have a record before it is acknowledged.",
+        name="in_sync",
+        type=click.IntRange(1, FACTOR_MAX),
+        show_default="one less than the replicas",
+    ),
+    flag("--acls", "Plan, apply or verify ACLs instead of topics."),
+    Option("--ca FILE", "CA certificate for TLS (PEM).", type=FILE),
+    Option("--certificate FILE", "Client certificate (PEM).", type=FILE),
+    Option("--key FILE", "Client key (PEM).", type=FILE),
 )
 
 
-@app.command(epilog="Example: sixgate topics plan --kafka 127.0.0.1:9092 --partitions 16")
+@app.command("plan", epilog="Example: sixgate topics plan --kafka 127.0.0.1:9092 --partitions 16")
 @_with_target
 def plan(*, target: dict[str, Any]) -> None:
     """Show what `apply` would change."""
@@ -124,20 +96,22 @@ def plan(*, target: dict[str, Any]) -> None:
     differences = _run(where.plan.differences(where.broker))
     _print(differences)
     if not differences:
-        notices().print("Everything is as declared.")
+        notice("Everything is as declared.")
 
 
-@app.command(epilog="Example: sixgate topics apply --kafka 127.0.0.1:9092 --partitions 16")
+@app.command("apply", epilog="Example: sixgate topics apply --kafka 127.0.0.1:9092 --partitions 16")
 @_with_target
 def apply(*, target: dict[str, Any]) -> None:
     """Apply the plan. Never deletes a topic or changes its partitions."""
     where = _target(target)
     done = _run(where.plan.apply(where.broker))
     _print(done)
-    notices().print(f"Made {len(done)} changes; everything is as declared.")
+    notice(f"Made {len(done)} changes; everything is as declared.")
 
 
-@app.command(epilog="Example: sixgate topics verify --acls --kafka kafka.example.org:9092 …")
+@app.command(
+    "verify", epilog="Example: sixgate topics verify --acls --kafka kafka.example.org:9092 …"
+)
 @_with_target
 def verify(*, target: dict[str, Any]) -> None:
     """List what is missing or weaker than declared. Exit code 11 means there is a difference."""
@@ -150,12 +124,12 @@ def verify(*, target: dict[str, Any]) -> None:
             f"Kafka differs from the declaration in {len(differences)} places: "
             "run sixgate topics apply with the same options",
         )
-    notices().print("Everything is as declared.")
+    notice("Everything is as declared.")
 
 
 def _print(differences: Sequence[object]) -> None:
     for difference in differences:
-        screen().print(safe(difference), soft_wrap=True)
+        show(str(difference))
 
 
 def _target(given: dict[str, Any]) -> Target:
