@@ -6,6 +6,7 @@
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from importlib.resources import files
 
 from fastapi import APIRouter, Response
@@ -49,6 +50,6 @@ def _add(route: str, problem: Callable[[], Problem]) -> None:
 
 for _reason, _routes in TABLE.items():
     for _route in _routes:
-        _add(_route, lambda route=_route, reason=_reason: not_supported(route, reason))  # type: ignore[misc]
+        _add(_route, partial(not_supported, _route, _reason))
 for _route in NEVER:
     _add(_route, never_exported)

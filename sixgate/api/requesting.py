@@ -34,6 +34,8 @@ from sixgate.gateway.transaction_view import transaction_view
 
 IDEMPOTENCY_KEY, CLIENT_SHARE = "Idempotency-Key", "X-Client-Share"
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
+# The parameters ``_documented`` only describe the headers in the OpenAPI document: the framework
+# would silently take one of several values.
 
 
 def _idempotency_key(

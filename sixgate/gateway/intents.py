@@ -80,7 +80,7 @@ def target(request: TransactionRequest, agent: AgentSet, directory: Directory) -
     given = request.chain
     # The name as given comes first: keys/base-signer for "base", whatever the chain is called.
     network = chain.name if is_chain_id(given) else str(given)
-    return Target(chain, _key_path(request.signing_key_path, agent, (network, chain), directory))
+    return Target(chain, _key_path(request.signing_key_path, agent, network, chain, directory))
 
 
 def transaction_intent(
@@ -178,23 +178,17 @@ def _chain(given: str | int, registered: Registered) -> ChainSet:
 
 
 def _key_path(
-    named: str | None, agent: AgentSet, on: tuple[str, ChainSet], directory: Directory
+    named: str | None, agent: AgentSet, given: str, chain: ChainSet, directory: Directory
 ) -> str:
     """Return the key's path. The signer refuses a path without a key or a grant and records it."""
-    given, chain = on
-    evm_networks = (chain.name, *chain.aliases)
     networks = (given,) if given == chain.name else (given, chain.name)
-    candidates = [named] if named else [key_paths.agent_key_path(agent.agent)]
-    candidates += [] if named else [key_paths.network_key_path(network) for network in networks]
+    own = key_paths.agent_key_path(agent.agent)
+    candidates = [named] if named else [own, *map(key_paths.network_key_path, networks)]
     vaults = list(_vaults_with(candidates, agent, directory))
+    evm_networks = (chain.name, *chain.aliases)
     for network in networks:
         found = key_paths.resolve(
-            agent.agent,
-            network,
-            named,
-            vaults,
-            evm_networks=evm_networks,
-            granted=agent.key_paths,
+            agent.agent, network, named, vaults, evm_networks=evm_networks, granted=agent.key_paths
         )
         if isinstance(found, Resolved):
             break

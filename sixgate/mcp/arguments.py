@@ -17,8 +17,9 @@ def _object(value: object) -> object:
 
 
 class Arguments(BaseModel):
-    """No arguments; an unknown one is refused, so that a misspelled one is not ignored."""
+    """No arguments."""
 
+    # An unknown argument is refused, so that a misspelled one is not ignored.
     # Models send "0.5" and 0.5; both mean the same decimal text.
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
@@ -56,19 +57,19 @@ class SignedTransactionArguments(TransactionArguments):
 
 
 class ListArguments(Arguments):
-    """Which members a list of transactions has."""
+    """Whether the transactions include their signed bytes."""
 
     include_signed_tx: bool = Field(default=False, description="Include the signed bytes.")
 
 
 class GetArguments(ListArguments):
-    """One transaction."""
+    """The transaction to show."""
 
     transaction_id: str
 
 
 class ChainArguments(Arguments):
-    """A chain of keys."""
+    """The chain of a new key."""
 
     chain: str = Field(description="ethereum, bitcoin, solana, xrp, cardano or tron.")
 
