@@ -2,21 +2,22 @@
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 
 import orjson
 
 from schemas.reasons import Reason
-from schemas.record import Outgoing
+from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from sixgate.answers.pending_records import misrouted
 from sixgate.api import Json
 
 ENDS = {Topic.OUTCOMES: "intent", Topic.UNATTRIBUTED: "input_digest", Topic.AUDIT: "subject"}
 Notice: TypeAlias = tuple[str, Json]
+Event = TypeVar("Event", Outgoing, Record)
 
 
 class Notices(Protocol):
@@ -30,50 +31,97 @@ class Notices(Protocol):
 NoticeQueue: TypeAlias = "queue.SimpleQueue[list[Notice]]"
 
 
-@dataclass(frozen=True, slots=True)
 class Watch:
-    """One client's wait: the digests it waits for, and where their notices are put.
+    """One client's wait; the client may add names while it waits."""
 
-    The client may add names while it waits.
-    """
+    def __init__(self, notices: Notices, watches: "_Watches") -> None:
+        self.notices = notices
+        self._watches = watches
 
-    names: set[str]
-    notices: Notices
+    def add(self, *names: str) -> None:
+        """Watch for the ends of intents and inputs, named by digest, from now on."""
+        self._watches.add(self, names)
 
 
 class OutcomeNotifications:
     """Passes committed events to the clients that wait for the intent or input they end."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._watches: list[Watch] = []
+        self._watches = _Watches()
 
     @contextmanager
     def watching(self, names: Iterable[str], notices: Notices) -> Iterator[Watch]:
         """Watch for the ends of intents and inputs, named by digest, from now on."""
-        watch = Watch(set(names), notices)
-        with self._lock:
-            self._watches.append(watch)
+        watch = Watch(notices, self._watches)
+        watch.add(*names)
         try:
             yield watch
         finally:
-            with self._lock:
-                self._watches.remove(watch)
+            self._watches.remove(watch)
 
-    def publish(self, events: Sequence[Outgoing]) -> None:
-        """Pass on the durable events of one commit together: a client wakes once per commit."""
+    def publish(
+        self, events: Sequence[Event], is_authentic: Callable[[Event], bool] = lambda _: True
+    ) -> list[Event]:
+        """Pass on the durable events of one commit together: a client wakes once per commit.
+
+        Only events for which somebody waits are verified. Returns those that are not authentic.
+        """
+        if not self._watches:
+            return []
+        found: dict[Watch, list[Notice]] = defaultdict(list)
+        refused = []
+        for event in events:
+            notice = _notice_of(event)
+            watches = self._watches.of(notice[0]) if notice else ()
+            if watches and not is_authentic(event):
+                refused.append(event)
+            elif notice:
+                for watch in watches:
+                    found[watch].append(notice)
+        for watch, notices in found.items():
+            watch.notices.put(notices)
+        return refused
+
+
+class _Watches:
+    """The watches by name."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_name: dict[str, set[Watch]] = defaultdict(set)
+        self._names: dict[Watch, list[str]] = defaultdict(list)
+
+    def __bool__(self) -> bool:
+        return bool(self._by_name)
+
+    def of(self, name: str) -> tuple[Watch, ...]:
         with self._lock:
-            watches = list(self._watches)
-        if not watches:
-            return
-        ends = [event for event in events if event.topic in ENDS]
-        notices = [notice_of(event.topic, orjson.loads(event.value)) for event in ends]
-        for watch in watches:
-            if found := [notice for notice in notices if notice[0] in watch.names]:
-                watch.notices.put(found)
+            return tuple(self._by_name.get(name, ()))
+
+    def add(self, watch: Watch, names: Sequence[str]) -> None:
+        with self._lock:
+            self._names[watch].extend(names)
+            for name in names:
+                self._by_name[name].add(watch)
+
+    def remove(self, watch: Watch) -> None:
+        with self._lock:
+            for name in self._names.pop(watch, ()):
+                waiting = self._by_name.get(name, set())
+                waiting.discard(watch)
+                if not waiting:
+                    self._by_name.pop(name, None)
 
 
-def notice_of(topic: Topic, content: Json) -> Notice:
-    """Return an event with the name under which it ends a wait."""
-    name = str(content.get(ENDS[topic], ""))  # empty for the use of a secret, which ends no wait
+def _notice_of(event: Event) -> Notice | None:
+    """Return an event with the name under which it ends a wait; None if it ends none."""
+    if event.topic not in ENDS:
+        return None
+    try:
+        content = orjson.loads(event.value)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(content, dict):
+        return None
+    name = str(content.get(ENDS[event.topic], ""))  # empty for the use of a secret
     return (misrouted(name) if content.get("reason") == Reason.MISROUTED else name), content

@@ -14,6 +14,7 @@ from streams.kafka.errors import (
 )
 from streams.ledger.errors import LedgerError
 
+EXPECTED_ERRORS = (LedgerError, KafkaBusError, *FATAL_ERRORS)
 # The first matching row counts: a subclass must precede its base class.
 _CODES: tuple[tuple[type[Exception], str], ...] = (
     (LedgerError, "ledger_failed"),
@@ -42,5 +43,5 @@ def as_api_errors() -> Iterator[None]:
     """Re-raise expected errors as ``ApiError``; leave unexpected ones unchanged."""
     try:
         yield
-    except (LedgerError, KafkaBusError, *FATAL_ERRORS) as error:
+    except EXPECTED_ERRORS as error:
         raise api_error(error) from error

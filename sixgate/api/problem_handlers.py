@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from sixgate.api.errors import EXPECTED_ERRORS, api_error
 from sixgate.api.problems import MEDIA_TYPE, Problem, invalid, status_of_code
 from sixgate.api_error import ApiError
 
@@ -16,7 +17,8 @@ from sixgate.api_error import ApiError
 def install_handlers(app: FastAPI) -> None:
     """Answer every error of an application with a problem; never with a traceback."""
     app.add_exception_handler(Problem, _on_problem)
-    app.add_exception_handler(ApiError, _on_api_error)
+    for kind in (ApiError, *EXPECTED_ERRORS):
+        app.add_exception_handler(kind, _on_api_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(Exception, _on_defect)
@@ -29,12 +31,12 @@ async def _on_problem(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def _on_api_error(_request: Request, error: Exception) -> JSONResponse:
-    code = error.code if isinstance(error, ApiError) else "internal"
-    status = status_of_code(code)
+    found = api_error(error)
+    status = status_of_code(found.code)
     headers = {"Retry-After": "1"} if status in {429, 503} else {}
-    sentence = str(error).rstrip(".")
+    sentence = str(found).rstrip(".")
     detail = f"{sentence[:1].upper()}{sentence[1:]}."
-    return response_of(Problem(status, code, detail, headers=headers))
+    return response_of(Problem(status, found.code, detail, headers=headers))
 
 
 async def _on_validation_error(_request: Request, error: Exception) -> JSONResponse:

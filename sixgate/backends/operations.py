@@ -13,6 +13,7 @@ from sixgate.answers import snapshot
 from sixgate.answers.pending_records import names_of
 from sixgate.answers.vault_events import vault_event
 from sixgate.api import Json, Position, bytes_of, submitted_pair
+from sixgate.api.errors import as_api_errors
 from sixgate.backends.orders import check_key_order, check_vault_order
 from sixgate.backends.ports import Backend
 from sixgate.backends.waiting import submit_and_wait
@@ -33,11 +34,13 @@ class Operations:
         """See ``Api.status``."""
         read = self.backend.read
         read.refresh()
+        with as_api_errors():
+            rows = self.backend.evidence.ledger().answers.table.tip().rows
         return {
             "org": read.registered.org,
             "pid": os.getpid(),
             "started_at_ms": self._started_at_ms,
-            "ledger_rows": self.backend.evidence.ledger().answers.table.tip().rows,
+            "ledger_rows": rows,
             "waiting": read.waiting(),
         }
 
@@ -107,12 +110,14 @@ class Operations:
         idempotency_key: str | None = None,
     ) -> list[Json]:
         """See ``Api.intents``."""
-        intents = self.backend.evidence.ledger().settled().intents
-        return intents.newest(limit, account, agent, idempotency_key)
+        with as_api_errors():
+            intents = self.backend.evidence.ledger().settled().intents
+            return intents.newest(limit, account, agent, idempotency_key)
 
     def trail(self, intent: str) -> list[Json]:
         """See ``Api.trail``."""
-        return self.backend.evidence.ledger().settled().intents.trail(intent)
+        with as_api_errors():
+            return self.backend.evidence.ledger().settled().intents.trail(intent)
 
     def budgets(self) -> list[Json]:
         """See ``Api.budgets``."""
@@ -137,17 +142,21 @@ class Operations:
 
     def head(self) -> Json:
         """See ``Api.head``."""
-        return self.backend.evidence.ledger().head()
+        with as_api_errors():
+            return self.backend.evidence.ledger().head()
 
     def verify(self, *, head: Json | None) -> Iterator[Json]:
         """See ``Api.verify``."""
-        return self.backend.evidence.ledger().verify(head)
+        with as_api_errors():
+            yield from self.backend.evidence.ledger().verify(head)
 
     def sql(self, query: str) -> Json:
         """See ``Api.sql``."""
-        return self.backend.evidence.ledger().settled().sql(query)
+        with as_api_errors():
+            return self.backend.evidence.ledger().settled().sql(query)
 
     def export(self, path: str, *, form: str, since_ms: TimeMs, until_ms: TimeMs) -> Iterator[Json]:
         """See ``Api.export``."""
-        answers = self.backend.evidence.ledger().settled()
-        yield from answers.export(Path(path), form, since_ms, until_ms)
+        with as_api_errors():
+            answers = self.backend.evidence.ledger().settled()
+            yield from answers.export(Path(path), form, since_ms, until_ms)

@@ -14,6 +14,7 @@ from signer.vaults.register import VaultRegister
 from sixgate.answers.ledger_answers import LedgerAnswers
 from sixgate.answers.outcome_notifications import Notices, Watch
 from sixgate.api import Json, Position
+from sixgate.api.errors import as_api_errors
 from sixgate.backends.orders import CheckOrder
 from streams.simulators.simulation import Call, Simulation, SimulationFailure
 
@@ -221,4 +222,5 @@ class Backend:
 
     def outcome(self, intent: str) -> Json | None:
         """Return the verified outcome of an intent once it is committed, or None."""
-        return self.evidence.ledger().settled().outcomes.outcome(intent)
+        with as_api_errors():
+            return self.evidence.ledger().settled().outcomes.outcome(intent)

@@ -21,7 +21,7 @@ CHECK_S = 0.5
 def first_end(backend: Backend, watch: Watch, intent: str) -> Json | None:
     """Return the recorded end of an intent; None if ``watch`` will notice it from now on."""
     # Before the look-up, so that an outcome that is committed meanwhile is noticed.
-    watch.names.add(intent)
+    watch.add(intent)
     return backend.outcome(intent)
 
 

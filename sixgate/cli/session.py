@@ -153,8 +153,8 @@ def session(data: Path) -> Iterator[Session]:
 @contextmanager
 def _scaled(file: Path, data: Path) -> Iterator[Session]:
     from schemas.topics import Principal
+    from sixgate.backends.kafka import open_kafka_api
     from sixgate.cli.identities import connected_as
-    from sixgate.scaled.kafka_api import open_kafka_api
     from sixgate.scaled.settings import load_settings
 
     settings = load_settings(file)

@@ -33,8 +33,8 @@ def register(bus: Bus, raw: bytes, wait_s: float) -> int:
     """Append a registry record and wait until the registry has it; return its sequence."""
     with bus.reading(bus.end_offsets(bus.partition_ids(Topic.REGISTRY))) as reading:
         # 2. If the process ends here, nothing was appended.
-        with bus.refreshed() as projections:
-            registry = copy.deepcopy(projections.registry)
+        with bus.refreshed():
+            registry = copy.deepcopy(bus.registry)
         check_record(raw, registry)
         sequence = registry.record_count
         # 3. If the process ends after this line, every process applies the record, if it still is
@@ -49,6 +49,7 @@ def register(bus: Bus, raw: bytes, wait_s: float) -> int:
             else:
                 if record.value == raw:
                     break
+    bus.refresh()  # so that the caller sees its record
     return sequence
 
 
@@ -56,8 +57,8 @@ def execute(bus: Bus, raw: bytes, check: CheckOrder[T], wait_s: float) -> T:
     """Append an order unless it has an answer already; return the signer's answer."""
     with bus.reading(bus.end_offsets(bus.partition_ids(Topic.VAULT, Topic.AUDIT))) as reading:
         # 2. If the process ends here, nothing was appended.
-        with bus.refreshed() as projections:
-            order = check(raw, projections.registry, bus.vaults)
+        with bus.refreshed():
+            order = check(raw, bus.registry, bus.vaults)
             if (found := order.answer()) is not None:
                 return found
         bus.append([Outgoing(Topic.KEY_REQUESTS, order.account, raw)])

@@ -1,22 +1,22 @@
 """Kafka for threads without an event loop: one loop in a background thread serves them all."""
 
+import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import AsyncExitStack, contextmanager
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
 
 from schemas.record import Outgoing, PartitionId, Record
 from schemas.topics import TOPICS, Topic
-from signer.account import Account
+from signer.registry import Registry
 from signer.vaults.register import VaultRegister
-from signer.window import SPENT_MS
 from sixgate.clocks import wall_ms
-from streams.gates.passage import GateProjections
-from streams.gates.projection import Projection
+from sixgate.scaled.appender import sending
 from streams.kafka.broker import Broker
-from streams.kafka.errors import KafkaUnreachableError
+from streams.kafka.errors import KafkaBusError, KafkaDeniedError, KafkaUnreachableError
 from streams.kafka.handshake import diagnose_tls
-from streams.kafka.loop import LoopThread
+from streams.kafka.loop import CALL_S_MAX, LoopThread
 from streams.kafka.producer import Sender
 from streams.kafka.projections import Projections
 from streams.kafka.reader import Reader, ends_of, group_lag, positions_since
@@ -24,6 +24,9 @@ from streams.kafka.reader import Reader, ends_of, group_lag, positions_since
 # A partition may end with a transaction marker, which has an offset and is never delivered: reading
 # to the end waits for it, this long at a time.
 MARKER_MS = 50
+FOLLOW_S = 0.5
+T = TypeVar("T")
+Failed: TypeAlias = Callable[[BaseException], None]
 
 
 class BlockingReader(NamedTuple):
@@ -48,64 +51,100 @@ async def _next(pages: AsyncIterator[list[Record]]) -> list[Record] | None:
 
 
 class Bus:
-    """Reads projections and topics, and appends; any thread may call every method."""
+    """Reads projections and topics, and appends; any thread may call every method.
 
-    def __init__(self, broker: Broker, trust_root: str) -> None:
+    The outcome of a write that failed is unknown, unless Kafka denied it: ``failed`` receives the
+    error and must end a process that runs for long. It also receives errors of background work. It
+    must not block.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        trust_root: str,
+        failed: Failed = lambda _: None,
+        append_s_max: float = CALL_S_MAX,
+    ) -> None:
         """Connect; read registry and vault events to their end. Raises ``KafkaBusError``."""
         self._broker = broker
-        self._lock = threading.RLock()
+        self._failed = failed
+        self._append_s_max = append_s_max
+        self._lock = threading.Lock()
         self._loop = LoopThread("kafka-api")
         self._opened = AsyncExitStack()
         self._sender: Sender | None = None
         self._readers: set[Reader] = set()
+        self._background: list[Future[None]] = []
+        self._closing = False
         self._projections = Projections(broker, trust_root, wall_ms)
         try:
             self._loop.run(self._connect())
         except BaseException:
             self._loop.close()
             raise
-        self.partitions = self._projections.view.registry.partitions
+        self.partitions = self.registry.partitions
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._closing = True
         try:
+            for work in self._background:
+                work.cancel()
             for reader in list(self._readers):
                 self._close(reader)
             self._loop.run(self._opened.aclose())
         finally:
             self._loop.close()
 
-    @contextmanager
-    def refreshed(self) -> Iterator[GateProjections]:
-        """Lend the projections, read to their end now; they do not change while lent."""
-        with self._lock:
-            self.refresh()
-            yield self._projections.view
-
-    def refresh(self) -> None:
-        """Read new records of registry and vault."""
-        with self._lock:
-            self._loop.run(self._projections.refresh())
+    @property
+    def registry(self) -> Registry:
+        """The registry as last read."""
+        return self._projections.view.registry
 
     @property
     def vaults(self) -> VaultRegister:
-        """The vault events read so far. Use it only within ``refreshed``."""
+        """Keys and vaults as last read."""
         return self._projections.vault
 
+    def refresh(self) -> None:
+        """Read new records of registry and vault; not within ``unchanged``."""
+        self._loop.run(self._projections.refresh())
+
+    async def refresh_on_loop(self) -> None:
+        """Read new records of registry and vault; for coroutines of ``run`` and ``start``."""
+        await self._projections.refresh()
+
+    def follow(self) -> None:
+        """Read new records of registry and vault in the background until the bus closes."""
+        self.start(self._follow())
+
     @contextmanager
-    def cached(self) -> Iterator[GateProjections]:
-        """Lend the projections as last read."""
-        with self._lock:
-            yield self._projections.view
+    def unchanged(self) -> Iterator[None]:
+        """Keep registry and vaults unchanged."""
+        with self._projections.lock:
+            yield
+
+    @contextmanager
+    def refreshed(self) -> Iterator[None]:
+        """Read registry and vaults to their end now, then keep them unchanged."""
+        self.refresh()
+        with self.unchanged():
+            yield
 
     def append(self, events: Sequence[Outgoing]) -> None:
         """Append events, durable on return; raises ``KafkaBusError``."""
         with self._lock:
             if self._sender is None:
                 self._sender = self._loop.run(self._open_sender())
-        self._loop.run(self._sender.send(events))
+        try:
+            self._loop.run(self._sender.send(events), self._append_s_max)
+        except KafkaDeniedError:
+            raise
+        except KafkaBusError as error:
+            self._failed(error)
+            raise
 
     def partition_ids(self, *topics: Topic) -> list[PartitionId]:
         """Return every partition of some topics."""
@@ -115,46 +154,62 @@ class Bus:
         """Return the offset after the last committed record of every partition."""
         return self._loop.run(ends_of(self._broker, partitions))
 
-    def first_offsets(self, partitions: Sequence[PartitionId]) -> dict[PartitionId, int]:
-        """Return the first offset that each partition still holds."""
-        return self._loop.run(positions_since(self._broker, partitions, 0))
+    def first_offsets(
+        self, partitions: Sequence[PartitionId], since_ms: int = 0
+    ) -> dict[PartitionId, int]:
+        """Return the first offset that each partition still holds, or has since a time."""
+        return self._loop.run(positions_since(self._broker, partitions, since_ms))
 
     def unread(self, group: str, topic: Topic) -> int:
         """Return the lag of a consumer group on a topic, in records."""
         return self._loop.run(group_lag(self._broker, group, self.partition_ids(topic)))
 
-    @contextmanager
-    def reading(self, positions: Mapping[PartitionId, int]) -> Iterator[BlockingReader]:
-        """Lend a reader from ``positions`` on; raises ``KafkaGapError`` if the log begins later."""
+    def open_reader(self, positions: Mapping[PartitionId, int]) -> BlockingReader:
+        """Open a reader that closes with the bus; raises ``KafkaGapError`` as ``reading``."""
         reader = self._loop.call(lambda: Reader(self._broker, positions))
         self._loop.run(reader.__aenter__())
         self._readers.add(reader)
+        return BlockingReader(self._loop, reader)
+
+    @contextmanager
+    def reading(self, positions: Mapping[PartitionId, int]) -> Iterator[BlockingReader]:
+        """Lend a reader from ``positions`` on; raises ``KafkaGapError`` if the log begins later."""
+        opened = self.open_reader(positions)
         try:
-            yield BlockingReader(self._loop, reader)
+            yield opened
         finally:
-            self._close(reader)
+            self._close(opened.reader)
 
     def pages(self, positions: Mapping[PartitionId, int]) -> Iterator[list[Record]]:
         """Yield all records from ``positions`` to the current ends of the partitions."""
         with self.reading(positions) as reading:
             yield from reading.to_end()
 
-    def accounts(self) -> Callable[[str], Account]:
-        """Return a lookup of accounts, projected from the verified outcomes of the last day."""
-        partitions = self.partition_ids(Topic.OUTCOMES)
-        start = self._loop.run(positions_since(self._broker, partitions, wall_ms() - SPENT_MS))
-        with self.refreshed() as projections:
-            accounts = Projection(projections.registry)
-            for page in self.pages(start):
-                for record in page:
-                    accounts.apply(record.value)
-        return accounts.account
+    def run(self, work: Coroutine[Any, Any, T], s_max: float) -> T:
+        """Return the result of a coroutine; raise ``KafkaUnreachableError`` after ``s_max``."""
+        return self._loop.run(work, s_max)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> "Future[None]":
+        """Run a coroutine in the background until the bus closes."""
+        started = self._loop.start(work)
+        self._background.append(started)
+        started.add_done_callback(self._ended)
+        return started
+
+    def _ended(self, work: "Future[None]") -> None:
+        if not (self._closing or work.cancelled()) and (error := work.exception()):
+            self._failed(error)
 
     def _close(self, reader: Reader) -> None:
         """Close a reader once. An unfinished stream may be closed after the bus."""
         if reader in self._readers:
             self._readers.discard(reader)
             self._loop.run(reader.__aexit__())
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(FOLLOW_S)
+            await self._projections.refresh()
 
     async def _connect(self) -> None:
         try:
@@ -164,5 +219,5 @@ class Bus:
             raise
 
     async def _open_sender(self) -> Sender:
-        sender = Sender(self._broker, lambda: self.partitions)
+        sender = sending(self._broker, lambda: self.partitions)
         return await self._opened.enter_async_context(sender)

@@ -26,8 +26,8 @@ def restore(settings: Settings, folder: Folder, backup: Backup) -> int:
     """
     with Bus(settings.kafka.broker(CLIENT), folder.trust().trust_root) as bus:
         # 1. Refuses before anything is appended.
-        with bus.refreshed() as projections:
-            registry = copy.deepcopy(projections.registry)
+        with bus.refreshed():
+            registry = copy.deepcopy(bus.registry)
         pages = bus.pages(bus.first_offsets(bus.partition_ids(Topic.VAULT)))
         existing = (record.value for page in pages for record in page)
         events = [

@@ -29,14 +29,13 @@ class ScaledLedger:
         """Take over the connection. Raises ``halted`` if the registry lacks a signer or ledger."""
         self._clickhouse = clickhouse
         self._bus = bus
-        with bus.refreshed() as projections:
-            org = projections.registry.org
-            signer_keys = projections.registry.signer_keys
-            ledger = projections.registry.service_key("ledger", LEDGER)
+        with bus.refreshed():
+            signer_keys = bus.registry.signer_keys
+            ledger = bus.registry.service_key("ledger", LEDGER)
         if not (signer_keys and ledger):
             lacking = "signer" if not signer_keys else "active ledger"
             raise ApiError("halted", f"the registry names no {lacking}: see sixgate services")
-        self.answers = LedgerAnswers(clickhouse, org, signer_keys, ledger)
+        self.answers = LedgerAnswers(clickhouse, bus.registry.org, signer_keys, ledger)
         self._lag = LedgerLag(bus, self.answers.table, late_s_max)
 
     def settled(self) -> LedgerAnswers:

@@ -7,15 +7,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from heapq import merge
 
-import orjson
-
 from schemas.canonical import MalformedError
 from schemas.outcome import AnyOutcome, Signed, decode_outcome
 from schemas.record import PartitionId, Record
 from schemas.topics import Topic
 from signer.signatures import InvalidSignatureError
 from signer.signer_events import verify_signer_event
-from sixgate.api import ApiError, Json, Position
+from sixgate.api import ApiError, Position
+from sixgate.backends.ports import SignedEvent
 from sixgate.scaled.bus import Bus
 
 FOLLOW_MS = 200
@@ -29,8 +28,8 @@ class SignedTopic:
         self._bus = bus
         self._partitions = bus.partition_ids(Topic.SIGNED)
 
-    def read(self, after: Position, *, follow: bool) -> Iterator[Json | None]:
-        """Yield ``{position, event}``, and None as a tick while there is nothing to read."""
+    def read(self, after: Position, *, follow: bool) -> Iterator[SignedEvent | None]:
+        """Yield signed transactions, and None as a tick while there is nothing to read."""
         positions = self._positions(after)
         with self._bus.reading(positions) as reading:
             for page in reading.to_end():
@@ -59,12 +58,12 @@ class SignedTopic:
 
     def _verified(
         self, page: Sequence[Record], positions: dict[PartitionId, int]
-    ) -> Iterator[Json]:
+    ) -> Iterator[SignedEvent]:
         for record in _oldest_first(page):
             positions[(record.topic, record.partition)] = record.offset + 1
             if isinstance(verified_outcome(self._bus, record), Signed):
                 joined = ".".join(str(positions[partition]) for partition in self._partitions)
-                yield {"position": joined, "event": orjson.loads(record.value)}
+                yield SignedEvent(joined, record.value)
 
 
 def verified_outcome(bus: Bus, record: Record) -> AnyOutcome | None:
@@ -85,8 +84,7 @@ def verified_outcome(bus: Bus, record: Record) -> AnyOutcome | None:
 
 def _is_verified(bus: Bus, outcome: AnyOutcome) -> bool:
     try:
-        with bus.cached() as projections:
-            verify_signer_event(outcome, projections.registry)
+        verify_signer_event(outcome, bus.registry)
     except InvalidSignatureError:
         return False
     return True

@@ -1,7 +1,5 @@
 """Account projection of the gates: folds the signer's outcomes; it lags and is advice only."""
 
-from contextlib import suppress
-
 from schemas.canonical import MalformedError
 from schemas.outcome import AnyOutcome, IntentRejected, decode_outcome
 from signer.account import Account
@@ -21,14 +19,17 @@ class Projection:
         """Return an account as of the newest outcome that was read."""
         return self._accounts.get(name) or Account(account=name)
 
-    def apply(self, raw: bytes) -> None:
-        """Fold in an outcome; ignore repeated and unproven ones."""
-        with suppress(MalformedError, InvalidSignatureError):
+    def apply(self, raw: bytes) -> bool:
+        """Fold in an outcome, unless it is a repeated one; return False for an unproven one."""
+        try:
             outcome = decode_outcome(raw)
             before = self.account(outcome.account)
             if outcome.sequence > before.sequence:
                 verify_signer_event(outcome, self._registry)
                 self._accounts[outcome.account] = _folded(before, outcome)
+        except (MalformedError, InvalidSignatureError):
+            return False
+        return True
 
 
 def _folded(before: Account, outcome: AnyOutcome) -> Account:

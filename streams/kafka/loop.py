@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from streams.kafka.errors import KafkaUnreachableError
@@ -25,7 +26,7 @@ class LoopThread:
 
         After ``s_max`` seconds, cancels it and raises ``KafkaUnreachableError``.
         """
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        future = self.start(work)
         try:
             return future.result(s_max)
         except TimeoutError as error:
@@ -34,6 +35,10 @@ class LoopThread:
             raise KafkaUnreachableError(
                 f"Kafka did not answer for {s_max:g} s: check that a broker runs."
             ) from error
+
+    def start(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
+        """Run a coroutine in the background."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def call(self, function: Callable[[], T]) -> T:
         """Call a function inside the loop: aiokafka's objects must be created there."""

@@ -1,11 +1,13 @@
 """Projections of the gates: registry, keys and accounts, read from Kafka without a consumer group.
 
-They lag behind the topics. Every record is verified, and the signer decides again.
+They lag behind the topics. Every record is verified, and the signer decides again. Registry and
+vault change only while ``lock`` is held, so that another thread can keep them unchanged.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, suppress
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from itertools import chain
 from typing import Self
 
@@ -23,6 +25,7 @@ from streams.kafka.reader import QUIET_WAIT_MS, PartitionLag, Reader, positions_
 
 FOLLOW_COUNT_MAX = 1_000
 REFRESH_S = 0.5
+LOCK_POLL_S = 0.001
 GATHER_S = 0.1  # batching saves CPU, and account projections may lag that long
 
 
@@ -37,6 +40,7 @@ class Projections:
         self.vault = VaultRegister()
         self.view = GateProjections(registry, self.vault.keys, self._accounts.account)
         self._reading = asyncio.Lock()
+        self.lock = threading.RLock()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as opened:
@@ -100,9 +104,10 @@ class Projections:
 
     async def _read_registry(self) -> None:
         async for records in self._registry_reader.read_to_end():
-            for record in records:
-                with suppress(RegistryRecordError):  # the signer audits the refusal
-                    self.view.registry.apply(record.value)
+            async with self._changing():
+                for record in records:
+                    with suppress(RegistryRecordError):  # the signer audits the refusal
+                        self.view.registry.apply(record.value)
         await self._registry_reader.mark_done()
 
     async def _read_vault(self) -> None:
@@ -113,10 +118,21 @@ class Projections:
         """
         events = [record async for page in self._vault_reader.read_to_end() for record in page]
         await self._read_registry()
-        for record in events:
-            with suppress(KeyOrderError):
-                self.vault.load(record.value, self.view.registry)
+        async with self._changing():
+            for record in events:
+                with suppress(KeyOrderError):
+                    self.vault.load(record.value, self.view.registry)
         await self._vault_reader.mark_done()
+
+    @asynccontextmanager
+    async def _changing(self) -> AsyncIterator[None]:
+        """Hold the lock; a thread that holds it may itself wait for this event loop."""
+        while not self.lock.acquire(blocking=False):  # noqa: ASYNC110 - a lock of threads
+            await asyncio.sleep(LOCK_POLL_S)  # the other thread holds it for a few look-ups
+        try:
+            yield
+        finally:
+            self.lock.release()
 
     def _partitions(self) -> range:
         return range(self.view.registry.partitions)

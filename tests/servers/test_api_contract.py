@@ -16,9 +16,9 @@ from signer.signatures import Ed25519Signer
 from sixgate.api import Api, ApiError, Json
 from sixgate.api.operator.connection import connect
 from sixgate.authoring import operator
+from sixgate.backends.kafka import open_kafka_api
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
-from sixgate.scaled.kafka_api import open_kafka_api
 from tests.harness.builders.waiting import until
 from tests.harness.cli.clients import record, results, submit, verified
 from tests.harness.pipeline.embedded import (

@@ -20,8 +20,8 @@ from sixgate.answers.pending_records import names_of
 from sixgate.api import Api, ApiError
 from sixgate.api.operator.connection import connect
 from sixgate.authoring import operator
+from sixgate.backends.kafka import Timeouts, open_kafka_api
 from sixgate.data_folder.folder import Folder, FolderError
-from sixgate.scaled.kafka_api import Timeouts, open_kafka_api
 from sixgate.scaled.publishing import OtherOrganisationError, publish
 from sixgate.settings.sections import KafkaSettings
 from streams.kafka.loop import LoopThread

@@ -18,9 +18,9 @@ from sixgate.api.operator.connection import connect
 from sixgate.authoring import operator
 from sixgate.authoring.secret_reader import SecretReader
 from sixgate.authoring.vault_orders import NewSecret, Orderer, VaultId, change_key, store
+from sixgate.backends.kafka import open_kafka_api
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
-from sixgate.scaled.kafka_api import open_kafka_api
 from sixgate.scaled.restoring import restore
 from sixgate.scaled.settings import Settings, load_settings
 from tests.harness.builders.waiting import until
