@@ -28,6 +28,7 @@ from schemas.transaction_parts import AccessList, SignedAuthorization
 
 EXPIRY_MS_MAX = 24 * 60 * 60 * 1000
 EXPIRY_MS_DEFAULT = 10 * 60 * 1000
+BLOBS_MAX, AUTHORIZATIONS_MAX = 64, 256
 TYPED_DATA_LENGTH_MAX = 160 * 1024
 NEVER_COMPARED = frozenset({"expires_at_ms", "client_share"})
 """Fields that a client fills in anew for each attempt."""
@@ -74,10 +75,10 @@ class TransactionIntent(Intent):
     max_priority_fee_per_gas_wei: Uint256 | None = None
     access_list: AccessList | None = None
     max_fee_per_blob_gas_wei: Uint256 | None = None
-    blob_versioned_hashes: Annotated[tuple[Digest, ...], Field(max_length=64)] | None = None
-    authorization_list: Annotated[tuple[SignedAuthorization, ...], Field(max_length=256)] | None = (
-        None
-    )
+    blob_versioned_hashes: Annotated[tuple[Digest, ...], Field(max_length=BLOBS_MAX)] | None = None
+    authorization_list: (
+        Annotated[tuple[SignedAuthorization, ...], Field(max_length=AUTHORIZATIONS_MAX)] | None
+    ) = None
     nonce: Nonce | None = None
     simulate_first: bool
 

@@ -45,7 +45,9 @@ def matching(kind: Any, expected: str) -> Callable[[Any], Any]:
 
 def _non_ascii(value: Any) -> str:
     """Name the first non-ASCII character: it may look like an ASCII one."""
-    for position, character in enumerate(value if isinstance(value, str) else "", start=1):
+    if not isinstance(value, str) or value.isascii():
+        return ""
+    for position, character in enumerate(value, start=1):
         if not character.isascii():
             called = unicodedata.name(character, "a character without a name")
             return f"; character {position} is U+{ord(character):04X}, {called}"

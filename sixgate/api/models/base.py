@@ -3,10 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator, model_validator
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
+MEMBERS_MAX = 64
 YEAR_10000_MS = 253_402_300_800_000
 
 
@@ -42,6 +43,14 @@ class Request(_Text):
     """A request that refuses unknown members: ignoring one could weaken a promise."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_few_members(cls, members: object) -> object:
+        """Refuse many members at once: naming each unknown one would block the event loop."""
+        if isinstance(members, dict) and len(members) > MEMBERS_MAX:
+            raise ValueError(f"has {len(members)} members; at most {MEMBERS_MAX} are possible")
+        return members
 
 
 class LenientRequest(_Text):

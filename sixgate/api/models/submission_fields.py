@@ -12,9 +12,9 @@ from pydantic import Field, PlainValidator
 
 from schemas import fields
 from schemas.client_share import ClientShare
-from schemas.intent import TYPED_DATA_LENGTH_MAX
+from schemas.intent import AUTHORIZATIONS_MAX, BLOBS_MAX, TYPED_DATA_LENGTH_MAX
 from schemas.money import wei_to_eth
-from schemas.transaction_parts import AccessList, SignedAuthorization
+from schemas.transaction_parts import ENTRIES_MAX, AccessList, SignedAuthorization
 from signer.ethereum.transaction import TxType
 from sixgate.authoring import form_fields as read
 
@@ -108,17 +108,19 @@ def typed_data(given: Any) -> str:
 
 def access_list(given: Any) -> AccessList:
     """Parse an access list; ``storageKeys`` is accepted for ``storage_keys``."""
-    return read.access_list(_each(given, {"storageKeys": "storage_keys"}))
+    few = _few(given, ENTRIES_MAX)
+    return read.access_list(_each(few, {"storageKeys": "storage_keys"}))
 
 
 def authorization_list(given: Any) -> tuple[SignedAuthorization, ...]:
     """Parse signed delegations; ``chainId`` and ``yParity`` are accepted too."""
-    return read.authorization_list(_each(given, {"chainId": "chain_id", "yParity": "y_parity"}))
+    few = _few(given, AUTHORIZATIONS_MAX)
+    return read.authorization_list(_each(few, {"chainId": "chain_id", "yParity": "y_parity"}))
 
 
 def blob_versioned_hashes(given: Any) -> tuple[str, ...]:
     """Parse versioned blob hashes, in lower or upper case."""
-    return read.blob_versioned_hashes(_lowered(given))
+    return read.blob_versioned_hashes(_lowered(_few(given, BLOBS_MAX)))
 
 
 def signs_only(given: Any) -> bool:
@@ -126,6 +128,13 @@ def signs_only(given: Any) -> bool:
     if given is None or given is True:
         return True
     raise ValueError("must be true: this route signs and does not broadcast")
+
+
+def _few(given: Any, count_max: int) -> Any:
+    """Refuse a list that is too long before its entries are parsed: that blocks the event loop."""
+    if isinstance(given, list) and len(given) > count_max:
+        raise ValueError(f"has {len(given)} entries; at most {count_max} are possible")
+    return given
 
 
 def _each(given: Any, names: dict[str, str]) -> Any:
