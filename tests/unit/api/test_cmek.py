@@ -4,7 +4,6 @@ import base64
 import hashlib
 import logging
 import secrets
-import time
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from sixgate.authoring.customer_key import CustomerKey
 from sixgate.gateway.rotations import KEPT_MAX, Rotations
 from tests.harness.api import Api
 from tests.harness.api_agents import Session, token_agent
+from tests.harness.builders.waiting import until
 
 OLD, NEW = bytes(range(32)), bytes(range(1, 33))
 
@@ -62,11 +62,14 @@ def rotated(person: Session, vault: str, old: bytes = OLD, new: bytes = NEW, **m
 
 
 def ended(person: Session, vault: str, job_id: str) -> dict[str, Any]:
-    while True:
-        job: dict[str, Any] = person.send("GET", f"/vaults/{vault}/cmek-rotate/{job_id}").json()
-        if job["status"] != "running":
-            return job
-        time.sleep(0.05)
+    """Return the rotation when it has ended."""
+
+    def job() -> dict[str, Any]:
+        found: dict[str, Any] = person.send("GET", f"/vaults/{vault}/cmek-rotate/{job_id}").json()
+        return found
+
+    until(lambda: job()["status"] != "running")
+    return job()
 
 
 @pytest.mark.parametrize("form", ["{}", "sha256:{}", "0x{}"])
