@@ -113,7 +113,7 @@ COMMANDS = {
         "signing.messages:authorization", "Sign delegations of a key's address (EIP-7702)."
     ),
     "intents": Entry("intents.command:app", "Show intents and their outcomes."),
-    "ledger": Entry("ledger.command:app", "Verify, query and export the ledger."),
+    "ledger": Entry("ledger:app", "Verify, query and export the ledger."),
     "attest": Entry(
         "attest.command:app",
         "Fetch a signer's evidence for a nonce, verify evidence, list signer boots.",

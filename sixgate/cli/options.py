@@ -52,6 +52,13 @@ def _key_path(value: str) -> str:
         raise ValueError(f"{value!a} {error}") from None
 
 
+def _time(value: str) -> int:
+    from sixgate.cli.times import parse_time_ms
+    from sixgate.clocks import wall_ms
+
+    return parse_time_ms(value, wall_ms())
+
+
 def _use_config(_ctx: click.Context, _param: click.Parameter, file: Path | None) -> None:
     use_config(file)
 
@@ -80,16 +87,18 @@ def use_insecure_dev(wanted: bool) -> None:  # noqa: FBT001 - an option's value
 
 NAME = Checked("name", _name)
 KEY_PATH = Checked("path", _key_path)
+TIME = Checked("time", _time)
+"""Milliseconds since 1970: ``now``, a duration ago, or an ISO 8601 date or time."""
 FILE = click.Path(path_type=Path)
 
 
-def folder_option(flag: str) -> Option:
-    """Declare the option for the data folder, which arrives as ``data``."""
+def folder_option(flag: str, name: str) -> Option:
+    """Declare the option for the data folder."""
     more = {"type": FILE, "default": DATA_DEFAULT, "envvar": DATA_VARIABLE}
-    return Option(f"{flag} DIR", "Data folder.", name="data", **more)
+    return Option(f"{flag} DIR", "Data folder.", name=name, **more)
 
 
-data_option = folder_option("--data")
+data_option = folder_option("--data", "data")
 config_option = Option(
     "--config FILE",
     "Settings file (TOML): connect to Kafka, or use its KMSs.",

@@ -40,17 +40,24 @@ class Listing:
     right: Sequence[str] = ()
     title: Text | None = None
 
+    @property
+    def width(self) -> int:
+        """Return the width of its longest line, without details."""
+        return sum(self._widths()) + GAP * (len(self.columns) - 1)
+
+    def _widths(self) -> list[int]:
+        lines = [self.columns, *(row.cells for row in self.rows)]
+        return [max(text_of(cell).cell_len for cell in cells) for cells in zip(*lines, strict=True)]
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the title, the headings, a rule, and each row with its details."""
-        lines = [[text_of(cell) for cell in row.cells] for row in self.rows]
-        heads = [safe(column, "bold") for column in self.columns]
-        widths = [max(cell.cell_len for cell in cells) for cells in zip(heads, *lines, strict=True)]
+        heads, widths = [safe(column, "bold") for column in self.columns], self._widths()
         if self.title:
             yield self.title
         yield self._line(heads, widths)
-        yield safe("─" * min(sum(widths) + GAP * (len(widths) - 1), options.max_width))
-        for row, cells in zip(self.rows, lines, strict=True):
-            yield self._line(cells, widths)
+        yield safe("─" * min(self.width, options.max_width))
+        for row in self.rows:
+            yield self._line([text_of(cell) for cell in row.cells], widths)
             for detail in row.details:
                 yield from indented(text_of(detail), console, options)
 

@@ -176,17 +176,17 @@ def with_session_at(flag: str) -> Callable[[Function], Function]:
 
     def decorate(command: Function) -> Function:
         @wraps(command)
-        def run(*, data: Path, **given: Any) -> Any:
-            with session(data) as here:
+        def run(*, _folder: Path, **given: Any) -> Any:
+            with session(_folder) as here:
                 return command(here, **given)
 
         @wraps(command)
-        def stream(*, data: Path, **given: Any) -> Iterator[Any]:
-            with session(data) as here:
+        def stream(*, _folder: Path, **given: Any) -> Iterator[Any]:
+            with session(_folder) as here:
                 yield from command(here, **given)
 
         chosen = stream if isgeneratorfunction(command) else run
-        return folder_option(flag)(config_option(chosen))
+        return folder_option(flag, "_folder")(config_option(chosen))
 
     return decorate
 

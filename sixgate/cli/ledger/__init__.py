@@ -1,1 +1,0 @@
-"""``sixgate ledger``: verifies, queries, exports and serves the ledger."""
