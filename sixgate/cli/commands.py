@@ -106,11 +106,11 @@ COMMANDS = {
         "Manage the customer's own key over a vault's values; it never leaves the customer.",
     ),
     "kms": Entry("kms:app", "Check the key management services that hold root keys."),
-    "tx": Entry("signing.transactions:app", "Sign a transaction, or decode a signed one."),
-    "message": Entry("signing.messages:message", "Sign personal messages (EIP-191)."),
-    "typed-data": Entry("signing.messages:typed_data", "Sign typed data (EIP-712)."),
+    "tx": Entry("signing:tx", "Sign a transaction, or decode a signed one."),
+    "message": Entry("signing:message", "Sign personal messages (EIP-191)."),
+    "typed-data": Entry("signing:typed_data", "Sign typed data (EIP-712)."),
     "authorization": Entry(
-        "signing.messages:authorization", "Sign delegations of a key's address (EIP-7702)."
+        "signing:authorization", "Sign delegations of a key's address (EIP-7702)."
     ),
     "intents": Entry("intents.command:app", "Show intents and their outcomes."),
     "ledger": Entry("ledger:app", "Verify, query and export the ledger."),

@@ -1,1 +1,0 @@
-"""``sixgate tx``, ``message``, ``typed-data`` and ``authorization``: single signatures."""
