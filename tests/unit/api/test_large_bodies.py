@@ -47,6 +47,6 @@ def test_a_login_without_a_token_costs_no_more(api: Api) -> None:
 def test_a_list_that_is_too_long_is_refused_before_its_entries_are_read(
     agent: SigningAgent, name: str, entry: Any, count_max: int
 ) -> None:
-    wrong = [entry] * count_max + ["no entry"]
+    wrong: dict[str, Any] = {name: [entry] * count_max + ["no entry"]}
     why = f"has {count_max + 1} entries; at most {count_max} are possible"
-    assert fields(agent.submit(**{name: wrong})) == {name: why}
+    assert fields(agent.submit(**wrong)) == {name: why}
