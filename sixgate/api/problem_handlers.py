@@ -62,6 +62,10 @@ def _sentence(found: Mapping[str, Any]) -> str:
             return "is not supported"
         case "json_invalid":
             return "is not JSON"
+        case "model_attributes_type" if found["loc"] == ("body",):
+            return "must be a JSON object, sent with Content-Type: application/json"
+        case "model_attributes_type":
+            return "must be a JSON object"
     message = str(found["msg"]).removeprefix("Value error, ")
     return message.replace("Input should", "must")
 
@@ -70,6 +74,8 @@ async def _on_http_exception(_request: Request, error: Exception) -> JSONRespons
     if not isinstance(error, HTTPException):
         raise TypeError
     status = error.status_code
+    if status == HTTPStatus.BAD_REQUEST:  # the framework's answer to bytes that are not UTF-8
+        return response_of(invalid({"body": "is not JSON"}))
     details = {
         404: ("route_unknown", "There is no such route."),
         405: ("method_not_allowed", "The route does not allow this method."),

@@ -83,6 +83,7 @@ class NewApiKey(Reply):
 
 
 class ApiKeyList(Reply):
-    """The caller's API keys."""
+    """The caller's API keys, newest first."""
 
     keys: list[ApiKeyEntry]
+    next_cursor: str | None

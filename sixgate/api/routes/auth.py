@@ -17,6 +17,7 @@ from sixgate.api.limits import rate_problem
 from sixgate.api.models import auth as models
 from sixgate.api.models.base import optional_timestamp, time_ms, timestamp
 from sixgate.api.not_supported import not_supported
+from sixgate.api.pages import CursorQuery, LimitQuery, page_of
 from sixgate.api.problems import Problem, answers, forbidden, not_found
 from sixgate.api.services import Services
 from sixgate.gateway.api_keys import ApiKey, OwnerKind
@@ -131,10 +132,16 @@ def create_api_key(
 
 
 @router.get("/api-keys")
-def list_api_keys(caller: PersonCaller, services: ServicesOf) -> models.ApiKeyList:
+def list_api_keys(
+    caller: PersonCaller,
+    services: ServicesOf,
+    limit: LimitQuery = 1000,
+    cursor: CursorQuery = None,
+) -> models.ApiKeyList:
     """List the calling person's API keys, newest first."""
     keys = services.api_keys.owned_by("person", caller.id)
-    return models.ApiKeyList(keys=[_entry(key) for key in keys])
+    page, next_cursor = page_of(keys, lambda key: key.id, limit, cursor)
+    return models.ApiKeyList(keys=[_entry(key) for key in page], next_cursor=next_cursor)
 
 
 @router.delete("/api-keys/{key_id}", status_code=204)

@@ -159,6 +159,23 @@ def test_a_key_with_scopes_is_refused_because_none_is_enforced(api: Api) -> None
     assert (reply.status_code, list(reply.json()["fields"])) == (400, ["scopes"])
 
 
+def test_keys_are_listed_in_pages(api: Api) -> None:
+    for number in range(3):
+        sent = {"name": f"paged-{number}"}
+        assert (
+            api.client.post("/v1/auth/api-keys", json=sent, headers=api.person).status_code == 201
+        )
+    url = "/v1/auth/api-keys"
+    everything = api.client.get(url, headers=api.person).json()
+    first = api.client.get(f"{url}?limit=2", headers=api.person).json()
+    rest = f"{url}?cursor={first['next_cursor']}"
+    assert everything["next_cursor"] is None
+    assert (
+        first["keys"] + api.client.get(rest, headers=api.person).json()["keys"]
+        == (everything["keys"])
+    )
+
+
 def test_an_expired_key_gets_no_token(api: Api) -> None:
     request = {"name": "old", "expires_at": "2020-01-01T00:00:00Z"}
     made = api.client.post("/v1/auth/api-keys", json=request, headers=api.person).json()
