@@ -1,6 +1,8 @@
 """Arguments of the MCP tools; their JSON schemas are what a model reads."""
 
 import json
+import sys
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -14,6 +16,15 @@ def _object(value: object) -> object:
         return json.loads(value) if isinstance(value, str) else value
     except ValueError:
         return value
+
+
+def _exact(value: object) -> object:
+    """Refuse a number that JSON has already rounded: another amount would be sent."""
+    if isinstance(value, float):
+        digits = Decimal(repr(value)).normalize().as_tuple().digits
+        if len(digits) > sys.float_info.dig:
+            raise ValueError("a number with so many digits is not exact: send the amount as text")
+    return value
 
 
 class Arguments(BaseModel):
@@ -33,7 +44,9 @@ class TransactionArguments(Arguments):
 
     chain: str = Field(description='Chain name, such as "base", or its chain id.')
     to: str = Field(description="Recipient or contract address, 0x and 40 hex digits.")
-    value: str = Field(description='Amount in ETH as decimal text, such as "0.5"; "0" for none.')
+    value: Annotated[str, BeforeValidator(_exact)] = Field(
+        description='Amount in ETH as decimal text, such as "0.5"; "0" for none.'
+    )
     data: str | None = Field(None, description="Call data in hex, 0x if empty.")
     signing_key_path: str | None = Field(None, description=KEY_PATH)
     nonce: int | None = Field(None, description="By default the next free one.")

@@ -259,6 +259,15 @@ def test_an_unknown_tool_is_a_result_that_lists_the_tools(tmp_path: Path, tool: 
     assert "submit_transaction" in result.structured_content["sentence"]
 
 
+@pytest.mark.parametrize("value", [0.1 + 0.2, 123456789.123456789, 0.12345678901234568])
+def test_an_amount_that_json_has_rounded_is_refused(tmp_path: Path, value: float) -> None:
+    api = StubApi()
+    result = called(api, "submit_transaction", tmp_path, **PAY | {"value": value})
+    assert result.is_error
+    assert list(result.structured_content["fields"]) == ["value"]
+    assert not [path for method, path, _ in api.requests if method == "POST"]
+
+
 def test_a_path_in_an_id_is_refused(tmp_path: Path) -> None:
     result = called(StubApi(), "get_transaction", tmp_path, transaction_id="..")
     assert (result.is_error, result.structured_content["reason"]) == (True, "invalid_arguments")
