@@ -115,7 +115,7 @@ COMMANDS = {
     "intents": Entry("intents.command:app", "Show intents and their outcomes."),
     "ledger": Entry("ledger:app", "Verify, query and export the ledger."),
     "attest": Entry(
-        "attest.command:app",
+        "attest:app",
         "Fetch a signer's evidence for a nonce, verify evidence, list signer boots.",
     ),
     "chains": Entry("chains:app", "Manage the chains that intents may name."),

@@ -85,7 +85,15 @@ def use_insecure_dev(wanted: bool) -> None:  # noqa: FBT001 - an option's value
         os.environ[INSECURE_DEV_VARIABLE] = "true"
 
 
+def _time_ms(value: str) -> int:
+    from sixgate.cli.times import parse_time_ms
+    from sixgate.clocks import wall_ms
+
+    return parse_time_ms(value, wall_ms())
+
+
 NAME = Checked("name", _name)
+TIME = Checked("time", _time_ms)
 KEY_PATH = Checked("path", _key_path)
 TIME = Checked("time", _time)
 """Milliseconds since 1970: ``now``, a duration ago, or an ISO 8601 date or time."""

@@ -108,9 +108,9 @@ def test_a_report_for_key_release_fails_as_a_customers(tmp_path: Path) -> None:
 def test_the_purpose_option_overrides_the_policys(tmp_path: Path, purpose: Purpose) -> None:
     write(tmp_path, replace(BOUND, purpose=purpose))
     for wanted in Purpose:
-        ended = verify(tmp_path, "--purpose", wanted, "--json")
+        ended = verify(tmp_path, "--purpose", wanted.value, "--json")
         assert ended.json["verified"] == (wanted is purpose)
-    found = verify(tmp_path, "--purpose", purpose, "--json").json
+    found = verify(tmp_path, "--purpose", purpose.value, "--json").json
     assert found["policy_digest"] == simulated_policy(purpose=purpose).digest()
 
 

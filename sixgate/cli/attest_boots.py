@@ -8,11 +8,11 @@
 import base64
 import re
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
-import typer
+import click
 
-from schemas.boot import SignerBoot
+from schemas.boot import BootFacts, SignerBoot
 from schemas.canonical import MalformedError
 from schemas.redaction import signed_part
 from signer.attestation.binding import Purpose
@@ -21,20 +21,20 @@ from signer.attestation.errors import AttestationError
 from signer.attestation.evidence import EvidenceFile
 from signer.attestation.policy import VerificationPolicy
 from signer.attestation.verify import Verified
+from signer.custody.atomic_write import write_atomic
 from signer.signatures import signature_is_valid
 from sixgate.api import Json
-from sixgate.cli.attest.evidence import Out, write_evidence
-from sixgate.cli.attest.views import SIMULATED, properties, verified_json
+from sixgate.cli.attest_views import properties, simulated_warning, verified_json
 from sixgate.cli.canonical_files import read_canonical
+from sixgate.cli.declare import Option, argument, command
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
 from sixgate.cli.intents.trail import trail_of
-from sixgate.cli.render import Listing, Row, Sheet, show
-from sixgate.cli.session import Session, fail_usage, session
-from sixgate.cli.terminal import print_json, safe, screen
-from sixgate.cli.times import format_time, parse_time_ms
-from sixgate.cli.typer_options import DATA_DEFAULT, AsJson, Data
-from sixgate.clocks import wall_ms
+from sixgate.cli.options import FILE, TIME
+from sixgate.cli.render import Answer, Field, Sheet, View, prints, table
+from sixgate.cli.session import Session, with_session
+from sixgate.cli.terminal import notice
+from sixgate.cli.times import format_time
 
 BOOT = """SELECT body, at_ms FROM ledger
 WHERE topic = 'boots' AND event_id = '{boot}' ORDER BY seq LIMIT 1"""
@@ -53,83 +53,78 @@ class PublishedBoot(NamedTuple):
     at_ms: int
 
 
-def list_(
-    *,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of boots.")] = 20,
-    as_json: AsJson = False,
-    data: Data = DATA_DEFAULT,
-) -> None:
+def _platform(boot: Json) -> str:
+    return "simulated, proves nothing" if boot["simulated"] else "a machine: verify it"
+
+
+_BOOTS = table(
+    Field("boot"),
+    Field("signer"),
+    Field("started", lambda boot: format_time(boot["started_at_ms"])),
+    Field("claims", _platform),
+)
+
+
+@command("boots", epilog="Example: sixgate attest boots")
+@Option("--limit", "Maximum number of boots.", type=click.IntRange(1, 10_000), default=20)
+@prints(_BOOTS)
+@with_session
+def boots(here: Session, *, limit: int) -> list[Json]:
     """List signer boots that decided intents, newest first, without verifying them."""
-    with session(data) as here:
-        found = here.api.sql(LISTED.format(limit=limit))["rows"]
-    listed = [
+    found = here.api.sql(LISTED.format(limit=limit))["rows"]
+    return [
         {"boot": boot, "signer": signer, "started_at_ms": at_ms, "simulated": bool(simulated)}
         for boot, signer, at_ms, simulated in found
     ]
-    if as_json:
-        print_json(listed)
-        return
-    rows = [
-        Row((one["boot"], one["signer"], format_time(one["started_at_ms"]), _platform(one)))
-        for one in listed
-    ]
-    show(Listing(("boot", "signer", "started", "claims"), rows), screen())
 
 
-def show_(
-    *,
-    intent: Annotated[
-        str, typer.Argument(metavar="INTENT", help="Digest of the intent, or its start.")
-    ],
-    policy: Annotated[Path, typer.Option(metavar="FILE", help="Verification policy.")],
-    out: Out = None,
-    at: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME", show_default="the boot's publication", help="Time of verification."
-        ),
-    ] = None,
-    as_json: AsJson = False,
-    data: Data = DATA_DEFAULT,
-) -> None:
-    """Verify the evidence of the boot that decided an intent. Exit code 14 means it fails."""
-    accepted = read_canonical(policy, VerificationPolicy)
-    with session(data) as here:
-        # 1.
-        outcome = _outcome(here, intent.rstrip("….").lower())
-        published = _published(here, outcome["boot"])
-        # 2.
-        named = named_signer(here.registry, outcome)
-    at_ms = published.at_ms if at is None else _moment(at)
-    # 3. Nothing is printed or written before this passes.
-    verified = _verified(published.record, named, accepted, at_ms)
-    if out:
-        file = EvidenceFile.decode(base64.b64decode(published.record.evidence))
-        write_evidence(file, out, f" --nonce {file.nonce} --purpose {Purpose.SIGNER_BOOT}")
-    _print(outcome, published, verified, as_json=as_json)
-
-
-def _print(outcome: Json, published: PublishedBoot, verified: Verified, *, as_json: bool) -> None:
-    facts = published.record.facts
-    if as_json:
-        named = {"intent": outcome["intent"], "boot": published.record.id}
-        print_json(named | {"facts": facts.plain()} | verified_json(verified))
-        return
-    out = screen()
-    if verified.simulated:
-        out.print(safe(SIMULATED, "bold red"), soft_wrap=True)
-    boot = [
-        ("intent", outcome["intent"]),
-        ("boot", published.record.id),
+def _boot_view(found: Json, *, facts: BootFacts, verified: Verified) -> list[View]:
+    about = [
+        ("intent", found["intent"]),
+        ("boot", found["boot"]),
         ("signer", f"{facts.signer}, with key {facts.public_key}"),
         ("started", format_time(facts.started_at_ms)),
         ("registry", f"record {facts.registry_sequence}: {facts.registry}"),
         ("key set", facts.key_set),
         ("configuration", facts.configuration),
     ]
-    show(Sheet("Deciding boot", boot), out)
     machine = [pair for pair in properties(verified, nonce_is_ours=True) if pair[0] != "freshness"]
-    show(Sheet("Machine", machine), out)
+    warning = simulated_warning(simulated=verified.simulated)
+    return [*warning, Sheet("Deciding boot", about), Sheet("Machine", machine)]
+
+
+@command(
+    "boot", epilog="Example: sixgate attest boot 0x3fa9 --policy policy.json --out evidence.json"
+)
+@argument("INTENT", "Digest of the intent, or its start.")
+@Option("--policy FILE", "Verification policy.", type=FILE, required=True)
+@Option("--out FILE", "File for the evidence.", type=FILE)
+@Option("--at", "Time of verification.", type=TIME, show_default="the boot's publication")
+@prints(_boot_view)
+@with_session
+def boot(here: Session, *, intent: str, policy: Path, out: Path | None, at: int | None) -> Answer:
+    """Verify the evidence of the boot that decided an intent. Exit code 14 means it fails."""
+    accepted = read_canonical(policy, VerificationPolicy)
+    # 1.
+    outcome = _outcome(here, intent.rstrip("….").lower())
+    published = _published(here, outcome["boot"])
+    # 2.
+    named = named_signer(here.registry, outcome)
+    # 3. Nothing is printed or written before this passes.
+    verified = _verified(published.record, named, accepted, published.at_ms if at is None else at)
+    if out:
+        file = EvidenceFile.decode(base64.b64decode(published.record.evidence))
+        write_evidence(file, out, f" --nonce {file.nonce} --purpose {Purpose.SIGNER_BOOT}")
+    facts = published.record.facts
+    shown = {"intent": outcome["intent"], "boot": published.record.id, "facts": facts.plain()}
+    return Answer(shown | verified_json(verified), facts=facts, verified=verified)
+
+
+def write_evidence(file: EvidenceFile, out: Path, more: str) -> None:
+    """Write evidence to a file and print the command that verifies it."""
+    write_atomic(out, file.encode(), replace=True)
+    verifying = f"sixgate attest verify {out} --policy FILE{more}"
+    notice(f"The evidence is in {out}. Verify it: {verifying}")
 
 
 def _outcome(here: Session, intent: str) -> Json:
@@ -184,14 +179,3 @@ def _verified(
         evidence = "simulated evidence" if record.simulated else "evidence"
         why = f"the boot's {evidence} fails at step {error.step}: {error} ({error.code})"
         raise CommandError(ExitCode.NOT_ATTESTED, why) from None
-
-
-def _platform(boot: Json) -> str:
-    return "simulated, proves nothing" if boot["simulated"] else "a machine: verify it"
-
-
-def _moment(text: str) -> int:
-    try:
-        return parse_time_ms(text, wall_ms())
-    except ValueError as error:
-        fail_usage(str(error))

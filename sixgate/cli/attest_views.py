@@ -4,13 +4,16 @@ import base64
 import hashlib
 from typing import Any
 
+from rich.text import Text
+
 from signer.attestation.errors import PROVES, AttestationError, Step
 from signer.attestation.evidence import EvidenceFile
 from signer.attestation.report import FIELDS, GUEST_POLICY_BITS, PLATFORM_BITS, bits
 from signer.attestation.tcb import Tcb
 from signer.attestation.verify import Verified
 from sixgate.api import Json
-from sixgate.cli.render import Row
+from sixgate.cli.render import Listing, Row
+from sixgate.cli.terminal import safe
 from sixgate.cli.times import format_time
 
 SIMULATED = "SIMULATED: a simulated platform signed this; it proves nothing about any machine."
@@ -27,15 +30,21 @@ def steps(error: AttestationError | None) -> list[Json]:
     ]
 
 
-def step_rows(error: AttestationError | None) -> list[Row]:
-    """Return the steps as rows; the failed one has its reason below."""
-    return [
+def step_list(error: AttestationError | None) -> Listing:
+    """Return the steps as a listing; the failed one has its reason below."""
+    rows = [
         Row(
             (step["step"], step["result"], step["shows"]),
             (f"{error} ({error.code})",) if error and step["step"] == error.step else (),
         )
         for step in steps(error)
     ]
+    return Listing(("step", "result", "proves"), rows, right=("step",))
+
+
+def simulated_warning(*, simulated: bool) -> list[Text]:
+    """Return the warning about evidence from the simulated platform, if it is from there."""
+    return [safe(SIMULATED, "bold red")] if simulated else []
 
 
 def verified_json(found: Verified) -> Json:

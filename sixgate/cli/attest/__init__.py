@@ -1,1 +1,0 @@
-"""``sixgate attest``: fetches and verifies evidence, and verifies recorded signer boots."""
