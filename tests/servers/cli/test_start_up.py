@@ -15,6 +15,7 @@ CLICK = {"click"}
 TYPER = {"typer", "annotated_doc", "shellingham"}
 # attr is imported by rich where it is installed.
 TERMINAL = CLICK | TYPER | {"rich", "orjson", "pygments", "markdown_it", "mdurl", "attr"}
+HTTP = {"httptools", "cython_runtime"}
 MODELS = {"pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"}
 RLP = {"rlp", "eth_utils", "eth_typing", "eth_hash", "toolz", "cytoolz", "cython_runtime"}
 SIGNING = {"cryptography", "coincurve", "sha3", "bcrypt"} | RLP
@@ -67,12 +68,12 @@ def node(
 
 
 def test_a_list_from_a_running_pipeline_loads_no_pipeline(node: CommandLine) -> None:
-    assert loaded_by(node, "intents", "list") <= TERMINAL | MODELS
+    assert loaded_by(node, "intents", "list") <= TERMINAL | MODELS | HTTP
 
 
 def test_submitting_to_a_running_pipeline_loads_no_pipeline(node: CommandLine) -> None:
     loaded = loaded_by(node, "submit", "-", stdin=json.dumps(INTENT))
-    assert loaded <= TERMINAL | MODELS | SIGNING
+    assert loaded <= TERMINAL | MODELS | SIGNING | HTTP
 
 
 @pytest.mark.parametrize(
