@@ -29,12 +29,12 @@ from sixgate.cli.canonical_files import read_canonical
 from sixgate.cli.declare import Option, argument, command
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
-from sixgate.cli.intents.trail import trail_of
 from sixgate.cli.options import FILE, TIME
 from sixgate.cli.render import Answer, Field, Sheet, View, prints, table
 from sixgate.cli.session import Session, with_session
 from sixgate.cli.terminal import notice
 from sixgate.cli.times import format_time
+from sixgate.cli.trail import trail_of
 
 BOOT = """SELECT body, at_ms FROM ledger
 WHERE topic = 'boots' AND event_id = '{boot}' ORDER BY seq LIMIT 1"""

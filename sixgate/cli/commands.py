@@ -38,16 +38,12 @@ COMMANDS = {
         "Run the pipeline until SIGTERM or Ctrl-C; other commands connect to it.",
     ),
     "submit": Entry(
-        "intents.submit:submit",
+        "submit:submit",
         "Sign intents with their agents' keys, submit them, and show the outcomes.",
-        "Examples: sixgate submit intents.jsonl --save sent.jsonl\n\n"
-        """echo '{"agent": "payroll", "chain": "base", "to": "0x…", "value": "0.5"}' """
-        "| sixgate submit -",
     ),
     "signed": Entry(
-        "intents.command:signed",
+        "intents:signed",
         "List signed transactions and messages, oldest first; --json has the raw bytes.",
-        "Example: sixgate signed --follow --json",
     ),
     "gates": Entry(
         "processes:gates",
@@ -112,7 +108,7 @@ COMMANDS = {
     "authorization": Entry(
         "signing:authorization", "Sign delegations of a key's address (EIP-7702)."
     ),
-    "intents": Entry("intents.command:app", "Show intents and their outcomes."),
+    "intents": Entry("intents:app", "Show intents and their outcomes."),
     "ledger": Entry("ledger:app", "Verify, query and export the ledger."),
     "attest": Entry(
         "attest:app",

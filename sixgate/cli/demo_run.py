@@ -26,9 +26,9 @@ from signer.transactions import transaction_of
 from sixgate.api import Json
 from sixgate.authoring.expected_results import SIGNED, result_of
 from sixgate.cli.demo_records import DemoRecord
-from sixgate.cli.intents.trail import Trail, trail_of
 from sixgate.cli.progress import Bar
 from sixgate.cli.session import Session
+from sixgate.cli.trail import Trail, trail_of
 from sixgate.clocks import wall_ms
 
 COMPARED: Final = (

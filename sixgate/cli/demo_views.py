@@ -10,7 +10,7 @@ from sixgate.api import Json
 from sixgate.authoring.expected_results import SIGNED
 from sixgate.cli.demo_run import DemoResult, DemoRun
 from sixgate.cli.formats import address
-from sixgate.cli.intents.intent_summary import KINDS, chain_name, fee_wei_max
+from sixgate.cli.outcomes import KINDS, chain_name, fee_wei_max
 from sixgate.cli.render import Field, View, table
 from sixgate.cli.terminal import safe, short
 

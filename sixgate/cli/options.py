@@ -98,6 +98,8 @@ KEY_PATH = Checked("path", _key_path)
 TIME = Checked("time", _time)
 """Milliseconds since 1970: ``now``, a duration ago, or an ISO 8601 date or time."""
 FILE = click.Path(path_type=Path)
+FILE_OR_INPUT = click.Path(path_type=Path, allow_dash=True)
+"""A file, or - for standard input."""
 
 
 def folder_option(flag: str, name: str) -> Option:

@@ -2,11 +2,8 @@
 
 import json
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import click
 
 from schemas.outcome import SIGNED_TYPES
 from schemas.strict_json import JsonError, read_json
@@ -19,12 +16,8 @@ from sixgate.cli.declare import Option, argument, flag, gathered, group
 from sixgate.cli.decoded import decoded
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
-from sixgate.cli.intents.intent_summary import summary
-from sixgate.cli.intents.outcome_view import outcome_rows
-from sixgate.cli.intents.sending import Sending, reporting_interruption
-from sixgate.cli.intents.signers import signers_of
-from sixgate.cli.intents.submission_progress import SubmissionProgress
-from sixgate.cli.options import FILE, NAME, Checked
+from sixgate.cli.options import FILE, FILE_OR_INPUT, NAME, Checked
+from sixgate.cli.outcomes import Chains, by_id, outcome_rows, summary
 from sixgate.cli.progress import progress
 from sixgate.cli.render import Answer, Sheet, prints
 from sixgate.cli.session import (
@@ -34,6 +27,7 @@ from sixgate.cli.session import (
     with_session,
     with_session_at,
 )
+from sixgate.cli.submit import SubmissionProgress, answers, reporting_interruption, signers_of
 from sixgate.clocks import wall_ms
 
 CREATE = "create"
@@ -124,7 +118,7 @@ _transaction_fields = gathered(
 _FILES = ("access_list", "authorization_list")
 
 
-def _outcome(result: Json, *, one: Submission, chains: Mapping[int, Json]) -> Sheet:
+def _outcome(result: Json, *, one: Submission, chains: Chains) -> Sheet:
     request = [("request", summary(one.intent, chains)), ("intent", one.digest)]
     return Sheet("", [*request, *outcome_rows(result, one.intent, chains, redacted=False)])
 
@@ -141,15 +135,14 @@ def _sign(here: Session, members: Json) -> Answer:
     if wrong:
         raise CommandError(ExitCode.USAGE, wrong[0].why)
     result = _ended(here, ready[0])
-    chains = {chain["chain_id"]: chain for chain in here.registry["chains"]}
     code = ExitCode.OK if result["type"] in SIGNED_TYPES else ExitCode.REJECTED
-    return Answer(result, code, one=ready[0], chains=chains)
+    return Answer(result, code, one=ready[0], chains=by_id(here.registry["chains"]))
 
 
 def _ended(here: Session, one: Submission) -> Json:
     counts = SubmissionProgress(1, None)
     with reporting_interruption(counts), progress("waiting for the outcome"):
-        for _, answer in Sending(here, [one], counts).answers():
+        for _, answer in answers(here, [one], counts):
             result: Json = answer["result"]
             return result
     raise CommandError(ExitCode.INTERNAL, "the outcome did not arrive: see sixgate intents list")
@@ -218,12 +211,7 @@ def sign_message(here: Session, *, agent: str, text: str, as_hex: bool, options:
     "sign", epilog="Example: sixgate typed-data sign payroll permit.json --chain ethereum"
 )
 @_agent
-@argument(
-    "FILE|-",
-    "EIP-712 JSON; - reads standard input.",
-    "file",
-    type=click.Path(path_type=Path, allow_dash=True),
-)
+@argument("FILE|-", "EIP-712 JSON; - reads standard input.", "file", type=FILE_OR_INPUT)
 @_options
 @prints(_outcome)
 @with_session

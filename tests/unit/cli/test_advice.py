@@ -4,8 +4,8 @@ import pytest
 
 from schemas.intent import TransactionIntent
 from schemas.reasons import Reason
+from sixgate.cli.advice import ADVICE, advice
 from sixgate.cli.app import app
-from sixgate.cli.intents.advice import ADVICE, advice
 
 INTENT = TransactionIntent(
     org="acme",

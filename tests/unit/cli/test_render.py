@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from sixgate.cli.declare import command
-from sixgate.cli.intents.intent_summary import transfer
+from sixgate.cli.outcomes import transfer
 from sixgate.cli.render import (
     Answer,
     Field,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sixgate.cli.intents.submission_progress import SubmissionProgress
+from sixgate.cli.submit import SubmissionProgress
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
-"""Summaries of intents: one line, or all fields; pure."""
+"""Intents and outcomes in words: one line, or all fields; pure."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeAlias
+
+from rich.text import Text
 
 from schemas.intent import (
     AnyIntent,
@@ -12,18 +15,40 @@ from schemas.intent import (
     intent_digest,
 )
 from schemas.money import wei_to_eth
-from schemas.outcome import TransactionSigned
+from schemas.outcome import SIGNED_TYPES, TransactionSigned
 from sixgate.api import Json
+from sixgate.cli.advice import advice
 from sixgate.cli.formats import address
-from sixgate.cli.terminal import short
+from sixgate.cli.terminal import safe, short
 from sixgate.cli.times import format_time
 
+Chains: TypeAlias = Mapping[int, Json]
+"""Registered chains by id."""
+Rows: TypeAlias = Iterator[tuple[str, object]]
 TEXT_SHOWN = 74  # a selector and the first word
 KINDS = {
     "personal_sign": "message",
     "typed_data": "typed data",
     "authorization": "delegation",
 }
+OUTCOMES = {
+    "transaction.signed": "signed",
+    "message.signed": "signed",
+    "intent.rejected": "rejected",
+    "intent.unattributed": "unattributed",
+}
+_STYLES = {"signed": "green", "rejected": "red", "unattributed": "red"}
+
+
+def by_id(chains: Iterable[Json]) -> Chains:
+    """Return chains by id."""
+    return {chain["chain_id"]: chain for chain in chains}
+
+
+def outcome_of(kind: str) -> Text:
+    """Return the outcome for an event type, coloured."""
+    name = OUTCOMES.get(kind, kind)
+    return safe(name, _STYLES.get(name, "yellow"))
 
 
 def native(value_wei: int | str, unit: str) -> str:
@@ -40,9 +65,7 @@ def fee_wei_max(event: Json) -> int:
     return cost_wei_max(transaction_of(outcome))
 
 
-def transfer(
-    chain_id: int, to: str | None, value_wei: int, data: str, chains: Mapping[int, Json]
-) -> str:
+def transfer(chain_id: int, to: str | None, value_wei: int, data: str, chains: Chains) -> str:
     """Summarise a transaction in one line."""
     chain = chains.get(chain_id, {"name": f"chain {chain_id}", "symbol": ""})
     call = f" + {len(data) // 2 - 1} bytes" if data != "0x" else ""
@@ -50,27 +73,25 @@ def transfer(
     return f"{value}{call} → {short(to, 6) + '…' if to else 'new contract'} on {chain['name']}"
 
 
-def message(kind: str, chain_id: int, chains: Mapping[int, Json]) -> str:
+def message(kind: str, chain_id: int, chains: Chains) -> str:
     """Summarise a message in one line."""
     return f"{KINDS.get(kind, kind)} for {chain_name(chain_id, chains)}"
 
 
-def chain_name(chain_id: int, chains: Mapping[int, Json]) -> str:
+def chain_name(chain_id: int, chains: Chains) -> str:
     """Return the name of a chain; id 0 means every chain."""
     unknown = f"chain {chain_id}" if chain_id else "every chain"
     return str(chains.get(chain_id, {}).get("name", unknown))
 
 
-def summary(intent: AnyIntent, chains: Mapping[int, Json]) -> str:
+def summary(intent: AnyIntent, chains: Chains) -> str:
     """Summarise an intent in one line."""
     if isinstance(intent, TransactionIntent):
         return transfer(intent.chain_id, intent.to, intent.value_wei, intent.data, chains)
     return message(intent.kind, intent.chain_id, chains)
 
 
-def intent_rows(
-    intent: AnyIntent, chains: Mapping[int, Json], unit: str
-) -> Iterator[tuple[str, str]]:
+def intent_rows(intent: AnyIntent, chains: Chains, unit: str) -> Rows:
     """Yield names and values of an intent's fields."""
     yield "intent", intent_digest(intent.encode())
     yield "agent", f"{intent.agent} of account {intent.account}"
@@ -81,7 +102,7 @@ def intent_rows(
     yield "expires", format_time(intent.expires_at_ms)
 
 
-def _of_kind(intent: AnyIntent, unit: str) -> Iterator[tuple[str, str]]:
+def _of_kind(intent: AnyIntent, unit: str) -> Rows:
     match intent:
         case TransactionIntent():
             from signer.transaction_types import type_of
@@ -112,3 +133,51 @@ def _text(message: str) -> str:
 
 def _truncated(text: str) -> str:
     return text if len(text) <= TEXT_SHOWN else f"{text[:TEXT_SHOWN]}…"
+
+
+def outcome_rows(
+    outcome: Json, intent: AnyIntent | None, chains: Chains, *, redacted: bool
+) -> Rows:
+    """Yield names and values of a terminal event.
+
+    ``redacted`` means it comes from the ledger, which has digests instead of signed bytes.
+    """
+    yield "result", outcome_of(outcome["type"])
+    if "sequence" in outcome:
+        yield "sequence", f"{outcome['sequence']} of account {outcome['account']}"
+    if outcome["type"] not in SIGNED_TYPES:
+        yield from _refused(outcome, intent, chains)
+        return
+    yield "sender", address(outcome["sender"])
+    if outcome["type"] == "message.signed":
+        yield from _signed_message(outcome)
+        yield f"signature{' digest' if redacted else ''}", outcome["message_signature"]
+    else:
+        yield from _transaction(outcome, chains)
+        yield f"raw {'digest' if redacted else 'transaction'}", outcome["raw_transaction"]
+
+
+def _refused(outcome: Json, intent: AnyIntent | None, chains: Chains) -> Rows:
+    yield "reason", f"{outcome.get('gate', 'admission')}: {outcome['reason']}"
+    yield "detail", outcome["detail"]
+    if intent:
+        chain = chain_name(intent.chain_id, chains)
+        yield "next step", advice(outcome["reason"], intent, chain)
+
+
+def _transaction(outcome: Json, chains: Chains) -> Rows:
+    unit = chains.get(outcome["chain_id"], {}).get("symbol", "")
+    yield "nonce", str(outcome["nonce"])
+    yield "gas", f"{outcome['gas_limit']:,} from {outcome['gas_from']}"
+    yield "fee at most", f"{native(fee_wei_max(outcome), unit)} from {outcome['fees_from']}"
+    yield "hash", outcome["transaction_hash"]
+
+
+def _signed_message(outcome: Json) -> Rows:
+    if "primary_type" in outcome:
+        yield "type", outcome["primary_type"]
+    if "verifying_contract" in outcome:
+        yield "contract", address(outcome["verifying_contract"])
+    if "nonce" in outcome:
+        yield "nonce", str(outcome["nonce"])
+    yield "signed digest", outcome["signed_digest"]

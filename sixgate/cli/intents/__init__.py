@@ -1,1 +1,0 @@
-"""``sixgate submit``, ``intents`` and ``signed``: submits intents and shows their outcomes."""
