@@ -1,12 +1,9 @@
 """Round trip of a key release over loopback, against the same work without HTTP."""
 
-import asyncio
 import base64
 import json
 import secrets
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from benchmarks.measure import Figure, Work, interleaved
-from infra.local.ports import HOST, free_port
+from infra.local.ports import HOST
 from signer.attestation.binding import Binding, Purpose
 from signer.attestation.generations import Generation
 from signer.attestation.policy import VerificationPolicy
@@ -36,9 +33,10 @@ from signer.custody.context import SecretContext
 from signer.custody.hpke import HpkeKey
 from signer.custody.kms.local import LocalKms
 from signer.signatures import Ed25519Signer
-from sixgate.https.server import ListenConfig
+from sixgate.api.server import Listen, Tcp, serving
 from sixgate.releasing.link import ReleaseLink
-from sixgate.releasing.serving import ReleaseServer
+from sixgate.releasing.serving import ReleaseApp
+from sixgate.remote_calls.process_server import LIMITS
 from sixgate.settings.release import ReleaseAddress
 
 ROUNDS, CALLS, TRIP_MS_MAX = 15, 10, 15
@@ -121,24 +119,8 @@ def figures() -> Iterator[Figure]:
 @contextmanager
 def _listening(service: ReleaseService) -> Iterator[int]:
     """Serve from another thread and yield the port."""
-    loop, port, done = asyncio.new_event_loop(), free_port(), threading.Event()
-    stop = asyncio.Event()
-
-    async def serve(threads: ThreadPoolExecutor) -> None:
-        listening = ListenConfig("release", HOST, port, None, frozenset())
-        async with ReleaseServer(service, listening, threads, print).serving():
-            done.set()
-            await stop.wait()
-
-    with ThreadPoolExecutor(2) as threads, closing(loop):
-        thread = threading.Thread(target=lambda: loop.run_until_complete(serve(threads)))
-        thread.start()
-        assert done.wait(10)
-        try:
-            yield port
-        finally:
-            loop.call_soon_threadsafe(stop.set)
-            thread.join()
+    with serving(ReleaseApp(service, print), Listen(tcp=(Tcp(),)), LIMITS) as address:
+        yield int(address.url.rpartition(":")[2])
 
 
 def _rig() -> ReleaseRig:

@@ -48,7 +48,6 @@ class Acceptor:
         if self._retry:
             self._retry.cancel()
         self._link.close()
-        await asyncio.sleep(0)  # a task that has not begun would leave its socket open
         for task in list(self._handshakes):
             task.cancel()
         await asyncio.gather(*self._handshakes, return_exceptions=True)
@@ -79,7 +78,12 @@ class Acceptor:
             oldest.cancel()
         task = self._loop.create_task(self._establish(connection))
         self._handshakes[task] = None
-        task.add_done_callback(lambda done: self._handshakes.pop(done, None))
+        task.add_done_callback(lambda done: self._ended(done, connection))
+
+    def _ended(self, task: asyncio.Task[None], connection: socket.socket) -> None:
+        self._handshakes.pop(task, None)
+        if task.cancelled():  # perhaps before it began
+            connection.close()
 
     async def _establish(self, connection: socket.socket) -> None:
         try:

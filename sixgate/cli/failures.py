@@ -57,6 +57,7 @@ API_CODES: dict[str, ExitCode] = {
     "method_unknown": ExitCode.UNREACHABLE,
     "body_too_large": ExitCode.USAGE,
     "head_too_large": ExitCode.USAGE,
+    "request_timeout": ExitCode.UNREACHABLE,
     "ledger_failed": ExitCode.HALTED,
     "reads_behind": ExitCode.UNREACHABLE,
     "reads_failed": ExitCode.FOLDER,

@@ -13,9 +13,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from functools import partial
 from typing import Any, ClassVar
 
 from schemas.topics import Principal
@@ -27,20 +25,18 @@ from signer.vaults.secret_service import SecretService
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.custody.key_holders import open_custody_holders
 from sixgate.custody.projections import KafkaReadEnvironment
-from sixgate.custody.reading import new_secret_service, read, reading_key
-from sixgate.custody.serving import CustodyServer
+from sixgate.custody.reading import new_secret_service
+from sixgate.custody.serving import REQUEST_BYTES_MAX, custody_app
 from sixgate.data_folder.folder import Folder
 from sixgate.errors import SettingsError
-from sixgate.https.server import REQUESTS_MAX, ListenConfig
-from sixgate.https.tls import server_context
 from sixgate.logs import log_kms_call
+from sixgate.remote_calls.process_server import in_loop, listen_config, serving_clients
 from sixgate.scaled.appender import Appender, sending
 from sixgate.scaled.freshness import Freshness
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.process import lock_memory_or_warn
 from sixgate.scaled.settings import Settings
 from sixgate.scaled.start_checks import check_declared
-from sixgate.settings.custody import CustodySettings
 from streams.kafka.projections import Projections
 from streams.kafka.reader import PartitionLag
 from streams.runners.clock import SteadyClock
@@ -68,7 +64,7 @@ class CustodyProcess:
         _refuse_releases(settings)
         folder = Folder(settings.data)
         self._settings, self._trust = settings, folder.trust()
-        self._listen_config = _listen_config(settings.custody)
+        self._listen_config = listen_config(SECTION, settings.custody, _LOG)
         journal = KmsJournal(wall_ms, log_kms_call)
         self._holders = open_custody_holders(folder, settings.kms, journal)
         run_id = secrets.token_hex(RUN_ID_BYTES)
@@ -94,30 +90,21 @@ class CustodyProcess:
             environment = KafkaReadEnvironment(
                 projections, fresh, appender, self._records, self.monitor, clock.now_ms
             )
-            await self._serve(environment, self._secret_service(projections), stop, opened)
+            await self._serve(environment, self._secret_service(projections), stop)
 
     async def _serve(
         self,
         environment: KafkaReadEnvironment,
         service: SecretService,
         stop: asyncio.Event,
-        opened: AsyncExitStack,
     ) -> None:
         """Serve until ``stop`` is set or a task fails; finish running requests first (step 3)."""
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def fail(error: BaseException) -> None:
-            if not failed.done():
-                failed.set_exception(error)
-
+        fail = in_loop(failed)
         # 3.
-        threads = ThreadPoolExecutor(REQUESTS_MAX, thread_name_prefix="custody")
-        opened.push_async_callback(asyncio.to_thread, threads.shutdown)
-        answer = partial(read, environment, service)
-        server = CustodyServer(reading_key(service), answer, self._listen_config, threads, fail)
-        async with server.serving(), _polling(environment, fail):
-            address = f"{self._listen_config.host}:{self._listen_config.port}"
-            _LOG.info("custody.serving", extra={"address": address})
+        app, at = custody_app(environment, service, fail), self._listen_config
+        async with serving_clients(app, at, REQUEST_BYTES_MAX), _polling(environment, fail):
+            _LOG.info("custody.serving", extra={"address": at.address})
             self.monitor.ready()
             await _wait_for_either(stop, failed)
         await asyncio.to_thread(environment.flush_records)
@@ -172,10 +159,3 @@ def _refuse_releases(settings: Settings) -> None:
             "custody uses KMSs, and the keys of [releases] are only for attested signers: give "
             "custody a separate settings file with [kms]"
         )
-
-
-def _listen_config(custody: CustodySettings) -> ListenConfig:
-    tls = server_context(custody.tls, SECTION) if custody.tls else None
-    if tls is None:
-        _LOG.warning("tls.absent", extra={"detail": "any client that reaches the port can connect"})
-    return ListenConfig(SECTION, custody.host, custody.port, tls, frozenset(custody.clients))

@@ -1,78 +1,70 @@
-"""HTTP server of ``sixgate custody``, with limits on request size, time and concurrency.
+"""The calls that ``sixgate custody`` answers: those of the operator API that open secrets."""
 
-``POST /v1/reads`` takes an agent's signed request and returns ``{box, failed}``, with the answer
-sealed to the signer of the request. ``POST /v1/reading-key`` returns ``{public_key}``, to which
-client shares are sealed. A refusal is a problem (RFC 9457) with the code and sentence that the
-embedded form returns.
-"""
-
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import Executor
-from contextlib import AbstractAsyncContextManager
-from http import HTTPStatus
+from dataclasses import dataclass
+from typing import Final, Protocol
 
-import orjson
-from aiohttp import web
+from signer.vaults.secret_service import SecretService
+from sixgate.api import ApiError, Json, bytes_of
+from sixgate.api.operator.calls import OPERATOR_CALLS
+from sixgate.custody.reading import ReadEnvironment, read, reading_key
+from sixgate.remote_calls.call_table import CallTable
+from sixgate.remote_calls.calls_app import CallsApp
+from sixgate.remote_calls.replies import Caller
 
-from sixgate.api import ApiError, Json
-from sixgate.https.server import BoundedServer, ListenConfig, problem
-
-READS, READING_KEY = "/v1/reads", "/v1/reading-key"
-REQUEST_BYTES_MAX = 16 * 1024
-ADDRESS_LENGTH_MAX = 64
-STATUS = {
-    "read_refused": HTTPStatus.UNAUTHORIZED,
-    "access_refused": HTTPStatus.FORBIDDEN,
-    "secret_unknown": HTTPStatus.NOT_FOUND,
-    "custody_failed": HTTPStatus.UNPROCESSABLE_ENTITY,
-    "custody_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
-}
-Read = Callable[[bytes, str], Json]
+REQUEST_BYTES_MAX = 24 * 1024  # of a request in base64
 
 
-class CustodyServer:
-    """Runs ``read(request, client_address)`` for each request in ``threads``.
+class CustodyApi(Protocol):
+    """The part of ``Api`` that custody serves."""
+
+    def reading_key(self) -> Json:
+        """See ``Api.reading_key``."""
+        ...
+
+    def read_secret(self, request: str) -> Json:
+        """See ``Api.read_secret``."""
+        ...
+
+
+CUSTODY_CALLS: Final = CallTable[CustodyApi](
+    OPERATOR_CALLS.by_name["reading_key"], OPERATOR_CALLS.by_name["read_secret"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretReads:
+    """Answers one caller; the records name its address."""
+
+    environment: ReadEnvironment
+    service: SecretService
+    client_address: str
+
+    def reading_key(self) -> Json:
+        """See ``Api.reading_key``."""
+        return reading_key(self.service)
+
+    def read_secret(self, request: str) -> Json:
+        """See ``Api.read_secret``."""
+        return read(self.environment, self.service, bytes_of(request), self.client_address)
+
+
+def custody_app(
+    environment: ReadEnvironment, service: SecretService, failed: Callable[[BaseException], None]
+) -> CallsApp[CustodyApi]:
+    """Return the ASGI application.
 
     Any error but ``ApiError`` is passed to ``failed``: the outcome of the audit record is then
     unknown, and the process must end.
     """
 
-    def __init__(
-        self,
-        reading_key: Json,
-        read: Read,
-        listening: ListenConfig,
-        threads: Executor,
-        failed: Callable[[BaseException], None],
-    ) -> None:
-        self._reading_key = reading_key
-        self._read = read
-        self._threads = threads
-        self._failed = failed
-        pages = [web.post(READS, self._answer), web.post(READING_KEY, self._answer_reading_key)]
-        self._server = BoundedServer(pages, listening, REQUEST_BYTES_MAX)
+    def reads(caller: Caller) -> CustodyApi:
+        return SecretReads(environment, service, caller.address)
 
-    def serving(self) -> AbstractAsyncContextManager[None]:
-        """Listen until the block ends, then finish running requests."""
-        return self._server.serving()
+    def error_of(error: Exception) -> ApiError:
+        if isinstance(error, ApiError):
+            return error
+        failed(error)
+        return ApiError("internal", "custody failed and ends: its log has the reason")
 
-    async def _answer_reading_key(self, _: web.Request) -> web.Response:
-        return _json(self._reading_key)
-
-    async def _answer(self, request: web.Request) -> web.Response:
-        raw = await self._server.body_of(request)
-        address = (request.remote or "unknown")[:ADDRESS_LENGTH_MAX]
-        loop = asyncio.get_running_loop()
-        try:
-            found = await loop.run_in_executor(self._threads, self._read, raw, address)
-        except ApiError as error:
-            return problem(STATUS[error.code], code=error.code, detail=str(error))
-        except Exception as error:  # noqa: BLE001 - any error must end the process
-            self._failed(error)
-            raise web.HTTPInternalServerError from None
-        return _json(found)
-
-
-def _json(found: Json) -> web.Response:
-    return web.Response(body=orjson.dumps(found), content_type="application/json")
+    return CallsApp(CUSTODY_CALLS, reads, error_of)

@@ -5,9 +5,10 @@ from http import HTTPStatus
 from schemas.strict_json import read_json
 from signer.attestation.binding import NONCE_BYTES_MAX
 from signer.attestation.release.kms import ReleaseUnreachableError
-from sixgate.https.client import BoundedLink, NoResponseError
-from sixgate.https.tls import client_context
 from sixgate.releasing.serving import NONCES, RELEASES
+from sixgate.remote_calls.bounded_link import BoundedLink
+from sixgate.remote_calls.link import NoResponseError
+from sixgate.remote_calls.mutual_tls import client_context
 from sixgate.settings.release import ReleaseAddress
 
 ANSWER_BYTES_MAX = 512 * 1024
@@ -39,7 +40,7 @@ class ReleaseLink:
 
     def _post(self, path: str, body: bytes) -> bytes:
         try:
-            answer = self._link.post(path, body)
+            answer = self._link.ask("POST", path, body)
         except NoResponseError:
             raise ReleaseUnreachableError from None
         if answer.status != HTTPStatus.OK:

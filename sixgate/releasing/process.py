@@ -13,13 +13,13 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
 from typing import Any, ClassVar
 
 from schemas.topics import Principal
 from signer.attestation.release.identity import ReleaseIdentity
 from signer.attestation.release.policy import ReleasePolicy
+from signer.attestation.release.request import REQUEST_BYTES_MAX
 from signer.attestation.release.service import ReleaseService
 from signer.attestation.release.token_keys import TokenKey
 from signer.custody.kms.hsm_guard import require_hsm
@@ -29,20 +29,18 @@ from signer.custody.process import forbid_inspection
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
 from sixgate.errors import SettingsError
-from sixgate.https.server import REQUESTS_MAX, ListenConfig
-from sixgate.https.tls import server_context
 from sixgate.kms.factory import providers
 from sixgate.releasing.keys import ReleaseName, exclusive_lock, open_keys
 from sixgate.releasing.policy_file import LastGood, PolicyFile, token_keys_in
 from sixgate.releasing.recording import DECISION, TopicRecorder
-from sixgate.releasing.serving import ReleaseServer
+from sixgate.releasing.serving import ReleaseApp
+from sixgate.remote_calls.process_server import in_loop, listen_config, serving_clients
 from sixgate.scaled.appender import Appender, sending
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.process import lock_memory_or_warn
 from sixgate.scaled.settings import Settings
 from sixgate.scaled.start_checks import check_declared
 from sixgate.settings.kms import KmsSettings
-from sixgate.settings.release import ReleaseSettings
 
 SECTION = "release"
 CLIENT = "sixgate-release"
@@ -110,23 +108,16 @@ class ReleaseProcess:
             appender = Appender(sender, loop, DECISION)
             service = self._open_service(TopicRecorder(appender, self.monitor.decided))
             # 3. Serve.
-            threads = ThreadPoolExecutor(REQUESTS_MAX, thread_name_prefix="release")
-            opened.push_async_callback(asyncio.to_thread, threads.shutdown)
-
-            def fail(error: BaseException) -> None:
-                if not failed.done():
-                    failed.set_exception(error)
-
-            server = ReleaseServer(service, _listening(self._release), threads, fail)
-            await opened.enter_async_context(server.serving())
+            app = ReleaseApp(service, in_loop(failed))
+            listening = listen_config(SECTION, self._release, _LOG)
+            await opened.enter_async_context(serving_clients(app, listening, REQUEST_BYTES_MAX))
             self.monitor.ready_while(lambda: self._policy.content.in_force(wall_ms()))
             self.monitor.ready()
-            at = f"{self._release.host}:{self._release.port}"
             _LOG.info(
                 "release.serving",
                 extra={
                     "release": self._name.name,
-                    "address": at,
+                    "address": listening.address,
                     "policy": self._policy.content.sequence,
                 },
             )
@@ -198,10 +189,3 @@ class ReleaseProcess:
                 f"{self._release.policy}: {error}; sixgate release keys --show prints the required "
                 "holder"
             ) from None
-
-
-def _listening(release: ReleaseSettings) -> ListenConfig:
-    tls = server_context(release.tls, SECTION) if release.tls else None
-    if tls is None:
-        _LOG.warning("tls.absent", extra={"detail": "any client that reaches the port can connect"})
-    return ListenConfig(SECTION, release.host, release.port, tls, frozenset(release.clients))

@@ -1,62 +1,58 @@
-"""HTTP server of a release: nonces and answers, limited in size, time and number of requests.
+"""HTTP application of a release: nonces and answers.
 
 ``POST /v1/nonces`` returns a nonce. ``POST /v1/releases`` returns the signed answer to a request, a
 grant or a refusal, with status 200: only its signature proves it. Other errors are problem details
 (RFC 9457).
 """
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import Executor
-from contextlib import AbstractAsyncContextManager
-
-from aiohttp import web
+from http import HTTPStatus
 
 from schemas.canonical import canonical_bytes
-from signer.attestation.release.request import REQUEST_BYTES_MAX
 from signer.attestation.release.service import ReleaseService
-from sixgate.https.server import BoundedServer, ListenConfig
+from sixgate.api.exchange import Receive, Scope, Send
+from sixgate.api.limits import INTERNAL
+from sixgate.api.refusal import Refusal
+from sixgate.remote_calls.replies import body_of, in_thread, send_json, send_refusal
 
 NONCES, RELEASES = "/v1/nonces", "/v1/releases"
+_NOT_FOUND = Refusal(HTTPStatus.NOT_FOUND, "route_unknown", "There is no such route.")
+_NOT_POST = Refusal(
+    HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "The route only allows POST."
+)
 
 
-class ReleaseServer:
-    """Serves one ``ReleaseService``, which runs in ``threads``.
+class ReleaseApp:
+    """Serves one ``ReleaseService``.
 
     An exception of the service goes to ``failed``: the fate of the decision's record is then
     unknown, and the process must end.
     """
 
-    def __init__(
-        self,
-        service: ReleaseService,
-        listening: ListenConfig,
-        threads: Executor,
-        failed: Callable[[BaseException], None],
-    ) -> None:
+    def __init__(self, service: ReleaseService, failed: Callable[[BaseException], None]) -> None:
         self._service = service
-        self._threads = threads
         self._failed = failed
-        routes = [web.post(NONCES, self._nonce), web.post(RELEASES, self._answer)]
-        self._server = BoundedServer(routes, listening, REQUEST_BYTES_MAX)
 
-    def serving(self) -> AbstractAsyncContextManager[None]:
-        """Listen until the block ends; pending requests are answered first."""
-        return self._server.serving()
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":  # the server starts and stops
+            return
+        if scope["path"] not in (NONCES, RELEASES):
+            await send_refusal(send, _NOT_FOUND)
+        elif scope["method"] != "POST":
+            await send_refusal(send, _NOT_POST)
+        elif (body := await body_of(receive)) is not None:
+            work = self._nonce if scope["path"] == NONCES else lambda: self._service.answer(body)
+            await self._answer(work, send)
 
-    async def _nonce(self, _: web.Request) -> web.Response:
-        nonce = await self._in_thread(self._service.nonce)
-        body = canonical_bytes({"nonce": f"0x{nonce.hex()}"})
-        return web.Response(body=body, content_type="application/json")
-
-    async def _answer(self, request: web.Request) -> web.Response:
-        raw = await self._server.body_of(request)
-        answer = await self._in_thread(lambda: self._service.answer(raw))
-        return web.Response(body=answer, content_type="application/json")
-
-    async def _in_thread(self, work: Callable[[], bytes]) -> bytes:
+    async def _answer(self, work: Callable[[], bytes], send: Send) -> None:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            answer = await in_thread(work)
         except Exception as error:  # noqa: BLE001 - any failure must end the process
             self._failed(error)
-            raise web.HTTPInternalServerError from None
+            await send_refusal(send, INTERNAL)
+        else:
+            await send_json(send, answer)
+
+    def _nonce(self) -> bytes:
+        return canonical_bytes({"nonce": f"0x{self._service.nonce().hex()}"})

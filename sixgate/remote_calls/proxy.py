@@ -23,6 +23,11 @@ class UnexpectedAnswerError(Exception):
         super().__init__(status)
         self.status = status
 
+    @property
+    def succeeded(self) -> bool:
+        """Whether the other server claims success."""
+        return self.status == HTTPStatus.OK
+
 
 def remote(
     link: Link,

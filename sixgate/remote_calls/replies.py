@@ -83,7 +83,7 @@ async def in_thread(work: Callable[[], T]) -> T:
         end: tuple[Callable[[Any], None], Any]
         try:
             end = future.set_result, work()
-        except Exception as error:  # noqa: BLE001 - raised where the result is awaited
+        except BaseException as error:  # noqa: BLE001 - raised where the result is awaited
             end = future.set_exception, error
         with suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(settle, *end)

@@ -13,7 +13,6 @@ from aiohttp import web
 
 from sixgate.api import ApiError, Json
 from sixgate.attesting.evidence_service import PAUSE_MS_MIN, EvidenceService
-from sixgate.https.server import read_body
 from sixgate.scaled.http_framing import body_of
 from sixgate.scaled.probe import Address
 
@@ -35,7 +34,7 @@ def attestation_page(service: EvidenceService) -> web.RouteDef:
 
     async def answer(request: web.Request) -> web.Response:
         try:
-            nonce = _nonce_in(await read_body(request))
+            nonce = _nonce_in(await _body_in(request))
             found = await asyncio.to_thread(service.attestation, nonce)
         except ApiError as error:
             return _problem(error)
@@ -63,6 +62,14 @@ def fetch(at: Address, nonce: str) -> Json:
     if status != HTTPStatus.OK:
         raise _refusal(found, at)
     return found
+
+
+async def _body_in(request: web.Request) -> bytes:
+    """Read a request's body; raise an HTTP error if the connection was cut."""
+    try:
+        return await request.read()
+    except (ConnectionError, web.RequestPayloadError) as error:
+        raise web.HTTPBadRequest from error
 
 
 def _nonce_in(body: bytes) -> str:

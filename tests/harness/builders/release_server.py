@@ -3,13 +3,14 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from infra.local.ports import free_port
-from sixgate.https.server import ListenConfig
-from sixgate.releasing.serving import ReleaseServer
+from signer.attestation.release.request import REQUEST_BYTES_MAX
+from sixgate.api.limits import Limits
+from sixgate.releasing.serving import ReleaseApp
+from sixgate.remote_calls.process_server import LIMITS, ListenConfig, serving_clients
 from tests.harness.builders.release import Release
 
 HOST = "127.0.0.1"
@@ -41,16 +42,16 @@ class Served:
 
 
 def posting(path: str, length: int) -> bytes:
-    return f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}"
+    return f"{head}\r\n\r\n".encode()
 
 
 @asynccontextmanager
 async def served(
-    release: Release | None = None, tls: ssl.SSLContext | None = None
+    release: Release | None = None, tls: ssl.SSLContext | None = None, limits: Limits = LIMITS
 ) -> AsyncIterator[Served]:
     found = Served(release or Release(), free_port())
     listening = ListenConfig("release", HOST, found.port, tls, frozenset({"signer"}))
-    with ThreadPoolExecutor(4) as threads:
-        server = ReleaseServer(found.release.service, listening, threads, found.failures.append)
-        async with server.serving():
-            yield found
+    app = ReleaseApp(found.release.service, found.failures.append)
+    async with serving_clients(app, listening, REQUEST_BYTES_MAX, limits):
+        yield found

@@ -11,9 +11,11 @@ import pytest
 
 from infra.local.certificates import Authority, client_context
 from signer.attestation.release.request import REQUEST_BYTES_MAX
-from sixgate.https import acceptor, server
-from sixgate.https.tls import server_context
+from sixgate.api import acceptor
+from sixgate.api.limits import Limits
 from sixgate.releasing.serving import NONCES, RELEASES
+from sixgate.remote_calls.mutual_tls import server_context
+from sixgate.remote_calls.process_server import LIMITS
 from sixgate.settings.sections import TlsFiles
 from tests.harness.builders.release import SHARE, WANTED, Release, exchange, request
 from tests.harness.builders.release_server import HOST, Served, posting, served
@@ -21,6 +23,10 @@ from tests.harness.builders.release_server import HOST, Served, posting, served
 
 def run(attack: Callable[[], Coroutine[None, None, None]]) -> None:
     asyncio.run(attack())
+
+
+def limits(**changes: float) -> Limits:
+    return LIMITS.model_copy(update=changes)
 
 
 async def pending(here: Served) -> asyncio.StreamWriter:
@@ -41,14 +47,14 @@ async def status_of_post(here: Served) -> int | None:
     return status
 
 
-def test_nonce_and_answer_go_over_http_and_end_their_connections() -> None:
+def test_nonce_and_answer_go_over_http() -> None:
     async def main() -> None:
         async with served() as here:
             status, headers, body = await here.post(NONCES)
-            assert (status, headers["connection"]) == (200, "close")
+            assert (status, headers["content-type"]) == (200, "application/json")
             with exchange(bytes.fromhex(json.loads(body)["nonce"][2:]), WANTED) as mine:
                 status, headers, body = await here.post(RELEASES, request(mine))
-                assert (status, headers["connection"]) == (200, "close")
+                assert (status, headers["content-type"]) == (200, "application/json")
                 assert mine.open(body) == [SHARE]
             assert here.release.records == [body]
 
@@ -59,11 +65,13 @@ def test_nonce_and_answer_go_over_http_and_end_their_connections() -> None:
     ("raw", "status"),
     [
         (posting("/v1/other", 0), 404),
-        (b"GET /v1/nonces HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+        (posting(NONCES, 0).replace(b"POST", b"GET"), 405),
         (posting(RELEASES, REQUEST_BYTES_MAX + 1), 413),
         (
-            b"POST /v1/releases HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-            b"80001\r\n" + b" " * 0x80001 + b"\r\n0\r\n\r\n",
+            posting(RELEASES, 0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+            + b"80001\r\n"
+            + b" " * 0x80001
+            + b"\r\n0\r\n\r\n",
             413,
         ),
     ],
@@ -81,11 +89,9 @@ def test_an_unknown_request_is_a_problem_and_leaves_no_record(raw: bytes, status
     run(main)
 
 
-def test_a_slow_body_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "BODY_S_MAX", 0.3)
-
+def test_a_slow_body_is_cut_off() -> None:
     async def main() -> None:
-        async with served() as here:
+        async with served(limits=limits(body_s_max=0.3)) as here:
             status, _, _ = await here.say(posting(RELEASES, 100) + b"{")
             assert status == 408
             assert here.release.records == []
@@ -93,25 +99,21 @@ def test_a_slow_body_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     run(main)
 
 
-def test_a_slow_head_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(acceptor, "CONNECTION_S_MAX", 0.3)
-
+def test_a_slow_head_is_cut_off() -> None:
     async def main() -> None:
-        async with served() as here:
+        async with served(limits=limits(head_s_max=0.3)) as here:
             reader, writer = await asyncio.open_connection(HOST, here.port)
             writer.write(b"POST /v1/releases HTTP/1.1\r\nHos")
-            assert await asyncio.wait_for(reader.read(), 30) == b""
+            answer = await asyncio.wait_for(reader.read(), 30)
+            assert answer.startswith(b"HTTP/1.1 408 ")
             writer.close()
 
     run(main)
 
 
-def test_connections_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(acceptor, "CONNECTIONS_MAX", 2)
-    monkeypatch.setattr(server, "BODY_S_MAX", 600)
-
+def test_connections_are_limited() -> None:
     async def main() -> None:
-        async with served() as here:
+        async with served(limits=limits(connections_max=2, body_s_max=600)) as here:
             held = [await pending(here) for _ in range(2)]
             assert await status_of_post(here) is None
             for writer in held:
@@ -131,13 +133,13 @@ def test_stalled_handshakes_do_not_block_new_clients(
 ) -> None:
     """No client is authenticated yet, so the oldest handshake is dropped."""
     monkeypatch.setattr(acceptor, "HANDSHAKES_MAX", 2)
-    monkeypatch.setattr(acceptor, "HANDSHAKE_S_MAX", 3_600.0)
+    patient = limits(handshake_s_max=3_600)
     authority = Authority(tmp_path)
     own, mine = authority.issue("release"), authority.issue("signer")
     files = TlsFiles(ca=authority.file, certificate=own, key=own)
 
     async def main() -> None:
-        async with served(tls=server_context(files, "release")) as here:
+        async with served(tls=server_context(files, "release"), limits=patient) as here:
             silent = [await asyncio.open_connection(HOST, here.port) for _ in range(4)]
             for reader, _ in silent[:2]:
                 assert await asyncio.wait_for(reader.read(), 30) == b""
@@ -152,12 +154,9 @@ def test_stalled_handshakes_do_not_block_new_clients(
     run(main)
 
 
-def test_requests_above_the_limit_get_503(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "REQUESTS_MAX", 1)
-    monkeypatch.setattr(server, "BODY_S_MAX", 600)
-
+def test_requests_above_the_limit_get_503() -> None:
     async def main() -> None:
-        async with served() as here:
+        async with served(limits=limits(requests_max=1, body_s_max=600)) as here:
             writer = await pending(here)
             assert await status_of_post(here) == 503
             writer.close()

@@ -5,10 +5,8 @@ import base64
 import json
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,10 +17,10 @@ from schemas.secret_requests import SecretAnswer, answer_context
 from signer.vaults.secret_service import SecretService
 from sixgate.api import ApiError
 from sixgate.custody.link import CustodyLink
-from sixgate.custody.reading import read, reading_key
-from sixgate.custody.serving import REQUEST_BYTES_MAX, CustodyServer
-from sixgate.https.server import ListenConfig
-from sixgate.https.tls import server_context
+from sixgate.custody.reading import read
+from sixgate.custody.serving import REQUEST_BYTES_MAX, custody_app
+from sixgate.remote_calls.mutual_tls import server_context
+from sixgate.remote_calls.process_server import ListenConfig, serving_clients
 from sixgate.settings.custody import CustodyAddress
 from sixgate.settings.sections import TlsFiles
 from streams.kafka.errors import KafkaWriteUnknownError
@@ -71,18 +69,15 @@ class Served:
 
 @asynccontextmanager
 async def served(authority: Authority) -> AsyncIterator[Served]:
-    with secret_service("envelope", ALL) as service, ThreadPoolExecutor(4) as threads:
+    with secret_service("envelope", ALL) as service:
         put(service.secret_sealing, order("envelope"))
         here = Served(authority, service)
         own = authority.issue("custody")
         files = TlsFiles(ca=authority.file, certificate=own, key=own)
         tls = server_context(files, "custody")
         listening = ListenConfig("custody", HOST, here.port, tls, frozenset({"operators"}))
-        answer = partial(read, here.environment, service)
-        server = CustodyServer(
-            reading_key(service), answer, listening, threads, here.failures.append
-        )
-        async with server.serving():
+        app = custody_app(here.environment, service, here.failures.append)
+        async with serving_clients(app, listening, REQUEST_BYTES_MAX):
             yield here
 
 

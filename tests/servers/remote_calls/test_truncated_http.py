@@ -5,11 +5,13 @@ import logging
 from contextlib import closing, suppress
 
 import pytest
-from aiohttp import web
 
 from infra.local.ports import HOST, free_port
-from sixgate.https.client import BoundedLink, NoResponseError
-from sixgate.https.server import BoundedServer, ListenConfig
+from sixgate.api.exchange import Receive, Scope, Send
+from sixgate.remote_calls.bounded_link import BoundedLink
+from sixgate.remote_calls.link import NoResponseError
+from sixgate.remote_calls.process_server import ListenConfig, serving_clients
+from sixgate.remote_calls.replies import body_of, send_json
 from tests.harness.broker.listener import answering
 
 BODY = b'{"nonce":"0x00"}'
@@ -38,7 +40,7 @@ def answer_to_a_call(answer: bytes) -> bytes:
     with answering(answer) as port:
         url = f"http://{HOST}:{port}"
         with closing(BoundedLink(url, None, call_s_max=30, answer_bytes_max=99)) as link:
-            return link.post("/x", b"").body
+            return link.ask("POST", "/x", b"").body
 
 
 @pytest.mark.parametrize("resets", [False, True])
@@ -46,16 +48,16 @@ def answer_to_a_call(answer: bytes) -> bytes:
 def test_a_truncated_request_is_neither_handled_nor_logged(
     *, whole: bytes, resets: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    handled: list[bytes] = []
+    handled: list[bytes | None] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (body := await body_of(receive)) is not None:
+            handled.append(body)
+            await send_json(send, b"{}")
 
     async def main() -> None:
-        async def page(asked: web.Request) -> web.Response:
-            handled.append(await server.body_of(asked))
-            return web.Response()
-
         listening = ListenConfig("tests", HOST, free_port(), None, frozenset())
-        server = BoundedServer([web.post("/x", page)], listening, 1024)
-        async with server.serving():
+        async with serving_clients(app, listening, 1024):
             for passed in range(len(whole)):
                 await ask(listening.port, whole[:passed], resets=resets)
 

@@ -6,9 +6,11 @@ import threading
 from collections.abc import Coroutine
 from concurrent.futures import CancelledError
 from contextlib import suppress
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
+
+from sixgate.remote_calls.link import Answer, NoResponseError
 
 CALLS_MAX = 16
 _GRACE_S = 1.0
@@ -16,19 +18,8 @@ _DRAIN_S = 0.05
 T = TypeVar("T")
 
 
-class NoResponseError(Exception):
-    """The call failed, or its result is unknown."""
-
-
-class Answer(NamedTuple):
-    """Status and body of a response."""
-
-    status: int
-    body: bytes
-
-
 class BoundedLink:
-    """Posts to one server; never retries, follows no redirect. Thread-safe.
+    """Sends requests to one server; never retries, follows no redirect. Thread-safe.
 
     An event loop in its own thread serves the connections; each carries one call.
     """
@@ -47,9 +38,9 @@ class BoundedLink:
         # No timeout: this opens no connection, and giving up would leak the thread.
         self._session = asyncio.run_coroutine_threadsafe(self._open_session(), self._loop).result()
 
-    def post(self, path: str, body: bytes) -> Answer:
-        """Post a body and return the response; raise ``NoResponseError``."""
-        return self._await(self._post(path, body))
+    def ask(self, method: str, target: str, body: bytes) -> Answer:
+        """Send a request and return the whole response; raise ``NoResponseError``."""
+        return self._await(self._ask(method, target, body))
 
     def close(self) -> None:
         """Close connections and thread; later calls raise ``NoResponseError``."""
@@ -89,9 +80,9 @@ class BoundedLink:
         await self._session.close()
         await asyncio.sleep(_DRAIN_S)  # connections finish closing in a later turn of the loop
 
-    async def _post(self, path: str, body: bytes) -> Answer:
-        url = self._url + path
-        async with self._session.post(url, data=body, allow_redirects=False) as response:
+    async def _ask(self, method: str, target: str, body: bytes) -> Answer:
+        asking = self._session.request(method, self._url + target, data=body, allow_redirects=False)
+        async with asking as response:
             if response.content_length is None and "Transfer-Encoding" not in response.headers:
                 raise NoResponseError  # without a length, a cut connection looks like its end
             content = bytearray()
