@@ -36,6 +36,7 @@ TRANSFER = {"chain": "base", "to": ADDRESS, "value": "0", "gas_limit": 21000, "g
 BODIES: dict[str, Any] = {
     "/v1/auth/agent-token": {"api_key": "ocv_x", "agent_id": "x"},
     "/v1/auth/api-key-token": {"api_key": "1ck_x"},
+    "/v1/auth/oidc": {"id_token": "a.b.c", "nonce": "n"},
     "/v1/auth/api-keys": {"name": "k", "scopes": ["a"], "expires_at": LATER},
     "/v1/agents": AGENT | {"api_key_expires_at": LATER},
     "/v1/agents/{agent_id}": {"name": "x", "description": "d", "expires_at": LATER},
