@@ -22,8 +22,9 @@ import uvloop
 
 ANSWER_S_MAX = 30.0
 _BATCH = 250
-_SLOW_BYTES, _SLOW_PAUSE_S = 1024, 1.0
+_SLOW_BYTES, _SLOW_PAUSE_S = 256, 1.0  # less than the server requires in 30 s
 _RECEIVE_BUFFER_BYTES = 4096
+_SLOW_BEGIN_SHARE = 0.25
 _PIPELINED_COUNT = 8  # more than the buffers of both kernels hold
 
 
@@ -212,11 +213,15 @@ class Slow:
     async def run(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._load.seconds):
-                await asyncio.gather(*(self._client() for _ in range(self._load.connections)))
+                await asyncio.gather(*map(self._client, range(self._load.connections)))
         _print({"cut_off": self._cut, "read_bytes": self._read_bytes})
 
-    async def _client(self) -> None:
+    async def _client(self, number: int) -> None:
         loop = asyncio.get_running_loop()
+        # Not all of them at once: they are to be slow, and no burst of long lists.
+        await asyncio.sleep(
+            self._load.seconds * _SLOW_BEGIN_SHARE * number / self._load.connections
+        )
         while True:
             with closing(socket.socket()) as link, suppress(OSError):
                 link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)

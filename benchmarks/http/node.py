@@ -65,10 +65,13 @@ def running_node(
             assert serving.startswith("Serving "), serving
             url = serving.split(" and ")[1].split(";")[0]
             # A full pipe would stop the node.
-            threading.Thread(target=_forward, args=(process.stderr,), daemon=True).start()
+            forwarding = threading.Thread(target=_forward, args=(process.stderr,), daemon=True)
+            forwarding.start()
             agent, agent_key = _agent(url, person_key)
             signed = _signed(url, agent_key, transactions)
             yield HttpNode(url, process.pid, person_key, agent_key, agent, signed)
+            process.terminate()
+            forwarding.join()
         finally:
             process.terminate()
 

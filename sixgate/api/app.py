@@ -76,14 +76,14 @@ def create_app(services: Services) -> FastAPI:
 
 def add_mcp(app: FastAPI) -> None:
     """Serve MCP at ``/mcp``: its tools call this application with the caller's bearer."""
-    from sixgate.mcp.http import McpEndpoint, in_process
+    from sixgate.mcp.http import InProcess, McpEndpoint
 
-    endpoint = McpEndpoint(in_process(app), "http://sixgate")
+    endpoint = McpEndpoint(InProcess(app), "http://sixgate")
 
     @asynccontextmanager
     async def running(_app: object) -> AsyncIterator[None]:
         async with endpoint.running():
             yield
 
-    app.router.routes.append(Route("/mcp", endpoint))
+    app.router.routes.insert(0, Route("/mcp", endpoint))  # before all that only describe
     app.router.lifespan_context = running

@@ -4,6 +4,7 @@ The caller's bearer (a token, or an API key, because desktop clients send a cons
 passed on to the API, which authenticates it; this module decides nothing.
 """
 
+import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator
@@ -15,7 +16,7 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from sixgate_client import AsyncClient
 from sixgate_client.session import AGENT_KEY
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sixgate.api.callers import unauthorized
 from sixgate.api.client_address import SCOPE_MEMBER
@@ -32,15 +33,63 @@ CLIENTS_MAX = 1_000
 BODY_BYTES_MAX = 1024 * 1024
 
 
-def in_process(app: ASGIApp) -> httpx.AsyncBaseTransport:
-    """Return a transport that calls an application, with the address of the tool's caller."""
+class InProcess(httpx.AsyncBaseTransport):
+    """Calls an application with the address of the tool's caller.
 
-    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+    httpx's own one looks for a module that is not installed at every request, for a millisecond.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request and return its whole response."""
         caller = _ACTING_FOR.get() or {}
-        passed_on = {name: caller[name] for name in _PASSED_ON if name in caller}
-        await app({**scope, **passed_on}, receive, send)
+        scope: Scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": request.method,
+            "scheme": request.url.scheme,
+            "path": request.url.path,
+            "raw_path": request.url.raw_path.partition(b"?")[0],
+            "query_string": request.url.query,
+            "root_path": "",
+            "headers": [(name.lower(), value) for name, value in request.headers.raw],
+            "server": (request.url.host, request.url.port),
+            "client": None,
+            **{name: caller[name] for name in _PASSED_ON if name in caller},
+        }
+        call = _Call(await request.aread())
+        await self._app(scope, call.receive, call.send)
+        return httpx.Response(call.status, headers=call.headers, content=b"".join(call.parts))
 
-    return httpx.ASGITransport(call)
+
+class _Call:
+    """One call of an application: its request's body, and what it answers."""
+
+    def __init__(self, body: bytes) -> None:
+        self._messages = [{"type": "http.request", "body": body, "more_body": False}]
+        self._ended = asyncio.Event()
+        self.status = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.parts: list[bytes] = []
+
+    async def receive(self) -> Message:
+        """Return the body, and the end of the connection after the response."""
+        if self._messages:
+            return self._messages.pop()
+        await self._ended.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        """Keep a part of the response."""
+        if message["type"] == "http.response.start":
+            self.status, self.headers = message["status"], list(message["headers"])
+        else:
+            self.parts.append(message.get("body", b""))
+            if not message.get("more_body", False):
+                self._ended.set()
 
 
 class McpEndpoint:

@@ -372,7 +372,7 @@ def test_the_api_sees_the_address_of_the_tools_caller() -> None:
         seen.append((scope["client"], scope.get("sixgate.client_ip")))
         await api(scope, receive, send)
 
-    endpoint = McpEndpoint(mcp_http.in_process(app), URL)
+    endpoint = McpEndpoint(mcp_http.InProcess(app), URL)
 
     async def addressed(scope: Any, receive: Any, send: Any) -> None:
         scope["sixgate.client_ip"] = "198.51.100.7"
