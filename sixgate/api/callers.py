@@ -42,7 +42,7 @@ def unauthorized(why: str) -> Problem:
     return Problem(401, "unauthorized", f"Authentication failed: {why}.", headers=_CHALLENGE)
 
 
-def client_ip(request: Request) -> str:
+async def client_ip(request: Request) -> str:
     """Return the caller's address as the server determined it."""
     return str(
         request.scope.get(SCOPE_MEMBER) or (request.client.host if request.client else LOCAL_SOCKET)
@@ -63,7 +63,7 @@ async def authenticated(request: Request) -> Caller:
     # 2.
     if problem := services.credential_problem(token):
         raise unauthorized(problem)
-    caller = Caller(token.owner_kind, token.owner, token, client_ip(request))
+    caller = Caller(token.owner_kind, token.owner, token, await client_ip(request))
     # 3.
     check_rate(request.scope, caller.actor)
     return caller

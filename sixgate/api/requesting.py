@@ -38,7 +38,7 @@ _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 # would silently take one of several values.
 
 
-def _idempotency_key(
+async def _idempotency_key(
     request: Request,
     _documented: Annotated[
         str | None,
@@ -57,13 +57,13 @@ def _idempotency_key(
     return sent[0]
 
 
-def _no_idempotency_key(request: Request) -> None:
+async def _no_idempotency_key(request: Request) -> None:
     if IDEMPOTENCY_KEY in request.headers:
         why = "is not supported by this route: sign transactions with POST …/transactions/sign"
         raise invalid({IDEMPOTENCY_KEY: why})
 
 
-def _client_share(
+async def _client_share(
     request: Request,
     _documented: Annotated[
         str | None,

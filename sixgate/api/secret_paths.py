@@ -18,7 +18,7 @@ _FIXED_SEGMENTS = 5
 """The segments of ``/v1/vaults/{vault_id}/secrets/`` before the path, with the empty first one."""
 
 
-def secret_path(
+async def secret_path(
     request: Request,
     vault_id: str,
     path: Annotated[str, Path(description="The secret's path, such as `production/db/password`.")],

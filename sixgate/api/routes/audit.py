@@ -32,7 +32,7 @@ To = Annotated[
 ]
 
 
-def _filter(  # noqa: PLR0913 - the query's members
+async def _filter(  # noqa: PLR0913 - the query's members
     services: ServicesOf,
     *,
     action: Action = "",

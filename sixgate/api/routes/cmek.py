@@ -35,7 +35,7 @@ NewKey = Annotated[
 ]
 
 
-def key_pair(old_key: OldKey, new_key: NewKey) -> KeyPair:
+async def key_pair(old_key: OldKey, new_key: NewKey) -> KeyPair:
     """Return the keys in the headers; raise a 400 problem that repeats nothing of them."""
     with ExitStack() as wiped:
         keys = {}

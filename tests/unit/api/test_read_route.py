@@ -1,5 +1,6 @@
 """Reads that resolve their own parameters answer as the framework does."""
 
+from inspect import iscoroutinefunction
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from sixgate.api.app import ROUTERS
 from sixgate.api.problem_handlers import install_handlers
 from sixgate.api.problems import Problem
 from sixgate.api.read_route import ReadRoute
@@ -100,3 +102,18 @@ def with_nested(_nested: Annotated[None, Depends(nested)]) -> None: ...
 def test_parameters_that_a_read_cannot_resolve_are_a_defect(endpoint: Any) -> None:
     with pytest.raises(TypeError):
         APIRouter(route_class=ReadRoute).get("/")(endpoint)
+
+
+def test_no_dependency_costs_a_thread() -> None:
+    routes = [route for router in ROUTERS for route in router.routes]
+    calls = {call for route in routes if isinstance(route, APIRoute) for call in calls_of(route)}
+    assert not [call.__name__ for call in calls if not iscoroutinefunction(call)]
+
+
+def calls_of(route: APIRoute) -> list[Any]:
+    waiting, found = [*route.dependant.dependencies], []
+    while waiting:
+        dependant = waiting.pop()
+        found.append(dependant.call)
+        waiting += dependant.dependencies
+    return found
