@@ -72,9 +72,9 @@ def run() -> int:
 
 
 def _run() -> int:
-    if COMPLETION_VARIABLE in os.environ:  # a shell asks for the possible next words
-        app.main(prog_name="sixgate")
     try:
+        if COMPLETION_VARIABLE in os.environ:  # a shell asks for the possible next words
+            app.main(prog_name="sixgate")
         with app.make_context("sixgate", sys.argv[1:]) as context:
             app.invoke(context)
     except click.exceptions.Exit as ended:

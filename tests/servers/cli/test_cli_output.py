@@ -1,5 +1,6 @@
 """Output: help, JSON, closed pipes and full disks."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -94,6 +95,15 @@ def test_help_is_shown_without_loading_the_engine() -> None:
         [*COMMAND, "--help"], capture_output=True, text=True, check=True, timeout=60
     )
     assert "sixgate demo" in done.stdout
+
+
+def test_a_shell_completes_commands_and_options() -> None:
+    for words, last, known in (("sixgate ag", 1, "plain,agents"), ("sixgate up --h", 2, "--http")):
+        asked = {"_SIXGATE_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(last)}
+        done = subprocess.run(
+            COMMAND, capture_output=True, text=True, env=os.environ | asked, check=True, timeout=60
+        )
+        assert known in done.stdout
 
 
 def test_the_version_is_printed() -> None:
