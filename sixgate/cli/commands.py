@@ -91,14 +91,12 @@ COMMANDS = {
         "Manage keys of six chains; only Ethereum keys sign. Private keys stay in the signer.",
     ),
     "vaults": Entry(
-        "vaults.command:app",
+        "vaults:app",
         "Manage vaults and their custody modes, which cannot be changed later.",
     ),
-    "secrets": Entry(
-        "secrets.command:app", "Store secrets, and read them as an agent with a grant."
-    ),
+    "secrets": Entry("secrets:app", "Store secrets, and read them as an agent with a grant."),
     "cmek": Entry(
-        "secrets.cmek:app",
+        "cmek:app",
         "Manage the customer's own key over a vault's values; it never leaves the customer.",
     ),
     "kms": Entry("kms:app", "Check the key management services that hold root keys."),

@@ -1,7 +1,7 @@
 """Session: a command's access to a data folder and to the API of its pipeline."""
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, wraps
@@ -22,13 +22,16 @@ from sixgate.cli.options import (
     folder_option,
 )
 from sixgate.cli.progress import progress
-from sixgate.cli.terminal import notices
+from sixgate.cli.terminal import notice
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
 
 if TYPE_CHECKING:  # slow to import, and commands that only read do not need it
     from schemas.registry import Entry
+    from signer.signatures import Ed25519Signer
     from sixgate.authoring.operator import Admin
+    from sixgate.authoring.secret_reader import SecretReader
+    from sixgate.authoring.vault_orders import Orderer
 
 IDEMPOTENCY_KEY_BYTES = 16
 NEXT = {
@@ -72,6 +75,28 @@ class Session:
         from sixgate.authoring.operator import Admin
 
         return Admin(self.api, self.folder.admin(), wall_ms())
+
+    def orderer(self, agent: str | None = None) -> "Orderer":
+        """Return the sender of an order: the named agent, otherwise the folder's admin."""
+        from sixgate.authoring.vault_orders import Orderer
+
+        if agent is None:
+            return Orderer(self.api, self.folder.admin(), wall_ms())
+        return Orderer(self.api, self._agent_key(agent), wall_ms(), agent)
+
+    def reader(self, agent: str) -> "SecretReader":
+        """Return a reader of secrets; an agent that is unknown or has no key ends the command."""
+        from sixgate.authoring.secret_reader import SecretReader
+
+        account, org = self.agent(agent)["account"], self.registry["org"]
+        return SecretReader(
+            self.api, org, account, self._agent_key(agent), wall_ms, _warn_failed_providers
+        )
+
+    def _agent_key(self, agent: str) -> "Ed25519Signer":
+        from sixgate.data_folder.key_files import load_key_file
+
+        return load_key_file(self.folder.agent_key(agent), agent)
 
     def agent(self, name: str) -> Json:
         """Return a registered agent's record; an unknown name ends the command."""
@@ -125,10 +150,8 @@ class Session:
         """Warn if submitted records are undecided, so that the next answer may lack them."""
         if waiting := self.api.status()["waiting"]:
             what = "1 record is" if waiting == 1 else f"{waiting} records are"
-            notices().print(
-                f"{what} not decided yet and may be missing here; a running pipeline decides them.",
-                highlight=False,
-            )
+            why = "not decided yet and may be missing here; a running pipeline decides them"
+            notice(f"{what} {why}.")
 
 
 @contextmanager
@@ -192,6 +215,12 @@ def with_session_at(flag: str) -> Callable[[Function], Function]:
 
 
 with_session = with_session_at("--data")
+
+
+def _warn_failed_providers(providers: Sequence[str]) -> None:
+    """Warn about failed providers: one more failure may block reads."""
+    names = " and ".join(providers)
+    notice(f"{names} returned no share; the others sufficed. See sixgate kms check.")
 
 
 def not_found(what: str, name: str, known: Iterable[str]) -> NoReturn:

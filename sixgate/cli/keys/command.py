@@ -35,12 +35,34 @@ from sixgate.cli.keys.selection import (
 from sixgate.cli.keys.shares import key_plan, sealed_share
 from sixgate.cli.keys.views import ability, key_list, permitted_agents
 from sixgate.cli.render import show
-from sixgate.cli.secrets.options import ShareOut
 from sixgate.cli.session import Session, fail_usage, session
 from sixgate.cli.terminal import notices, print_json, safe, screen
 from sixgate.cli.typer_options import DATA_DEFAULT, AsJson, Data
-from sixgate.cli.vaults.options import KeyVault
+from sixgate.cli.vault_options import VAULT
 
+
+def _checked_vault(value: str | None) -> str | None:
+    return value if value is None else str(VAULT.convert(value, None, None))
+
+
+ShareOut = Annotated[
+    Path | None,
+    typer.Option(
+        "--share-out",
+        metavar="FILE",
+        help="New file for the client share, in a mode that has one.",
+    ),
+]
+KeyVault = Annotated[
+    str | None,
+    typer.Option(
+        "--vault",
+        metavar="VAULT",
+        callback=_checked_vault,
+        show_default="by the path",
+        help="Vault for the key.",
+    ),
+]
 app = typer.Typer(
     no_args_is_help=True,
     help="Manage keys of six chains; only Ethereum keys sign. Private keys stay in the signer.",

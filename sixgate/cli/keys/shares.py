@@ -11,11 +11,11 @@ from signer.custody.process import forbid_inspection
 from signer.vaults.vault import default_vault
 from sixgate.api import Json
 from sixgate.authoring.operator import KeyTarget
+from sixgate.cli.client_shares import Client, client_of
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
+from sixgate.cli.private_files import read_hex
 from sixgate.cli.progress import WAITING, progress
-from sixgate.cli.secrets.client_shares import Client, client_of
-from sixgate.cli.secrets.files import read_hex
 from sixgate.cli.session import Session
 
 

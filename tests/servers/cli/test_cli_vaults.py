@@ -9,8 +9,7 @@ import pytest
 from sixgate.api.operator.connection import connect
 from sixgate.authoring import operator
 from sixgate.authoring.operator import Admin, KeyTarget
-from sixgate.cli.secrets.client_shares import Client, client_of
-from sixgate.cli.secrets.sealing_keys import sealing_key_file
+from sixgate.cli.client_shares import Client, client_of, sealing_key_file
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
 from tests.harness.cli.command_line import CommandLine, InProcess, served

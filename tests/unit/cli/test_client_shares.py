@@ -17,7 +17,7 @@ from signer.signatures import Ed25519Signer
 from signer.vaults.register import VaultRegister
 from sixgate.answers.snapshot import client_shares
 from sixgate.api import ApiError, Json, RemoteApiError
-from sixgate.cli.secrets.client_shares import Client
+from sixgate.cli.client_shares import Client
 from tests.harness.builders.cases import (
     MALLORY,
     SIGNER,

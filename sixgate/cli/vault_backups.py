@@ -2,9 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from schemas.topics import Principal
 from schemas.vault_backup import (
@@ -19,43 +16,49 @@ from schemas.vault_backup import (
 from signer.custody.atomic_write import MODE_PRIVATE, atomic_file
 from signer.vaults.restoration import RestoreError, VaultEventError, VaultLine, vault_lines
 from sixgate.api import Json
+from sixgate.cli.declare import Option, argument, command
 from sixgate.cli.entries import entry
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
 from sixgate.cli.identities import connected_as
+from sixgate.cli.options import DATA_DEFAULT, FILE, config_file, config_option, data_option
 from sixgate.cli.progress import Bar, progress
-from sixgate.cli.session import Session, fail_usage, session
-from sixgate.cli.terminal import notices
-from sixgate.cli.typer_config import config_file
-from sixgate.cli.typer_options import DATA_DEFAULT, Data
-from sixgate.cli.vaults.options import Account, MaybeVault
+from sixgate.cli.session import Session, fail_usage, with_session
+from sixgate.cli.terminal import notice
+from sixgate.cli.vault_options import VAULT, account_option
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="Backup file.")]
+_file = argument("FILE", "Backup file.", type=FILE)
 
 
-def backup(
-    *,
-    file: File,
-    vault: MaybeVault = None,
-    account: Account = None,
-    data: Data = DATA_DEFAULT,
-) -> None:
+@command(
+    "backup",
+    epilog="Examples: sixgate vaults backup vaults.jsonl\n\n"
+    "sixgate vaults backup prod.jsonl --vault prod --account treasury",
+)
+@_file
+@Option("--vault", "One vault.", type=VAULT, show_default="all")
+@account_option
+@with_session
+def backup(here: Session, *, file: Path, vault: str | None, account: str | None) -> None:
     """Write the events of all vaults, or of one, to a new file; secrets stay encrypted."""
-    with session(data) as here:
-        here.folder.check_outside(file)
-        vault_id = None if vault is None else (here.account(account), vault)
-        if vault_id is not None:
-            here.vault(*vault_id)
-        lines = [line for line in _lines(here) if vault_id in (None, line.vault_id)]
-        header = _header(here, lines)
-        with atomic_file(file, replace=False, mode=MODE_PRIVATE) as out:
-            out.writelines(backup_lines(header, (line.raw for line in lines)))
-    notices().print(f"Wrote {len(lines)} events to {file}.", highlight=False, soft_wrap=True)
+    here.folder.check_outside(file)
+    vault_id = None if vault is None else (here.account(account), vault)
+    if vault_id is not None:
+        here.vault(*vault_id)
+    lines = [line for line in _lines(here) if vault_id in (None, line.vault_id)]
+    header = _header(here, lines)
+    with atomic_file(file, replace=False, mode=MODE_PRIVATE) as out:
+        out.writelines(backup_lines(header, (line.raw for line in lines)))
+    notice(f"Wrote {len(lines)} events to {file}.")
 
 
-def restore(*, file: File, data: Data = DATA_DEFAULT) -> None:
+@command("restore", epilog="Example: sixgate vaults restore vaults.jsonl")
+@_file
+@data_option
+@config_option
+def restore(*, file: Path, data: Path) -> None:
     """Append the missing events of a backup to the vault topic; nothing is rolled back.
 
     The command is idempotent. Stop sixgate up, or the signers, first.
@@ -68,8 +71,7 @@ def restore(*, file: File, data: Data = DATA_DEFAULT) -> None:
         raise CommandError(ExitCode.REFUSED, f"{file}: {error}") from None
     except VaultEventError as error:
         raise _halted(error) from None
-    done = f"Restored {count} events." if count else "Nothing to restore: all events exist."
-    notices().print(done, highlight=False)
+    notice(f"Restored {count} events." if count else "Nothing to restore: all events exist.")
 
 
 def _halted(error: VaultEventError) -> CommandError:

@@ -11,30 +11,34 @@
 4. It deletes the sealing key.
 """
 
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from schemas.client_share import ClientShare, ClientShareContext
+from signer.custody.atomic_write import MODE_PRIVATE, write_atomic
 from signer.custody.buffers import wipe, wiping
 from signer.custody.errors import CorruptError
-from signer.custody.hpke import HpkeKey
+from signer.custody.hpke import KEY_BYTES, HpkeKey
 from signer.custody.modes import PLANS
 from signer.custody.process import forbid_inspection
 from sixgate.api import ApiError, Json, RemoteApiError
 from sixgate.authoring.secret_reader import SecretReader
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
+from sixgate.cli.private_files import read_hex, read_own, write_hex
 from sixgate.cli.progress import WAITING, progress
-from sixgate.cli.secrets.files import read_hex, write_hex
-from sixgate.cli.secrets.sealing_keys import create_sealing_key, load_sealing_key, sealing_key_file
 from sixgate.cli.session import Session, fail_usage
-from sixgate.cli.terminal import notices
+from sixgate.cli.terminal import notice
 from sixgate.data_folder.folder import Folder
 
 REFUSALS = frozenset({"key_refused", "vault_refused", "access_refused", "registry_refused"})
 """Error codes that prove that nothing was made and nothing will be."""
+SUFFIX = ".sealing-key"
+_FILE_BYTES_MAX = 1024
+_HEX = 2 * KEY_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class Client:
         ):
             self.save(org, found, again)
             made = f"An interrupted command had already made version {found['version']}"
-            notices().print(f"{made}: saved its share in {self.out}.", soft_wrap=True)
+            notice(f"{made}: saved its share in {self.out}.")
             return found
         # 2. If the process ends here, the next run sees the key file and looks for the version on
         # the topic first.
@@ -126,7 +130,7 @@ class Client:
 
     def _advise_retry(self) -> None:
         why = f"A version may have been made, and {self.key_file} opens its client share"
-        notices().print(f"{why}: run the same command again.", highlight=False, soft_wrap=True)
+        notice(f"{why}: run the same command again.")
 
     def _opens(self, made: Json, org: str) -> bool:
         try:
@@ -193,3 +197,29 @@ def sealed_client_share(
     newest = version or reader.ask("history", vault, path)[-1].version
     with wiping(read_hex(file, "share")) as share:
         return newest, reader.share_of(vault, path, newest, share)
+
+
+def sealing_key_file(share_out: Path) -> Path:
+    """Return the file of the sealing key for the share in ``share_out``."""
+    return share_out.with_name(share_out.name + SUFFIX)
+
+
+def create_sealing_key(file: Path, about: str) -> HpkeKey:
+    """Return a new key after writing it, with its purpose, durably to a private file."""
+    with wiping(bytearray(secrets.token_bytes(KEY_BYTES))) as private:
+        with wiping(bytearray(f"{private.hex()}\n{about}\n".encode())) as text:
+            write_atomic(file, text, replace=False, mode=MODE_PRIVATE)
+        return HpkeKey(private)
+
+
+def load_sealing_key(file: Path, about: str) -> HpkeKey:
+    """Return the key in a file; a key with another purpose ends the command."""
+    with wiping(read_own(file, _FILE_BYTES_MAX)) as text:
+        if text[_HEX:] != f"\n{about}\n".encode():
+            what = bytes(text[_HEX:]).decode(errors="replace").strip() or "nothing"
+            fail_usage(f"{file} is for the share of {what!a}: choose another --share-out")
+        try:
+            with wiping(bytearray.fromhex(text[:_HEX].decode("ascii"))) as private:
+                return HpkeKey(private)
+        except ValueError:
+            fail_usage(f"{file} contains no key: choose another --share-out")

@@ -11,14 +11,15 @@ from sixgate.authoring.vault_orders import (
     change_key,
     change_provider_root,
 )
+from sixgate.cli.declare import Option, command, flag
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
+from sixgate.cli.options import NAME
 from sixgate.cli.progress import progress
-from sixgate.cli.secrets.parties import orderer
-from sixgate.cli.session import Session, fail_usage, session
-from sixgate.cli.terminal import notices, print_json
-from sixgate.cli.typer_options import DATA_DEFAULT, AsJson, Data
-from sixgate.cli.vaults.options import Account, Provider, Root, Vault
+from sixgate.cli.render import Answer, View, prints
+from sixgate.cli.session import Session, fail_usage, with_session
+from sixgate.cli.terminal import notice
+from sixgate.cli.vault_options import account_option, vault_argument
 
 POLL_S = 0.1
 STALL_TIMEOUT_S = 10.0
@@ -26,15 +27,33 @@ STALL_TIMEOUT_S = 10.0
 Remaining: TypeAlias = Callable[[Json], int]
 
 
+def _rotated(made: Json, *, done: str) -> list[View]:
+    notice(done)
+    if made["left"]:
+        rest = f"{made['left']} are not rewrapped yet"
+        notice(f"{rest}: the signer continues, see sixgate vaults show.")
+    return []
+
+
+@command(
+    "rotate-key",
+    epilog="Examples: sixgate vaults rotate-key prod --account treasury\n\n"
+    "sixgate vaults rotate-key prod --account treasury --root\n\n"
+    "sixgate vaults rotate-key cold --account treasury --root --provider aws",
+)
+@vault_argument
+@account_option
+@flag("--root", "Keep the key and rewrap it under the root key in the settings.")
+@Option(
+    "--provider",
+    "With --root: the provider whose shares are rewrapped under its new root key.",
+    type=NAME,
+)
+@prints(_rotated)
+@with_session
 def rotate_key(
-    *,
-    vault: Vault,
-    account: Account = None,
-    root: Root = False,
-    provider: Provider = None,
-    as_json: AsJson = False,
-    data: Data = DATA_DEFAULT,
-) -> None:
+    here: Session, *, vault: str, account: str | None, root: bool, provider: str | None
+) -> Answer:
     """Rotate a vault's key (KEK) and rewrap its contents, which stay readable.
 
     With --root, keep the key and rewrap it under the root key in the signer's settings. With --root
@@ -42,24 +61,16 @@ def rotate_key(
     """
     if provider is not None and not root:
         fail_usage("--provider selects shares under a root key: add --root")
-    with session(data) as here:
-        vault_id = VaultId(here.account(account), vault)
-        found = here.vault(*vault_id)
-        by = orderer(here)
-        if provider is not None:
-            made, remaining = _move_shares(by, found, vault_id, provider)
-        else:
-            made, remaining = _change_key(by, found, vault_id, root=root)
-        rest = _wait_for_rewrap(here, vault_id, remaining)
-    if as_json:
-        print_json(made | {"left": rest})
-        return
-    done = _summary(root=root, provider=provider)
-    notices().print(f"{vault} of {vault_id.account} has {done}.", highlight=False)
-    if rest:
-        notices().print(
-            f"{rest} are not rewrapped yet: the signer continues, see sixgate vaults show."
-        )
+    vault_id = VaultId(here.account(account), vault)
+    found = here.vault(*vault_id)
+    by = here.orderer()
+    if provider is not None:
+        made, remaining = _move_shares(by, found, vault_id, provider)
+    else:
+        made, remaining = _change_key(by, found, vault_id, root=root)
+    left = _wait_for_rewrap(here, vault_id, remaining)
+    done = f"{vault} of {vault_id.account} has {_summary(root=root, provider=provider)}."
+    return Answer(made | {"left": left}, done=done)
 
 
 def _change_key(

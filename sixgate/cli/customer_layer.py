@@ -11,7 +11,7 @@ from signer.custody.cmek import CmekContext, layer_of
 from signer.custody.errors import CorruptError
 from sixgate.api import Json
 from sixgate.authoring.customer_key import CustomerKey
-from sixgate.cli.secrets.files import read_key
+from sixgate.cli.private_files import read_key
 from sixgate.cli.session import fail_usage
 
 

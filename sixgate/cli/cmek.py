@@ -12,9 +12,6 @@ A rotation:
 
 import secrets
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from schemas.access import Grant, Operation
 from schemas.registry import AgentSet, CustomerKeySet
@@ -28,80 +25,77 @@ from sixgate.api import Json
 from sixgate.authoring.customer_key import KEY_BYTES, CustomerKey
 from sixgate.authoring.customer_rotation import CustomerRotation
 from sixgate.authoring.vault_orders import NewSecret, VaultId, store
+from sixgate.cli.customer_layer import customer_key
+from sixgate.cli.declare import Option, group
 from sixgate.cli.entries import entry
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
+from sixgate.cli.options import FILE
+from sixgate.cli.private_files import write_hex
 from sixgate.cli.progress import progress
-from sixgate.cli.secrets.customer_layer import customer_key
-from sixgate.cli.secrets.files import write_hex
-from sixgate.cli.secrets.options import Reader
-from sixgate.cli.secrets.parties import orderer, reader
-from sixgate.cli.session import Session, fail_usage, session
-from sixgate.cli.terminal import notices
-from sixgate.cli.typer_options import DATA_DEFAULT, Data
-from sixgate.cli.vaults.options import Account, Vault
+from sixgate.cli.session import Session, fail_usage, with_session
+from sixgate.cli.terminal import notice
+from sixgate.cli.vault_options import account_option, reader_option, vault_argument
 from sixgate.clocks import wall_ms
 
-KeyFile = Annotated[
-    Path, typer.Option("--key", metavar="FILE", help="Customer key, in hexadecimal digits.")
-]
-NewKeyFile = Annotated[
-    Path, typer.Option("--new-key", metavar="FILE", help="Next customer key; created if missing.")
-]
 OPERATIONS: tuple[Operation, ...] = ("export", "rotate")
 """The operations of a rotation on each secret, which the agent must be allowed."""
-app = typer.Typer(
-    no_args_is_help=True,
-    help="Manage the customer's own key over a vault's values; it never leaves the customer.",
-    epilog="Example: sixgate cmek enrol prod --account treasury --key customer.key",
+app = group(
+    "Manage the customer's own key over a vault's values; it never leaves the customer.",
+    "Example: sixgate cmek enrol prod --account treasury --key customer.key",
 )
+_key = Option("--key FILE", "Customer key, in hexadecimal digits.", type=FILE, required=True)
 
 
-@app.command(epilog="Example: sixgate cmek enrol prod --account treasury --key customer.key")
-def enrol(
-    *, vault: Vault, key: KeyFile, account: Account = None, data: Data = DATA_DEFAULT
-) -> None:
+@app.command(
+    "enrol", epilog="Example: sixgate cmek enrol prod --account treasury --key customer.key"
+)
+@vault_argument
+@_key
+@account_option
+@with_session
+def enrol(here: Session, *, vault: str, key: Path, account: str | None) -> None:
     """Make a vault accept only values encrypted with the customer's key, created if missing.
 
     Only for a vault without secrets: existing values would stay without the customer's layer.
     """
     forbid_inspection()  # before the key is in memory
-    with session(data) as here:
-        owner = here.account(account)
-        if here.vault(owner, vault)["customer_keys"]:
-            fail_usage(f"{vault} already has a customer key: rotate it with sixgate cmek rotate")
-        if here.api.vault(owner, vault)["secrets"]:
-            why = f"{vault} already has secrets without the key: create another vault for it"
-            raise CommandError(ExitCode.REFUSED, why)
-        here.folder.check_outside(key)
-        # If the process ends after the key file is written, the next run enrols the same key.
-        fingerprint = _load_or_create(key).fingerprint
-        here.register(entry(CustomerKeySet, account=owner, vault=vault, fingerprint=fingerprint))
-    done = f"{vault} of {owner} now accepts only values under {fingerprint}; the key is in {key}."
-    notices().print(done, highlight=False, soft_wrap=True)
-    notices().print("Sixgate has no copy of it: without it every value is lost.", highlight=False)
+    owner = here.account(account)
+    if here.vault(owner, vault)["customer_keys"]:
+        fail_usage(f"{vault} already has a customer key: rotate it with sixgate cmek rotate")
+    if here.api.vault(owner, vault)["secrets"]:
+        why = f"{vault} already has secrets without the key: create another vault for it"
+        raise CommandError(ExitCode.REFUSED, why)
+    here.folder.check_outside(key)
+    # If the process ends after the key file is written, the next run enrols the same key.
+    fingerprint = _load_or_create(key).fingerprint
+    here.register(entry(CustomerKeySet, account=owner, vault=vault, fingerprint=fingerprint))
+    notice(f"{vault} of {owner} now accepts only values under {fingerprint}; the key is in {key}.")
+    notice("Sixgate has no copy of it: without it every value is lost.")
 
 
 @app.command(
-    epilog="Example: sixgate cmek rotate prod --agent payroll --key old.key --new-key new.key"
+    "rotate",
+    epilog="Example: sixgate cmek rotate prod --agent payroll --key old.key --new-key new.key",
 )
-def rotate(
-    *, vault: Vault, agent: Reader, key: KeyFile, new_key: NewKeyFile, data: Data = DATA_DEFAULT
-) -> None:
+@vault_argument
+@reader_option
+@_key
+@Option("--new-key FILE", "Next customer key; created if missing.", type=FILE, required=True)
+@with_session
+def rotate(here: Session, *, vault: str, agent: str, key: Path, new_key: Path) -> None:
     """Rotate a vault's customer key: store the newest version of each secret under the next key.
 
     The agent reads and writes the secrets. Run an interrupted rotation again to continue it.
     """
     forbid_inspection()
-    with session(data) as here:
-        rotation = _rotation(here, agent, vault, key, new_key)
-        _enrol_next(here, rotation, agent)
-        count = _move_all(here, rotation)
+    rotation = _rotation(here, agent, vault, key, new_key)
+    _enrol_next(here, rotation, agent)
+    count = _move_all(here, rotation)
     _require_complete(rotation)
     what = "1 secret" if count == 1 else f"{count} secrets"
-    done = f"Moved {what} of {vault} to {rotation.new.fingerprint}."
-    notices().print(done, highlight=False, soft_wrap=True)
-    notices().print(f"Former versions stay under {key}: keep it while you need them.")
+    notice(f"Moved {what} of {vault} to {rotation.new.fingerprint}.")
+    notice(f"Former versions stay under {key}: keep it while you need them.")
 
 
 def _load_or_create(file: Path) -> CustomerKey:
@@ -118,14 +112,14 @@ def _rotation(here: Session, agent: str, vault: str, key: Path, new_key: Path) -
             f"{vault} needs a client share per read: get and rotate its secrets one at a time"
         )
     here.folder.check_outside(new_key)
-    by, vault_id = reader(here, agent), VaultId(account, vault)
+    by, vault_id = here.reader(agent), VaultId(account, vault)
 
     def read(path: str, version: int) -> bytes:
         (answer,) = by.ask("export", vault, path, version)
         return bytes.fromhex(str(answer.value)[2:])  # encrypted with the customer's key: no wipe
 
     def stored(new: NewSecret) -> Json:
-        return store(orderer(here, agent), vault_id, new)
+        return store(here.orderer(agent), vault_id, new)
 
     old, had = customer_key(key), here.vault(*vault_id)["customer_keys"]
     if not new_key.exists():  # check first, or a useless key file would be created

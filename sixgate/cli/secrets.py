@@ -1,0 +1,253 @@
+"""``sixgate secrets``: stores secrets as admin or agent, reads them as an agent with a grant."""
+
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import cast, get_args
+
+from schemas.vault_events import SecretKind
+from signer.custody.buffers import wiping
+from signer.custody.cmek import CmekContext
+from signer.custody.process import forbid_inspection
+from sixgate.api import Json
+from sixgate.authoring.vault_orders import NewSecret, VaultId, store
+from sixgate.cli.client_shares import client_of, sealed_client_share, was_interrupted
+from sixgate.cli.customer_layer import layered, require_customer_key, unlayered
+from sixgate.cli.declare import Option, argument, flag, gathered, group
+from sixgate.cli.options import FILE, NAME, Checked
+from sixgate.cli.private_files import read_value, write_value
+from sixgate.cli.render import Field, View, prints, table
+from sixgate.cli.session import Session, fail_usage, not_found, with_session
+from sixgate.cli.terminal import notice
+from sixgate.cli.times import format_time
+from sixgate.cli.vault_options import (
+    account_option,
+    customer_key_option,
+    path_argument,
+    reader_option,
+    share_out,
+    vault_argument,
+    version_option,
+)
+
+KINDS = get_args(SecretKind)
+KIND_DEFAULT = "password"
+app = group(
+    "Store secrets, and read them as an agent with a grant.",
+    "Example: sixgate secrets list prod --account treasury",
+)
+
+
+def _kind(value: str) -> str:
+    if value in KINDS:
+        return value
+    raise ValueError(f"{value!a} is not a kind: choose one of {', '.join(KINDS)}")
+
+
+_value_argument = argument(
+    "[FILE|-]", "File with the value; - reads standard input.", name="value", type=FILE
+)
+_storing = gathered(
+    "options",
+    flag("--generate", "Let the signer generate the value. A generated key cannot be read."),
+    account_option,
+    Option("--agent", "Order as this agent.", type=NAME, show_default="the admin"),
+    share_out,
+    customer_key_option,
+)
+"""Add the options for a new version: its value, and who stores it; they arrive as ``options``."""
+_maybe_reader = Option("--agent", "Read as this agent; its key in the folder signs.", type=NAME)
+
+
+def _stored(made: Json) -> list[View]:
+    how = "Generated" if made["generated"] else "Stored"
+    version = f"version {made['version']} of {made['path']}"
+    notice(f"{how} {version} in {made['vault']} of {made['account']}.")
+    return []
+
+
+_VERSIONS = table(
+    Field("path"),
+    Field("version", right=True),
+    Field("kind"),
+    Field("generated", lambda one: "yes" if one["generated"] else "no"),
+    Field("stored at", lambda one: format_time(one["stored_at_ms"])),
+)
+
+
+@app.command(
+    "put",
+    epilog="Examples: sixgate secrets put prod db/password value.txt --account treasury\n\n"
+    "pass show db | sixgate secrets put prod db/password - --agent payroll\n\n"
+    "sixgate secrets put prod api/token --generate --kind api_key --account treasury",
+)
+@vault_argument
+@path_argument
+@_value_argument
+@Option(
+    "--kind", f"One of {', '.join(KINDS)}.", type=Checked("kind", _kind), show_default=KIND_DEFAULT
+)
+@_storing
+@prints(_stored)
+@with_session
+def put(
+    here: Session, *, vault: str, path: str, value: Path | None, kind: str | None, options: Json
+) -> Json:
+    """Store a new secret, sealed to the signer before it leaves this command."""
+    vault_id = _vault_id(here, options, vault)
+    if _versions(here, vault_id, path) and not was_interrupted(options.get("share_out")):
+        fail_usage(f"{path} already exists in {vault}: add a version with sixgate secrets rotate")
+    new = NewSecret(path, 1, cast(SecretKind, kind or KIND_DEFAULT))
+    return _store_version(here, options, vault_id, new, value)
+
+
+@app.command(
+    "rotate",
+    epilog="Examples: sixgate secrets rotate prod db/password new.txt --account treasury\n\n"
+    "sixgate secrets rotate prod api/token --generate --account treasury",
+)
+@vault_argument
+@path_argument
+@_value_argument
+@_storing
+@prints(_stored)
+@with_session
+def rotate(here: Session, *, vault: str, path: str, value: Path | None, options: Json) -> Json:
+    """Store the next version of a secret. Former versions stay readable by number."""
+    vault_id = _vault_id(here, options, vault)
+    before = _versions(here, vault_id, path) or not_found("secret", path, _paths(here, vault_id))
+    new = NewSecret(path, len(before) + 1, before[0]["kind"])
+    return _store_version(here, options, vault_id, new, value)
+
+
+@app.command(
+    "get",
+    epilog="Examples: sixgate secrets get prod db/password --agent payroll\n\n"
+    "sixgate secrets get cold seed --agent payroll --share seed.share --out seed.txt",
+)
+@vault_argument
+@path_argument
+@reader_option
+@version_option
+@Option("--share FILE", "File with the client share, in a mode that has one.", type=FILE)
+@customer_key_option
+@Option("--out FILE", "New private file.", type=FILE, show_default="standard output")
+@with_session
+def get(  # noqa: PLR0913 - one parameter per option
+    here: Session,
+    *,
+    vault: str,
+    path: str,
+    agent: str,
+    version: int | None,
+    share: Path | None,
+    customer_key: Path | None,
+    out: Path | None,
+) -> None:
+    """Read a secret as an agent with a grant; the value is written unchanged to standard output."""
+    forbid_inspection()  # before the secret is in memory
+    with ExitStack() as opened:
+        by = here.reader(agent)
+        wanted, sealed = sealed_client_share(by, vault, path, version, share)
+        (answer,) = by.ask("get", vault, path, wanted, sealed)
+        value = opened.enter_context(wiping(bytearray.fromhex(str(answer.value)[2:])))
+        context = CmekContext(
+            org=by.org, account=by.account, vault=vault, path=path, version=answer.version
+        )
+        write_value(out, opened.enter_context(unlayered(value, context, customer_key)))
+
+
+@app.command(
+    "list",
+    epilog="Examples: sixgate secrets list prod --account treasury\n\n"
+    "sixgate secrets list prod --agent payroll --json",
+)
+@vault_argument
+@account_option
+@_maybe_reader
+@prints(_VERSIONS)
+@with_session
+def list_(here: Session, *, vault: str, account: str | None, agent: str | None) -> list[Json]:
+    """List the newest version of each secret in a vault, or of those an --agent may list."""
+    if agent:
+        return [one.model_dump(exclude={"value"}) for one in here.reader(agent).ask("list", vault)]
+    every = _known(here, VaultId(here.account(account), vault))
+    return list({one["path"]: one for one in every}.values())
+
+
+@app.command(
+    "history",
+    epilog="Examples: sixgate secrets history prod db/password --account treasury\n\n"
+    "sixgate secrets history prod db/password --agent payroll --json",
+)
+@vault_argument
+@path_argument
+@account_option
+@_maybe_reader
+@prints(_VERSIONS)
+@with_session
+def history(
+    here: Session, *, vault: str, path: str, account: str | None, agent: str | None
+) -> list[Json]:
+    """List all versions of a secret, without values."""
+    if agent:
+        answer = here.reader(agent).ask("history", vault, path)
+        return [one.model_dump(exclude={"value"}) for one in answer]
+    vault_id = VaultId(here.account(account), vault)
+    return _versions(here, vault_id, path) or not_found("secret", path, _paths(here, vault_id))
+
+
+def _vault_id(here: Session, options: Json, vault: str) -> VaultId:
+    """Return the vault of the agent's account, or of the named account."""
+    agent, account = options.get("agent"), options.get("account")
+    own: str | None = here.agent(agent)["account"] if agent else None
+    if own and account and own != account:
+        fail_usage(f"agent {agent} acts for {own}: omit --account")
+    vault_id = VaultId(own or here.account(account), vault)
+    here.vault(*vault_id)
+    return vault_id
+
+
+def _store_version(
+    here: Session, options: Json, vault_id: VaultId, new: NewSecret, value: Path | None
+) -> Json:
+    """Store a version, save its client share if it has one, and return the signer's answer."""
+    if bool(options.get("generate")) is (value is not None):
+        fail_usage("give one value: a file, - for standard input, or --generate")
+    vault = here.vault(*vault_id)
+    require_customer_key(vault, options.get("customer_key"))
+    client = client_of(here.folder, vault, new.path, options.get("share_out"))
+    share_for = client.share_for if client else None
+
+    def made() -> Json:
+        return _ordered(here, options, vault_id, replace(new, share_for=share_for), value)
+
+    return client.make_version(here, made) if client else made()
+
+
+def _ordered(
+    here: Session, options: Json, vault_id: VaultId, new: NewSecret, value: Path | None
+) -> Json:
+    by = here.orderer(options.get("agent"))
+    if value is None:
+        return store(by, vault_id, new)
+    forbid_inspection()  # before the value is in memory
+    with wiping(read_value(value)) as read:
+        org, version = here.registry["org"], new.version
+        layer = CmekContext(org=org, **vault_id._asdict(), path=new.path, version=version)
+        sealed = layered(read, layer, options.get("customer_key"))
+        return store(by, vault_id, replace(new, value=sealed))
+
+
+def _known(here: Session, vault_id: VaultId) -> list[Json]:
+    here.vault(*vault_id)
+    found: list[Json] = here.api.vault(*vault_id)["secrets"]
+    return found
+
+
+def _versions(here: Session, vault_id: VaultId, path: str) -> list[Json]:
+    return [one for one in _known(here, vault_id) if one["path"] == path]
+
+
+def _paths(here: Session, vault_id: VaultId) -> set[str]:
+    return {one["path"] for one in _known(here, vault_id)}

@@ -1,1 +1,0 @@
-"""``sixgate secrets`` and ``cmek``: secrets in vaults, and the customer's own key over them."""

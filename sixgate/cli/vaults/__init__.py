@@ -1,1 +1,0 @@
-"""``sixgate vaults``: vaults, their keys, backups and recoveries."""
