@@ -44,11 +44,13 @@ class Api(Protocol):
     ``ledger_failed``    the ledger cannot be read or written; the pipeline may continue
     ``connection_lost``  the connection to the folder's owner or to Kafka was lost; the result of a
                          write is unknown
-    ``busy``             the folder's owner serves the maximum number of clients
+    ``busy``             the folder's owner serves the maximum number of streams or calls
     ``denied``           Kafka authenticated the caller and denies it the operation
     ``topic_missing``    Kafka lacks a topic, or some of its partitions
     ``request_malformed``, ``method_unknown``
                          the owner does not understand the request: it has another version
+    ``head_too_large``, ``body_too_large``
+                         the arguments are too large for the folder's socket
     ``internal``         a defect in the owner
     """
 

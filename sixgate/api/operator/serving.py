@@ -1,5 +1,6 @@
 """Serves a node's ``Api`` over HTTP on its folder's Unix socket, and never on TCP."""
 
+import logging
 import selectors
 import socket
 import threading
@@ -17,6 +18,7 @@ BODY_BYTES_MAX = 64 * 1024 * 1024
 HEAD_BYTES_MAX = 512 * 1024
 TRANSFER_S_MAX, STOP_S_MAX = 60.0, 1.0
 CONNECTIONS_MAX, REQUESTS_MAX = 512, 256
+_LOG = logging.getLogger("sixgate.http")
 
 
 @contextmanager
@@ -68,9 +70,14 @@ def _after_a_client(
         with selectors.DefaultSelector() as waiting:
             waiting.register(listener, selectors.EVENT_READ)
             waiting.register(theirs, selectors.EVENT_READ)
-            if all(key.fileobj is listener for key, _ in waiting.select()):
-                with serving():
-                    theirs.recv(1)  # returns when the block ends
+            if any(key.fileobj is theirs for key, _ in waiting.select()):
+                return
+        try:
+            with serving():
+                theirs.recv(1)  # returns when the block ends
+        except Exception:  # noqa: BLE001 - logged; the thread has no caller
+            _LOG.exception("http.failed")
+            listener.close()  # otherwise clients would wait for ever
 
     thread = threading.Thread(target=serve, name="operators", daemon=True)
     thread.start()
