@@ -45,6 +45,7 @@ class Principal(StrEnum):
     RELEASE = "release"
     CUSTODY = "custody"
     GATEWAY = "gateway"
+    DESK = "desk"
     OPERATORS = "operators"
     CONSUMERS = "consumers"
 
@@ -88,25 +89,28 @@ _REGISTRAR = frozenset({Principal.REGISTRAR})
 _RELEASE = frozenset({Principal.RELEASE})
 _CUSTODY = frozenset({Principal.CUSTODY})
 _GATEWAY = frozenset({Principal.GATEWAY})
-PROCESSES = _GATES | _SIGNER | _LEDGER | _REGISTRAR | _RELEASE | _CUSTODY
-_REGISTRY_READERS = _REGISTRAR | _GATES | _SIGNER | _CUSTODY
+_DESK = frozenset({Principal.DESK})
+PROCESSES = _GATES | _SIGNER | _LEDGER | _REGISTRAR | _RELEASE | _CUSTODY | _GATEWAY | _DESK
+_REGISTRY_READERS = _REGISTRAR | _GATES | _SIGNER | _CUSTODY | _GATEWAY | _DESK
 
 TOPICS: dict[Topic, TopicSpec] = {
     Topic.SUBMITTED: TopicSpec(
-        _PRODUCERS | _OPERATORS | _GATEWAY, _GATES, 7 * DAY_MS, SUBMITTED_BYTES_MAX
+        _PRODUCERS | _OPERATORS | _GATEWAY, _GATES | _GATEWAY, 7 * DAY_MS, SUBMITTED_BYTES_MAX
     ),
-    Topic.UNATTRIBUTED: TopicSpec(_GATES, _OPERATORS | _CONSUMERS, 7 * DAY_MS, keyed=False),
+    Topic.UNATTRIBUTED: TopicSpec(
+        _GATES, _OPERATORS | _CONSUMERS | _GATEWAY, 7 * DAY_MS, keyed=False
+    ),
     Topic.ADMITTED: TopicSpec(_GATES, _GATES, 7 * DAY_MS),
     Topic.ALLOWLISTED: TopicSpec(_GATES, _GATES, 7 * DAY_MS),
     Topic.CAPPED: TopicSpec(_GATES, _GATES, 7 * DAY_MS),
     Topic.WITHIN_LIMIT: TopicSpec(_GATES, _GATES, 7 * DAY_MS),
     Topic.CHAIN_CLEARED: TopicSpec(_GATES, _GATES, 7 * DAY_MS),
     Topic.DECIDED: TopicSpec(_GATES, _SIGNER, 7 * DAY_MS),
-    Topic.OUTCOMES: TopicSpec(_SIGNER, _GATES | _OPERATORS | _CONSUMERS, 30 * DAY_MS),
-    Topic.SIGNED: TopicSpec(_SIGNER, _CONSUMERS | _OPERATORS, 30 * DAY_MS),
+    Topic.OUTCOMES: TopicSpec(_SIGNER, _GATES | _OPERATORS | _CONSUMERS | _GATEWAY, 30 * DAY_MS),
+    Topic.SIGNED: TopicSpec(_SIGNER, _CONSUMERS | _OPERATORS | _GATEWAY, 30 * DAY_MS),
     Topic.STATE: TopicSpec(_SIGNER, _SIGNER, RETAIN_FOREVER, compacted=True, in_ledger=False),
     Topic.REGISTRY: TopicSpec(
-        _OPERATORS, _OPERATORS | _REGISTRY_READERS, RETAIN_FOREVER, keyed=False
+        _OPERATORS | _DESK, _OPERATORS | _REGISTRY_READERS, RETAIN_FOREVER, keyed=False
     ),
     Topic.REGISTRY_HEADS: TopicSpec(
         _REGISTRAR,
@@ -116,13 +120,21 @@ TOPICS: dict[Topic, TopicSpec] = {
         compacted=True,
         in_ledger=False,
     ),
-    Topic.KEY_REQUESTS: TopicSpec(_OPERATORS, _OPERATORS | _SIGNER, RETAIN_FOREVER),
-    Topic.VAULT: TopicSpec(_SIGNER, _OPERATORS | _GATES | _SIGNER | _CUSTODY, RETAIN_FOREVER),
-    Topic.BOOTS: TopicSpec(_SIGNER, _OPERATORS | _CONSUMERS, RETAIN_FOREVER, keyed=False),
+    Topic.KEY_REQUESTS: TopicSpec(_OPERATORS | _DESK, _OPERATORS | _SIGNER, RETAIN_FOREVER),
+    Topic.VAULT: TopicSpec(
+        _SIGNER,
+        _OPERATORS | _GATES | _SIGNER | _CUSTODY | _GATEWAY | _DESK,
+        RETAIN_FOREVER,
+    ),
+    Topic.BOOTS: TopicSpec(
+        _SIGNER, _OPERATORS | _CONSUMERS | _GATEWAY, RETAIN_FOREVER, keyed=False
+    ),
     Topic.HEADS: TopicSpec(
         _LEDGER, _LEDGER | _OPERATORS, RETAIN_FOREVER, in_ledger=False, keyed=False
     ),
-    Topic.AUDIT: TopicSpec(_GATES | _SIGNER | _CUSTODY, _OPERATORS, 90 * DAY_MS, keyed=False),
+    Topic.AUDIT: TopicSpec(
+        _GATES | _SIGNER | _CUSTODY, _OPERATORS | _GATEWAY | _DESK, 90 * DAY_MS, keyed=False
+    ),
     Topic.RELEASES: TopicSpec(_RELEASE, _OPERATORS, 90 * DAY_MS, keyed=False),
     Topic.API_CALLS: TopicSpec(_GATEWAY, _OPERATORS, 90 * DAY_MS, keyed=False),
 }

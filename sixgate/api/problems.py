@@ -17,6 +17,7 @@ _STATUS_OF_CODE = {
     "position_unknown": 400,
     "sql_refused": 400,
     "access_refused": 403,
+    "desk_absent": 403,
     "intent_unknown": 404,
     "secret_unknown": 404,
     "not_attested": 404,

@@ -1,7 +1,7 @@
 """Builds and signs an admin's registry records and key orders."""
 
 import base64
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from schemas.dsse import KEY_REQUEST_TYPE, REGISTRY_TYPE, Envelope
 from schemas.fields import KeyPath, Name, VaultName, X25519PublicKey
@@ -21,7 +21,6 @@ from schemas.registry import AddressClaimed, Entry, RegistryRecord, record_diges
 from signer.addresses.derivation import canonical_address, derive
 from signer.custody import curves
 from signer.custody.hpke import seal_for
-from signer.signatures import Ed25519Signer
 from sixgate.api import Api, ApiError, Json
 from sixgate.authoring.share_key import current_share_key
 
@@ -29,8 +28,16 @@ ORDER_MS = 60 * 60 * 1000
 """Validity of an order: long enough for a restart of the signer."""
 
 
+class SignsEnvelopes(Protocol):
+    """A signing key, or what stands for one: ``Ed25519Signer`` is one."""
+
+    def sign_envelope(self, payload_type: str, body: bytes) -> Envelope:
+        """Return ``body`` in an envelope."""
+        ...
+
+
 def record_envelope(
-    admin: Ed25519Signer, org: str, chained: tuple[int, str], entry: Entry, at_ms: int
+    admin: SignsEnvelopes, org: str, chained: tuple[int, str], entry: Entry, at_ms: int
 ) -> tuple[bytes, str]:
     """Return a signed registry record and its digest.
 
@@ -42,7 +49,7 @@ def record_envelope(
     return admin.sign_envelope(REGISTRY_TYPE, body).encode(), record_digest(body)
 
 
-def register(api: Api, admin: Ed25519Signer, entries: list[Entry], at_ms: int) -> None:
+def register(api: Api, admin: SignsEnvelopes, entries: list[Entry], at_ms: int) -> None:
     """Sign and append registry entries, one after the other.
 
     Raises ``ApiError`` ``registry_refused``; the entries before the refused one stay. *If the
@@ -59,7 +66,7 @@ class Admin(NamedTuple):
     """An admin's session: the node, the admin's key, and the time."""
 
     api: Api
-    key: Ed25519Signer
+    key: SignsEnvelopes
     at_ms: int
 
 

@@ -19,9 +19,8 @@ from schemas.vault_events import (
     secret_delivery_id,
 )
 from signer.custody.hpke import seal_for
-from signer.signatures import Ed25519Signer
 from sixgate.api import Api, ApiError, Json
-from sixgate.authoring.operator import ORDER_MS
+from sixgate.authoring.operator import ORDER_MS, SignsEnvelopes
 from sixgate.authoring.share_key import current_share_key
 
 
@@ -36,7 +35,7 @@ class Orderer(NamedTuple):
     """The signer of an order: the node, the key, the time, and the agent if it is not an admin."""
 
     api: Api
-    key: Ed25519Signer
+    key: SignsEnvelopes
     at_ms: int
     agent: Name | None = None
 

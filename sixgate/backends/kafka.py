@@ -122,7 +122,7 @@ def _backend(bus: Bus, settings: Settings, folder: Folder, timeouts: Timeouts) -
             submit=_Submit(bus, ends),
             wait=_Wait(ends),
             read=_Read(settings.kafka.broker(CLIENT), bus, accounts, simulations),
-            administer=_Administer(bus, timeouts.operator_s),
+            administer=KafkaAdminister(bus, timeouts.operator_s),
             secrets=_Secrets(custody),
             evidence=_Evidence(ledger),
         )
@@ -245,7 +245,9 @@ class _Read:
 
 
 @dataclass(frozen=True, slots=True)
-class _Administer:
+class KafkaAdminister:
+    """Appends records of admins and waits for their effect, up to ``wait_s``."""
+
     bus: Bus
     wait_s: float
 

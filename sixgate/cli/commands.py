@@ -61,6 +61,14 @@ COMMANDS = {
         "processes:custody",
         "Serve secrets to agents with a grant until SIGTERM; signing keys are never served.",
     ),
+    "gateway": Entry(
+        "processes:gateway",
+        "Serve the HTTP API and MCP over Kafka until SIGTERM.",
+    ),
+    "desk": Entry(
+        "processes:desk",
+        "Sign what people change through the HTTP API, within a scope, until SIGTERM.",
+    ),
     "probe": Entry(
         "probing:probe",
         "Report whether a process is healthy. Exit code 13 means stalled.",

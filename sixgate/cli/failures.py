@@ -36,6 +36,7 @@ API_CODES: dict[str, ExitCode] = {
     "secret_unknown": ExitCode.NOT_FOUND,
     "custody_failed": ExitCode.REFUSED,
     "custody_absent": ExitCode.UNREACHABLE,
+    "desk_absent": ExitCode.REFUSED,
     "custody_unavailable": ExitCode.UNREACHABLE,
     "intent_unknown": ExitCode.NOT_FOUND,
     "ledger_wrong": ExitCode.LEDGER_WRONG,

@@ -36,6 +36,7 @@ COMMANDS: dict[Principal, tuple[str, ...]] = {
         "ledger sql",
         "ledger verify",
         "message",
+        "people",
         "publish",
         "secrets",
         "services",
@@ -53,7 +54,8 @@ COMMANDS: dict[Principal, tuple[str, ...]] = {
         "vaults show",
     ),
     Principal.CONSUMERS: (),
-    Principal.GATEWAY: (),
+    Principal.GATEWAY: ("gateway",),
+    Principal.DESK: ("desk",),
 }
 """Commands or groups by identity. Others do not use Kafka, except ``topics`` (ADMINISTRATOR)."""
 ADMINISTRATOR = "an administrator of the brokers"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sixgate.api import Json
 from sixgate.cli.declare import Option, argument, group
-from sixgate.cli.options import NAME, config_file
+from sixgate.cli.options import NAME
 from sixgate.cli.render import Answer, Field, View, prints, table
 from sixgate.cli.session import Session, fail_usage, not_found, with_session
 from sixgate.cli.terminal import notice
@@ -58,10 +58,6 @@ def _stores(here: Session) -> "Iterator[_Stores]":
     from sixgate.gateway.logins import Logins
     from sixgate.gateway.people import People
 
-    if config_file() is not None:
-        fail_usage(
-            "the HTTP API serves data folders only, not yet Kafka: omit --config and SIXGATE_CONFIG"
-        )
     with closing(Database(here.folder.gateway)) as database:
         drawn = secrets.token_hex
         yield _Stores(People(database), ApiKeys(database, drawn), Logins(database, drawn))

@@ -56,6 +56,22 @@ def custody() -> None:
     _run("custody.process:CustodyProcess")
 
 
+@command("gateway", epilog="Example: sixgate gateway --config gateway.toml")
+@config_option
+@insecure_dev
+def gateway() -> None:
+    """Serve the HTTP API and MCP over Kafka until SIGTERM."""
+    _run("scaled.gateway_process:GatewayProcess")
+
+
+@command("desk", epilog="Example: sixgate desk --config desk.toml")
+@config_option
+@insecure_dev
+def desk() -> None:
+    """Sign what people change through the HTTP API, within a scope, until SIGTERM."""
+    _run("scaled.desk_process:DeskProcess")
+
+
 @command("config", epilog="Example: sixgate config --config sixgate.toml")
 @config_option
 def config() -> None:

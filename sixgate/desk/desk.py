@@ -6,15 +6,14 @@ service, and no policy looser than the scope's ceiling.
 
 import threading
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from schemas.registry import Entry
-from signer.signatures import Ed25519Signer
-from sixgate.api import Api
-from sixgate.api_error import retry_overtaken
-from sixgate.authoring.operator import Admin, register
+from sixgate.api import Api, ApiError
+from sixgate.authoring.operator import Admin, SignsEnvelopes, register
 from sixgate.authoring.vault_orders import Orderer
+
+ATTEMPTS_MAX = 5
 
 
 class Desk(Protocol):
@@ -33,18 +32,22 @@ class Desk(Protocol):
         ...
 
 
-class LocalDesk:
-    """A desk in the same process, with its key."""
+class AdminDesk:
+    """A desk whose records are signed by a key, here or behind the ``api`` that appends them."""
 
-    def __init__(self, api: Api, key: Ed25519Signer, now_ms: Callable[[], int]) -> None:
+    def __init__(self, api: Api, key: SignsEnvelopes, now_ms: Callable[[], int]) -> None:
         self._api, self._key, self._now_ms = api, key, now_ms
         self._lock = threading.Lock()
 
     def register(self, entries: Sequence[Entry]) -> None:
-        """See ``Desk.register``."""
+        """See ``Desk.register``.
+
+        Another admin may append a record between our reading the registry and our append: then the
+        record does not continue the registry, and is signed again.
+        """
         with self._lock:
             for entry in entries:
-                retry_overtaken(partial(self._register_one, entry), "registry_refused")
+                self._register_one(entry)
 
     def admin(self) -> Admin:
         """See ``Desk.admin``."""
@@ -55,4 +58,36 @@ class LocalDesk:
         return Orderer(self._api, self._key, self._now_ms())
 
     def _register_one(self, entry: Entry) -> None:
-        register(self._api, self._key, [entry], self._now_ms())
+        for attempt in range(ATTEMPTS_MAX):
+            try:
+                register(self._api, self._key, [entry], self._now_ms())
+            except ApiError as error:
+                overtaken = "does not continue" in str(error)
+                if error.code != "registry_refused" or not overtaken or attempt + 1 == ATTEMPTS_MAX:
+                    raise
+            else:
+                return
+
+
+class NoDesk:
+    """The desk of an organisation that administers with the CLI alone; every call is refused."""
+
+    def register(self, entries: Sequence[Entry]) -> None:  # noqa: ARG002 - nothing is registered
+        """See ``Desk.register``."""
+        _refuse()
+
+    def admin(self) -> Admin:
+        """See ``Desk.admin``."""
+        _refuse()
+
+    def orderer(self) -> Orderer:
+        """See ``Desk.orderer``."""
+        _refuse()
+
+
+def _refuse() -> NoReturn:
+    raise ApiError(
+        "desk_absent",
+        "this organisation administers with the CLI: ask an operator, or run sixgate desk and name "
+        "it in the section [desk_at] of the gateway's settings",
+    )

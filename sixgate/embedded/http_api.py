@@ -14,7 +14,7 @@ from sixgate.api.services import Services
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import DESK, Folder, FolderError
 from sixgate.data_folder.key_files import load_key_file
-from sixgate.desk.desk import LocalDesk
+from sixgate.desk.desk import AdminDesk
 from sixgate.embedded.node import Node
 from sixgate.gateway.composition import Pipeline, gateway_services, serving_gateway
 from sixgate.settings.api import ApiSettings
@@ -53,7 +53,7 @@ def node_services(
 ) -> Iterator[Services]:
     """Lend the services of a folder's gateway; raise ``FolderError`` if it was never set up."""
     scope = _desk_scope(folder, node.stage.registry)
-    desk = LocalDesk(node, load_key_file(folder.key(DESK), DESK), wall_ms)
+    desk = AdminDesk(node, load_key_file(folder.key(DESK), DESK), wall_ms)
     pipeline = Pipeline(node.backend, desk, scope.accounts[0], follow=False)
     with gateway_services(folder, pipeline, settings.api, settings.webhooks, hasher) as services:
         yield services

@@ -147,6 +147,16 @@ class Transactions:
         replies = [self._shown(row, include_signed_tx=include_signed_tx) for row in page]
         return ListPage(replies, following)
 
+    def lag(self) -> Iterator[tuple[str, int, int]]:
+        """Yield the label of each partition, how far it is folded, and where it ends."""
+        is_current = self.is_current()
+        for topic, partition in self._places(Topic.SUBMITTED, *_ENDS):
+            end = self._feed.end(topic, partition)
+            position = self._positions.get((topic, partition))
+            # A partition may end with offsets that are no records.
+            done = end if is_current else position.next if position else 0
+            yield f"{topic}/{partition}", done, end
+
     def close(self) -> None:
         """Close the file."""
         with self._folding:

@@ -12,7 +12,7 @@ from sixgate.api.limits import Limits
 from sixgate.api.server import Listen, Tcp, serving
 from sixgate.remote_calls.mutual_tls import server_context
 from sixgate.remote_calls.replies import only_clients
-from sixgate.settings.custody import CustodySettings
+from sixgate.settings.links import MutualTlsServer
 from sixgate.settings.release import ReleaseSettings
 
 LIMITS = Limits(
@@ -40,7 +40,7 @@ class ListenConfig:
 
 
 def listen_config(
-    section: str, settings: CustodySettings | ReleaseSettings, log: logging.Logger
+    section: str, settings: MutualTlsServer | ReleaseSettings, log: logging.Logger
 ) -> ListenConfig:
     """Return where a process listens; warn if it does so without TLS. Raises ``SettingsError``."""
     tls = server_context(settings.tls, section) if settings.tls else None

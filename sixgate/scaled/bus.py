@@ -19,7 +19,7 @@ from streams.kafka.handshake import diagnose_tls
 from streams.kafka.loop import CALL_S_MAX, LoopThread
 from streams.kafka.producer import Sender
 from streams.kafka.projections import Projections
-from streams.kafka.reader import Reader, ends_of, group_lag, positions_since
+from streams.kafka.reader import PartitionLag, Reader, ends_of, group_lag, positions_since
 
 # A partition may end with a transaction marker, which has an offset and is never delivered: reading
 # to the end waits for it, this long at a time.
@@ -102,6 +102,10 @@ class Bus:
     def registry(self) -> Registry:
         """The registry as last read."""
         return self._projections.view.registry
+
+    def lag(self) -> Iterator[PartitionLag]:
+        """Yield position and end of the partitions of registry and vault."""
+        return self._projections.lag()
 
     @property
     def vaults(self) -> VaultRegister:

@@ -2,16 +2,20 @@
 
 import asyncio
 import logging
-from contextlib import AsyncExitStack
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
 from typing import Self
 
 from schemas.heads import RegistryHead
+from signer.freshness import require_not_withheld
+from signer.registry import Registry
 from sixgate.clocks import wall_ms
 from sixgate.scaled.monitor import Monitor
 from sixgate.settings.sections import HeadSettings
 from streams.kafka.broker import Broker
 from streams.kafka.registry_watch import RegistryWatch
 
+FOLLOW_S = 1.0
 _LOG = logging.getLogger("sixgate.freshness")
 
 
@@ -62,6 +66,20 @@ class Freshness:
             self._has_waited = False
             _LOG.info("registry.head_fresh")
         return head
+
+    async def follow(self, read: Callable[[], Registry], stop: asyncio.Event) -> None:
+        """Check until ``stop`` is set that the registry is fresh and that no record was withheld.
+
+        ``read`` reads the new records of the process's own registry and returns it; it may block.
+        Raises what ``head`` raises, and ``RegistryStaleError`` for a withheld record.
+        """
+        while not stop.is_set():
+            head = await self.head(stop)
+            if head is not None:
+                require_not_withheld(head, await asyncio.to_thread(read))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FOLLOW_S):
+                    await stop.wait()
 
     def _on_wait(self, why: str) -> None:
         self._has_waited = True

@@ -12,13 +12,16 @@ from pydantic_settings import BaseSettings
 from schemas.fields import Name
 from sixgate.errors import SettingsError
 from sixgate.logs import LEVELS
+from sixgate.settings.api import ApiSettings, GatewaySettings
 from sixgate.settings.attestation import AttestationSettings
 from sixgate.settings.custody import CustodyAddress, CustodySettings
+from sixgate.settings.desk import DeskAddress, DeskSettings
 from sixgate.settings.kms import KmsSettings
 from sixgate.settings.loading import FROM_ENVIRONMENT, invalid_setting, load
 from sixgate.settings.release import ReleaseSettings, ReleasesSettings
 from sixgate.settings.section import Section
 from sixgate.settings.sections import ClickHouseSettings, HeadSettings, KafkaSettings
+from sixgate.settings.webhooks import WebhookSettings
 
 PORT = Annotated[int, Field(ge=0, le=65_535)]
 _SLOTS = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?", re.ASCII)
@@ -98,6 +101,11 @@ class Settings(BaseSettings):
     attestation: AttestationSettings | None = None
     custody: CustodySettings = CustodySettings()
     custody_at: CustodyAddress | None = None
+    api: ApiSettings = ApiSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    webhooks: WebhookSettings = WebhookSettings()
+    desk: DeskSettings = DeskSettings()
+    desk_at: DeskAddress | None = None
     release: ReleaseSettings | None = None
     releases: ReleasesSettings | None = None
 

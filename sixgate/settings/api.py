@@ -4,10 +4,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from schemas.fields import Name
 from sixgate.api.limits import Limits
 from sixgate.api.tls import ServerTls
 from sixgate.oidc.settings import OidcSettings
 from sixgate.settings.section import Section
+from sixgate.settings.sections import HeadSettings
 
 WAIT_S_MAX = 20.0
 """The documented client gives up after 30 seconds."""
@@ -27,3 +29,9 @@ class ApiSettings(Section):
     wait_s_max: Annotated[float, Field(gt=0, le=WAIT_S_MAX)] = WAIT_S_MAX
     limits: Limits = Limits()
     oidc: OidcSettings | None = None
+
+
+class GatewaySettings(HeadSettings):
+    """The account of agents that people create; by default that of the desk, or the only one."""
+
+    account: Name | None = None

@@ -1,18 +1,17 @@
 """Settings of a release (``[release]``) and of a signer that uses releases (``[releases]``)."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from schemas.fields import Ed25519PublicKey, Name
 from signer.attestation.release.policy import PolicyTrust
 from signer.attestation.release.workload_token import TokenText
+from sixgate.settings.links import CallMs, Clients, Port, ServerAddress
 from sixgate.settings.section import Section, loopback
 from sixgate.settings.sections import TlsFiles
 
-CALL_MS_MAX = 60_000
 ProviderName = Literal["gcp", "aws", "azure"]
 
 
@@ -44,9 +43,9 @@ class ReleaseSettings(PolicySection):
     audience: TokenText
     token_keys: Path
     host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=1, le=65_535)] = 9440
+    port: Port = 9440
     tls: TlsFiles | None = None
-    clients: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64)] = ("signer",)
+    clients: Clients = ("signer",)
 
     @model_validator(mode="after")
     def _protected(self) -> Self:
@@ -55,29 +54,16 @@ class ReleaseSettings(PolicySection):
         return self
 
 
-class ReleaseAddress(Section):
+class ReleaseAddress(ServerAddress):
     """URL, client certificate and token file for one provider's release.
 
     The token file is reloaded for each request, because another program renews it.
     """
 
-    url: str
-    token: Path
-    tls: TlsFiles | None = None
-    call_ms_max: Annotated[int, Field(ge=1, le=CALL_MS_MAX)] = 5_000
+    what: ClassVar[str] = "a release"
 
-    @model_validator(mode="after")
-    def _protected(self) -> Self:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
-            raise ValueError("url must be https://HOST:PORT or http://HOST:PORT")
-        if (parts.scheme == "https") != (self.tls is not None):
-            raise ValueError("url must be https if tls is given, and http otherwise")
-        if parts.scheme == "http" and not loopback(parts.hostname):
-            raise ValueError(
-                "a release on another machine needs mutual TLS: make it https, add tls"
-            )
-        return self
+    token: Path
+    call_ms_max: CallMs = 5_000
 
 
 class ReleasesSettings(PolicySection):

@@ -156,8 +156,8 @@ def _topic_acls(names: Names) -> Iterable[Acl]:
 def _on_topic(spec: TopicSpec) -> Iterable[tuple[Principal, Operation]]:
     """Return the declared rights on a topic.
 
-    A process also reads the settings of its topics, to refuse weaker ones. Operators read the ends
-    of the ledger's topics, to wait until the ledger has caught up.
+    A process also reads the settings of its topics, to refuse weaker ones. Operators and the
+    gateway read the ends of the ledger's topics, to wait until the ledger has caught up.
     """
     for writer in spec.writers:
         yield writer, Operation.WRITE
@@ -165,8 +165,9 @@ def _on_topic(spec: TopicSpec) -> Iterable[tuple[Principal, Operation]]:
         yield reader, Operation.READ
     for process in PROCESSES & (spec.writers | spec.readers):
         yield process, Operation.DESCRIBE_CONFIGS
-    if spec.in_ledger and not spec.used_by(Principal.OPERATORS):
-        yield Principal.OPERATORS, Operation.DESCRIBE
+    for waiting in (Principal.OPERATORS, Principal.GATEWAY):
+        if spec.in_ledger and not spec.used_by(waiting):
+            yield waiting, Operation.DESCRIBE
 
 
 def _group_acls(names: Names) -> Iterable[Acl]:

@@ -32,6 +32,7 @@ from tests.harness.pipeline.embedded import ACCOUNT, STRANGER, Producer, make_fo
 from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka
 
 PROCESSES = ("registrar", "gates", "signer", "custody", "ledger")
+WITH_PEOPLE = ("desk", "gateway")
 KAFKA_PORT, CLICKHOUSE_PORT = "9092", "8123"
 READY_S_MAX = 60
 SIXGATE = Path(sys.executable).with_name("sixgate")
@@ -67,7 +68,7 @@ class Composed:
     def __init__(self, place: Path) -> None:
         self.place = place
         self.services = services(variables_in(place / ".env"))
-        self.ports = {str(port): free_port() for port in (9101, 9102, 9103, 9104, 9105, 9450)}
+        self.ports = {str(port): free_port() for port in (*range(9101, 9108), 8600, 9450, 9460)}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def moved(self, name: str, text: str) -> str:
@@ -110,6 +111,18 @@ class Composed:
             appears.symlink_to(self.place / source)
         self.processes[name] = self.run(name, ["sixgate", *self.services[name].command])
         return self.processes[name]
+
+    def add_person(self) -> None:
+        """Set up the HTTP API with the operator's command and settings."""
+        settings = self.place / "sixgate.toml"
+        kafka = f'[kafka]\nservers = "127.0.0.1:{self.ports[KAFKA_PORT]}"\n'
+        settings.write_text(f'data = "{self.place}/sixgate-data"\n{kafka}')
+        added = subprocess.run(
+            [str(SIXGATE), "people", "add", "alice", "--config", str(settings)],
+            capture_output=True,
+            check=False,
+        )
+        assert added.returncode == ExitCode.OK, added.stderr
 
     @contextmanager
     def hiding(self, name: str) -> Iterator[None]:
@@ -179,6 +192,10 @@ def test_every_service_runs_as_the_file_declares(composed: Composed, trader: Pro
     for name in PROCESSES:
         composed.start(name)
     await_healthy(composed)
+    composed.add_person()
+    for name in WITH_PEOPLE:
+        composed.start(name)
+    await_healthy(composed)
     values = [trader.signed("good"), trader.signed("no", to=STRANGER)]
     scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in values])
     scaled.settle(all_ended)
@@ -187,7 +204,7 @@ def test_every_service_runs_as_the_file_declares(composed: Composed, trader: Pro
     assert ends == ["intent.rejected", "transaction.signed"]
     heads = composed.place / "sixgate-heads" / "heads.jsonl"
     await_until(lambda: heads.exists() and heads.stat().st_size > 0)
-    for name in PROCESSES:
+    for name in (*PROCESSES, *WITH_PEOPLE):
         process = composed.processes.pop(name)
         process.terminate()
         assert process.wait(40) == ExitCode.OK, composed.log(name)

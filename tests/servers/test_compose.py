@@ -14,7 +14,8 @@ import typer
 import yaml
 from prometheus_client import CollectorRegistry
 
-from sixgate.data_folder.folder import Folder
+from sixgate.data_folder.folder import DESK, GATEWAY, Folder
+from sixgate.data_folder.key_files import ensure_public_key
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.settings import Settings
 from tests.harness.broker.containers import CLICKHOUSE_IMAGE, KAFKA_IMAGE
@@ -31,7 +32,7 @@ from tests.harness.builders.compose import (
 from tests.harness.pipeline.embedded import make_folder
 
 ONE_SHOTS = {"topics", "migrate", "publish"}
-PROCESSES = {"registrar", "gates", "signer", "custody", "ledger"}
+PROCESSES = {"registrar", "gates", "signer", "custody", "ledger", "gateway", "desk"}
 WRONG = (click.UsageError, typer.BadParameter.__mro__[1])  # raised by an invalid command line
 METRIC = re.compile(r"\bsixgate_\w+")
 
@@ -41,7 +42,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a checkout after the documented preparation."""
     place = tmp_path_factory.mktemp("checkout")
     shutil.copytree(ROOT / "infra", place / "infra", ignore=shutil.ignore_patterns("__pycache__"))
-    make_folder(place / "sixgate-data", [])
+    folder = make_folder(place / "sixgate-data", [])
+    for name in (GATEWAY, DESK):  # as `sixgate people add` does
+        ensure_public_key(folder.key(name), name)
+    folder.gateway_files.mkdir()
     subprocess.run([place / "infra" / "compose_env.sh"], check=True)
     return place
 
@@ -146,6 +150,8 @@ def test_every_process_sees_its_own_keys_only(
         "signer": sealing | {folder.signer_identity.name},
         "custody": sealing,
         "ledger": {"ledger-0.pem"},
+        "gateway": {"gateway-0.pem"},
+        "desk": {"desk-0.pem"},
     }
     assert {name: found for name, found in keys.items() if found} == wanted
     whole = {

@@ -54,10 +54,10 @@ COMMANDS = {
     "signer": ["signer"],
     "ledger": ["ledger", "run"],
 }
-EVERY = COMMANDS | {"custody": ["custody"]}  # no intent needs it
-HEAD_REQUIRED = tuple(
-    f"SIXGATE_{name.upper()}__HEAD_REQUIRED" for name in ("signer", "gates", "custody")
-)
+# No intent needs these.
+EVERY = COMMANDS | {name: [name] for name in ("custody", "gateway", "desk")}
+NEED_HEADS = ("signer", "gates", "custody", "gateway", "desk")
+HEAD_REQUIRED = tuple(f"SIXGATE_{name.upper()}__HEAD_REQUIRED" for name in NEED_HEADS)
 Metrics: TypeAlias = dict[str, dict[tuple[str, ...], float]]
 USERS = {
     "registrar": "ledger_reader",
@@ -65,6 +65,8 @@ USERS = {
     "signer": "ledger_reader",
     "ledger": "ledger_writer",
     "custody": "ledger_reader",
+    "gateway": "ledger_reader",
+    "desk": "ledger_reader",
 }
 
 EXPECTED = (b'"action":"kms.call"', b'"operation":"sign"')

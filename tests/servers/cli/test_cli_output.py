@@ -64,7 +64,7 @@ def test_the_set_of_commands_is_complete() -> None:
     topics topics-plan topics-apply topics-verify attest attest-verify
     attest-boots attest-boot release release-keys release-policy
     vaults vaults-create vaults-list vaults-show vaults-set-mode vaults-rotate-key
-    vaults-backup vaults-restore vaults-recover custody
+    vaults-backup vaults-restore vaults-recover custody gateway desk
     secrets secrets-put secrets-get secrets-list secrets-rotate secrets-history
     cmek cmek-enrol cmek-rotate
     admins admins-add admins-list admins-remove mcp people people-add people-bind

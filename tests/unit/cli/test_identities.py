@@ -13,7 +13,6 @@ PAGE = Path(sixgate.__file__).parents[1] / "docs" / "operations.md"
 PROGRAMS = {
     Principal.PRODUCERS: "programs that submit",
     Principal.CONSUMERS: "programs that read",
-    Principal.GATEWAY: "the HTTP gateway",
 }
 WITHOUT_KAFKA = {
     "attest verify",
@@ -22,11 +21,6 @@ WITHOUT_KAFKA = {
     "kms check",
     "ledger migrate",
     "mcp",
-    "people add",
-    "people bind",
-    "people deactivate",
-    "people list",
-    "people unbind",
     "probe",
     "tx decode",
     "up",
