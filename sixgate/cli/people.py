@@ -40,10 +40,16 @@ class _Stores:
     api_keys: "ApiKeys"
     logins: "Logins"
 
-    def active_person(self, name: str) -> str:
-        """Return the id of an active person by name or id; end the command unless there is one."""
+    def person(self, name: str, *, active_only: bool = True) -> str:
+        """Return the id of a person by name or id, an active one if there is any.
+
+        Ends the command unless there is one.
+        """
         everyone = self.people.all()
-        named = [p.id for p in everyone if name in (p.id, p.name) and p.active]
+        found = [p for p in everyone if name in (p.id, p.name)]
+        named = [p.id for p in found if p.active]
+        if not named and not active_only:
+            named = [p.id for p in found]
         if len(named) > 1:
             fail_usage(f"several people are called {name}: give the id from sixgate people list")
         if not named:
@@ -160,7 +166,7 @@ def bind(
     """Let a person log in with ID tokens; an identity that another person had is taken over."""
     identity = _identity(issuer, subject, email)
     with _stores(here) as stores:
-        stores.logins.bind(identity, stores.active_person(name))
+        stores.logins.bind(identity, stores.person(name))
     notice(f"{name} logs in at {issuer}.")
 
 
@@ -170,7 +176,7 @@ def bind(
 def unbind(here: Session, *, name: str) -> None:
     """Remove a person's logins: their tokens end at once, API keys stay."""
     with _stores(here) as stores:
-        stores.logins.delete_of(stores.active_person(name))
+        stores.logins.delete_of(stores.person(name))
     notice(f"{name} has no logins any more.")
 
 
@@ -180,7 +186,7 @@ def unbind(here: Session, *, name: str) -> None:
 def deactivate(here: Session, *, name: str) -> None:
     """Deactivate a person: API keys, logins and tokens end at once."""
     with _stores(here) as stores:
-        person_id = stores.active_person(name)
+        person_id = stores.person(name, active_only=False)
         # 1. The API refuses the person from here on.
         stores.people.deactivate(person_id)
         stores.logins.delete_of(person_id)

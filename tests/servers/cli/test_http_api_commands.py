@@ -2,12 +2,16 @@
 
 import signal
 import socket
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from sixgate.data_folder.folder import Folder
+from sixgate.gateway.database import Database
+from sixgate.gateway.people import People
 from tests.harness.cli.command_line import InProcess, stopped
 from tests.harness.identity_provider import CLIENT_ID, identity_provider
 
@@ -132,6 +136,16 @@ def test_a_bound_person_logs_in_with_an_id_token_until_unbound(
             assert (refused.status_code, refused.json()["code"]) == (403, "login_refused")
         finally:
             assert stopped(running, signal.SIGTERM) == 0
+
+
+def test_a_deactivation_that_was_interrupted_can_be_repeated(cli: InProcess) -> None:
+    added = cli.ok("people", "add", "alice", "--json").json
+    with closing(Database(Folder(cli.data).gateway)) as database:
+        People(database).deactivate(added["id"])  # and the process ends
+    cli.ok("people", "deactivate", "alice")
+    assert cli.ok("agents", "show", added["id"], "--json").json["agent"]["active"] is False
+    ended = cli.run("people", "bind", "alice", "--subject", "x", "--issuer", "https://id.example")
+    assert (ended.code, "alice" in ended.sentence) == (9, True)
 
 
 @pytest.mark.parametrize(
