@@ -19,6 +19,7 @@ from benchmarks.fixtures import RECIPIENT
 COMMAND = (sys.executable, "-m", "sixgate")
 BODY = {"chain": "base", "to": RECIPIENT, "value": "0.0001"}
 _SUBMITTERS = 8
+_FIN_WAIT_1 = "04"  # the state in /proc/net/tcp
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _USER_TICKS, _SYSTEM_TICKS = 11, 12  # fields of /proc/PID/stat after the name
 
@@ -46,6 +47,12 @@ def cpu_s(pid: int) -> float:
     """Return the CPU time that a process has used, all its threads together."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[_USER_TICKS]) + int(fields[_SYSTEM_TICKS])) / _TICKS_PER_S
+
+
+def cut_off_count(port: int) -> int:
+    """Return how many connections the server has closed that still have data to deliver."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[1].endswith(f":{port:04X}") and row[3] == _FIN_WAIT_1 for row in rows)
 
 
 @contextmanager
