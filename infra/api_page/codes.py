@@ -19,6 +19,7 @@ CODES = {
     "agents_only": "403: only the agent itself may do this",
     "agent_has_own_key": "403: the agent signs its own intents and is administered with the CLI",
     "agent_of_another_gateway": "403: send the request to the agent's gateway",
+    "desk_absent": "403: this organisation administers with the CLI",
     "beyond_scope": "403: people may not change this; use the CLI",
     "client_share_wrong": "403: the client share does not open the secret",
     "key_export_forbidden": "403: a signing key never leaves Sixgate",

@@ -4,6 +4,7 @@ import json
 import secrets
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from schemas.topics import Principal
@@ -11,10 +12,12 @@ from signer.signatures import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
 from tests.harness.cli.command_line import Ended
 from tests.harness.pipeline.embedded import ALLOWED
-from tests.harness.pipeline.secured import OWN, Secured, secured
+from tests.harness.pipeline.scaled_gateway import TRANSFER
+from tests.harness.pipeline.secured import OWN, WITH_PEOPLE, Secured, secured
 
 LIMITS = f"--max-value-eth 1 --daily-limit-eth 5 --allow-to {ALLOWED} --chains base --rate 60"
 INTENT = json.dumps({"agent": "payroll", "chain": "base", "to": ALLOWED, "value": "0.5"})
+PEOPLE_ADD = ("people", "add", "alice", "--json")
 # All commands that use Kafka or ClickHouse, in an order in which each finds what it needs.
 COMMANDS: tuple[tuple[str, ...], ...] = (
     ("publish",),
@@ -53,6 +56,35 @@ def test_operators_can_run_every_command(here: Secured) -> None:
             for name in OWN:
                 here.start(name)
     assert "1" in here.run(settings, "ledger", "sql", "SELECT count() FROM decisions").out
+
+
+def test_gateway_and_desk_serve_people_and_agents_with_their_own_rights(here: Secured) -> None:
+    settings = here.settings(Principal.OPERATORS)
+    for words in (("settings", "set", "policies.require_explicit", "false"), PEOPLE_ADD):
+        done = here.run(settings, *words)
+        assert done.code == ExitCode.OK, done.err
+    for name in WITH_PEOPLE:
+        here.start(name)
+    url = f"http://127.0.0.1:{here.api_port}"
+    with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
+
+        def post(path: str, body: dict[str, object], token: str | None = None) -> dict[str, str]:
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            reply = client.post(path, json=body, headers=headers)
+            assert reply.is_success, reply.text
+            found: dict[str, str] = reply.json()
+            return found
+
+        person = post("/v1/auth/api-key-token", {"api_key": done.json["api_key"]})["access_token"]
+        made = post("/v1/agents", {"name": "bot", "intents_api_enabled": True}, person)
+        post(f"/v1/agents/{made['id']}/signing-keys", {"chain": "ethereum"}, person)
+        agent = post("/v1/auth/agent-token", {"api_key": made["api_key"]})["access_token"]
+        sent = post(f"/v1/agents/{made['id']}/transactions", TRANSFER, agent)
+        assert sent["status"] == "signed"
+        headers = {"Authorization": f"Bearer {person}"}
+        path = f"/v1/agents/{made['id']}/transactions/{sent['id']}"
+        assert client.get(path, headers=headers).json()["tx_hash"] == sent["tx_hash"]
+        assert client.get("/v1/audit/events", headers=headers).json()["events"]
 
 
 @pytest.mark.parametrize("who", [Principal.PRODUCERS, Principal.CONSUMERS, "eve"])

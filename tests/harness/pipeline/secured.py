@@ -39,6 +39,8 @@ OWN: dict[str, Principal] = {
     "ledger": Principal.LEDGER,
     "custody": Principal.CUSTODY,
 }
+WITH_PEOPLE: dict[str, Principal] = {"desk": Principal.DESK, "gateway": Principal.GATEWAY}
+"""Processes that start after a person was added."""
 
 
 @dataclass
@@ -49,6 +51,8 @@ class Secured:
     kafka: SecureKafka
     server: LocalServer
     running: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+    api_port: int = field(default_factory=free_port)
+    desk_port: int = field(default_factory=free_port)
 
     @property
     def admin(self) -> Broker:
@@ -83,6 +87,8 @@ class Secured:
             f'tls.certificate = "{own}"\ntls.key = "{own}"\n[kms]\ninsecure_dev = true\n'
             f'[clickhouse]\nport = {clickhouse or self.server.port}\nuser = "{user}"\n'
             f"answer_s_max = 5\n[monitor]\nport = {monitor}\n[custody]\nport = {free_port()}\n"
+            f"[api]\nport = {self.api_port}\n[desk]\nport = {self.desk_port}\n"
+            f'[desk_at]\nurl = "http://127.0.0.1:{self.desk_port}"\n'
             f'[ledger]\norg = "acme"\nkey = "{self.folder.key(LEDGER)}"\n'
             f'heads = "{self.folder.heads}"\n'
         )
@@ -95,13 +101,13 @@ class Secured:
 
     def process(self, name: str, settings: Path | None = None) -> Ended:
         """Run a process that ends without a signal."""
-        file = settings or self.settings(OWN[name])
+        file = settings or self.settings((OWN | WITH_PEOPLE)[name])
         return self.run(file, *EVERY[name], "--config", str(file))
 
     def start(self, name: str) -> "subprocess.Popen[bytes]":
         """Start a process and wait until it is ready."""
         port = free_port()
-        file = self.settings(OWN[name], monitor=port)
+        file = self.settings((OWN | WITH_PEOPLE)[name], monitor=port)
         env = os.environ | {PASSWORD: self.password_of(file)}
         with (self.folder.path / f"{name}.log").open("ab") as log:
             process = fork(*EVERY[name], "--config", str(file), out=log, env=env)
