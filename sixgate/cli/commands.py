@@ -95,7 +95,7 @@ COMMANDS = {
         "Manage agents' rights on vaults: nothing is granted by default, and a deny wins.",
     ),
     "keys": Entry(
-        "keys.command:app",
+        "keys:app",
         "Manage keys of six chains; only Ethereum keys sign. Private keys stay in the signer.",
     ),
     "vaults": Entry(

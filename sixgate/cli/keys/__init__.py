@@ -1,1 +1,0 @@
-"""``sixgate keys``: signing keys."""
