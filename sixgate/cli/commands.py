@@ -21,7 +21,6 @@ class Entry(NamedTuple):
 
     at: str
     help: str
-    epilog: str | None = None
 
 
 COMMANDS = {
@@ -182,11 +181,6 @@ class LazyGroup(Group):
 @cache
 def load_command(name: str) -> click.Command:
     """Import a command; raise ``KeyError`` for an unknown name."""
-    entry = COMMANDS[name]
-    module, _, attribute = entry.at.partition(":")
-    found = getattr(import_module(f"sixgate.cli.{module}"), attribute)
-    if isinstance(found, click.Command):
-        return found
-    from sixgate.cli.typer_commands import bridge
-
-    return bridge(name, found, entry.epilog)
+    module, _, attribute = COMMANDS[name].at.partition(":")
+    command: click.Command = getattr(import_module(f"sixgate.cli.{module}"), attribute)
+    return command

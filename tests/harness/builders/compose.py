@@ -106,7 +106,6 @@ def parse(words: list[str]) -> dict[str, Any]:
     context = command.make_context("sixgate", list(words))
     while rest := [*context._protected_args, *context.args]:  # noqa: SLF001 - of the command inside
         name, command, rest = command.resolve_command(context, rest)
-        command = getattr(command, "bridged", command)
         context = command.make_context(name, rest, parent=context)
     options: dict[str, Any] = context.params
     return options

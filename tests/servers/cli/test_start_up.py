@@ -12,9 +12,8 @@ from tests.harness.cli.command_line import SECONDS_MAX, CommandLine, served
 from tests.harness.cli.intents import INTENT
 
 CLICK = {"click"}
-TYPER = {"typer", "annotated_doc", "shellingham"}
 # attr is imported by rich where it is installed.
-TERMINAL = CLICK | TYPER | {"rich", "orjson", "pygments", "markdown_it", "mdurl", "attr"}
+TERMINAL = CLICK | {"rich", "orjson", "pygments", "markdown_it", "mdurl", "attr"}
 HTTP = {"httptools", "cython_runtime"}
 MODELS = {"pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"}
 RLP = {"rlp", "eth_utils", "eth_typing", "eth_hash", "toolz", "cytoolz", "cython_runtime"}
