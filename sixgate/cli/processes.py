@@ -3,15 +3,12 @@
 import asyncio
 from importlib import import_module
 
-import orjson
-
 from schemas.topics import Principal
 from sixgate.cli.declare import Option, command
 from sixgate.cli.identities import connected_as
 from sixgate.cli.long_running import run_until_stopped
 from sixgate.cli.options import config_file, config_option, insecure_dev
-from sixgate.cli.render import show
-from sixgate.cli.terminal import notice
+from sixgate.cli.terminal import notice, print_json
 
 
 def _run(process: str, slots: str | None = None) -> None:
@@ -78,8 +75,7 @@ def config() -> None:
     """Print the effective settings of the processes on Kafka, secrets masked."""
     from sixgate.scaled.settings import load_settings, masked
 
-    plain = orjson.dumps(masked(load_settings(config_file())), option=orjson.OPT_INDENT_2)
-    show(plain.decode())
+    print_json(masked(load_settings(config_file())))
 
 
 @command("publish", epilog="Example: sixgate publish --config sixgate.toml")

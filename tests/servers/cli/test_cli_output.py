@@ -130,6 +130,14 @@ def test_ctrl_c_while_anything_is_loaded_is_no_traceback(cli: InProcess, loading
     assert "Traceback" not in done.stderr
 
 
+def test_settings_are_printed_on_lines_of_their_own(tmp_path: Path) -> None:
+    file = tmp_path / "sixgate.toml"
+    file.write_text('[kafka]\nservers = "127.0.0.1:9"\ninsecure_dev = true\n')
+    ended = CommandLine(None).ok("config", "--config", str(file))
+    assert ended.json["kafka"]["servers"] == "127.0.0.1:9"
+    assert '    "servers": "127.0.0.1:9",' in ended.out.splitlines()
+
+
 def test_results_and_notices_go_to_different_places(node: InProcess) -> None:
     ended = node.ok("keys", "provision", "keys/base-signer", "--account", "treasury")
     assert ended.out.strip().startswith("0x")
