@@ -24,6 +24,8 @@ Seconds: TypeAlias = Annotated[float, Field(gt=0, le=3_600)]
 
 KIB = 1024
 LOGGED_PATH_MAX = 200
+LOGIN_PATHS, LOGIN_BYTES_MAX = "/v1/auth/", 32 * KIB
+"""Bodies that are parsed before their sender is authenticated; the largest has an ID token."""
 _BUSY_RETRY_S = 1
 CHECK_PRINCIPAL = "sixgate.check_principal"
 """Where the server puts the check of a principal's rate into a request's scope."""
@@ -63,7 +65,8 @@ class Limits(Section):
     def body_bytes_max_of(self, path: str) -> int:
         """Return the limit of the body of a request to ``path``."""
         own = (size for prefix, size in self.larger_bodies.items() if path.startswith(prefix))
-        return max(own, default=self.body_bytes_max)
+        limit = max(own, default=self.body_bytes_max)
+        return min(limit, LOGIN_BYTES_MAX) if path.startswith(LOGIN_PATHS) else limit
 
 
 class LimitedApp:

@@ -5,16 +5,15 @@ derived here instead of written at each route. A route lists only further status
 ``responses=answers(…)``. The framework's own 422 is removed: this API answers 400.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 
-from sixgate.api.callers import AUTHENTICATING, agent_itself, person
+from sixgate.api.callers import agent_itself, authenticates, dependencies_of, person
 from sixgate.api.problems import MEDIA_TYPE
 
 ALWAYS = (400, 401, 429, 503)
@@ -62,7 +61,7 @@ def describe_problems(app: FastAPI) -> None:
 
 def statuses(route: APIRoute) -> Iterator[int]:
     """Yield the statuses with which a route can refuse a request."""
-    calls = set(_calls(route.dependant))
+    calls = set(dependencies_of(route.dependant))
     yield from ALWAYS
     restricted = bool(calls & {person, agent_itself})
     if restricted:
@@ -85,7 +84,7 @@ def _with_problems(app: FastAPI, document: dict[str, Any]) -> dict[str, Any]:
         if isinstance(route, APIRoute) and route.include_in_schema:
             for method in route.methods or ():
                 operation = document["paths"][route.path_format][method.lower()]
-                if not AUTHENTICATING.isdisjoint(_calls(route.dependant)):
+                if authenticates(route):
                     operation["security"] = [{"bearer": []}]
                 _describe(operation["responses"], statuses(route))
     return document
@@ -102,10 +101,3 @@ def _describe(responses: dict[str, Any], refused: Iterator[int]) -> None:
             "description": HTTPStatus(status).phrase,
             "content": {MEDIA_TYPE: {"schema": _PROBLEM}},
         }
-
-
-def _calls(dependant: Dependant) -> Iterator[Callable[..., Any]]:
-    for inner in dependant.dependencies:
-        if inner.call is not None:
-            yield inner.call
-        yield from _calls(inner)

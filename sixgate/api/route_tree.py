@@ -4,15 +4,18 @@ The framework tries one route after the other; with three hundred of them that t
 of a read. The tree asks only the routes that can match, the most specific first.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import TypeAlias
 
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
 BELOW = "/v1/"
+Guard: TypeAlias = Callable[[Scope], Awaitable[None]]
+"""Raises the problem of a request before its route reads its body."""
 _FOUND = "sixgate.route"
 
 
@@ -50,10 +53,15 @@ class _Node:
 class RouteTree(BaseRoute):
     """One route that stands for all the given ones, which are all the routes below ``/v1/``."""
 
-    def __init__(self, routes: Iterable[Route]) -> None:
+    def __init__(
+        self, routes: Iterable[Route], guard_of: Callable[[Route], Guard | None] = lambda _: None
+    ) -> None:
         self._root = _Node()
+        self._guards: dict[int, Guard] = {}  # by identity, because routes have no hash
         for route in routes:
             self._root.add(route.path.split("/"), route)
+            if guard := guard_of(route):
+                self._guards[id(route)] = guard
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Match the most specific route; one of another method only if there is no better one."""
@@ -77,4 +85,7 @@ class RouteTree(BaseRoute):
         route: Route | None = scope[_FOUND]
         if route is None:
             raise HTTPException(HTTPStatus.NOT_FOUND)
+        guard = self._guards.get(id(route))
+        if guard is not None and scope["method"] in (route.methods or ()):
+            await guard(scope)
         await route.handle(scope, receive, send)

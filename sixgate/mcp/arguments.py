@@ -5,7 +5,7 @@ import sys
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
 
 KEY_PATH = "Vault path of the signing key; by default the agent's own key of the chain."
 
@@ -49,8 +49,9 @@ class TransactionArguments(Arguments):
     )
     data: str | None = Field(None, description="Call data in hex, 0x if empty.")
     signing_key_path: str | None = Field(None, description=KEY_PATH)
-    nonce: int | None = Field(None, description="By default the next free one.")
-    gas_limit: int | None = None
+    # Strict: JSON's true is no number, and would become nonce 1.
+    nonce: StrictInt | None = Field(None, description="By default the next free one.")
+    gas_limit: StrictInt | None = None
     gas_price: str | None = Field(None, description="Wei; makes a legacy transaction.")
     max_fee_per_gas: str | None = Field(None, description="Wei (EIP-1559).")
     max_priority_fee_per_gas: str | None = Field(None, description="Wei (EIP-1559).")

@@ -1,7 +1,16 @@
-"""Bodies that are no JSON object are a 400 that says what is wrong with them."""
+"""Bodies: authenticated first, bounded, and a 400 says what is wrong with them."""
+
+import re
+from collections.abc import Iterator
 
 import pytest
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
 
+from sixgate.api.app import create_app
+from sixgate.api.callers import authenticates
+from sixgate.api.limits import KIB, LimitedApp, Limits
+from sixgate.api.rate_limit import Rate
 from tests.harness.api import Api
 
 ROUTES = ("/v1/agents", "/v1/vaults", "/v1/webhooks", "/v1/auth/api-keys", "/v1/auth/oidc")
@@ -32,3 +41,42 @@ def test_a_member_that_is_no_json_object_is_named(api: Api) -> None:
     sent = {"eip712_domain_allowlist": ["0x" + "1" * 40]}
     reply = api.client.post("/v1/agents", json={"name": "b"} | sent, headers=api.person)
     assert reply.json()["fields"] == {"eip712_domain_allowlist.0": "must be a JSON object"}
+
+
+def test_no_body_is_read_before_its_sender_is_authenticated(api: Api) -> None:
+    tried = 0
+    for route in create_app(api.services).routes:
+        if isinstance(route, APIRoute) and route.body_field and authenticates(route):
+            for method in route.methods or ():
+                url = re.sub(r"\{[^}]+\}", "x", route.path)
+                headers = {"Content-Type": "application/json"}
+                reply = api.client.request(method, url, content=unreadable(), headers=headers)
+                assert (reply.status_code, reply.json()["code"]) == (401, "unauthorized"), url
+                tried += 1
+    assert tried > 20
+
+
+def unreadable() -> Iterator[bytes]:
+    yield from ()
+    raise AssertionError("the body was read")
+
+
+def test_a_caller_is_counted_once_if_its_request_has_a_body(api: Api) -> None:
+    limits = Limits(principal_rate=Rate(per_minute=1, burst=2))
+    body = {"name": "counted"}
+    with TestClient(LimitedApp(create_app(api.services), limits, lambda: 0)) as client:
+        found = [
+            client.post("/v1/auth/api-keys", json=body, headers=api.person).status_code
+            for _ in range(3)
+        ]
+    assert found == [201, 201, 429]
+
+
+@pytest.mark.parametrize(("size", "status"), [(32 * KIB, 401), (32 * KIB + 1, 413)])
+def test_the_body_of_a_login_is_short(api: Api, size: int, status: int) -> None:
+    body = b'{"api_key":"1ck_wrong"}'.ljust(size)
+    app = LimitedApp(create_app(api.services), Limits(), lambda: 0)
+    headers = {"Content-Type": "application/json"}
+    with TestClient(app) as client:
+        reply = client.post("/v1/auth/api-key-token", content=body, headers=headers)
+    assert reply.status_code == status
