@@ -1,5 +1,6 @@
 """Ledger lag: waits until the ledger holds everything committed before the question."""
 
+import threading
 import time
 from collections.abc import Mapping
 
@@ -23,6 +24,7 @@ class LedgerLag:
         self._bus = bus
         self._table = table
         self._partitions = bus.partition_ids(*LEDGER_TOPICS)
+        self._lock = threading.Lock()
         self._targets: dict[PartitionId, tuple[int, int]] = {}
 
     def settle(self) -> None:
@@ -30,7 +32,8 @@ class LedgerLag:
 
         Raises ``LedgerUnavailableError`` after ``late_s_max``.
         """
-        targets = self._target_positions()
+        with self._lock:
+            targets = self._target_positions()
         until_s = time.monotonic() + self._late_s_max
         while lag := _lag(self._table.positions(), targets):
             if time.monotonic() > until_s:

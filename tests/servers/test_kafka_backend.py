@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from queue import SimpleQueue
@@ -35,6 +36,7 @@ from tests.harness.pipeline.scaled_organisation import ScaledOrganisation, scale
 TRADER = Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
 WAIT_S = 60
 WAITS = 300
+REFRESH_S = 1.0  # many times what a refresh takes
 IMPATIENT = Timeouts(idle_s=1.0)
 
 
@@ -140,9 +142,12 @@ def test_nothing_changes_while_a_reader_needs_it_unchanged(
     with open_kafka_api(organised.settings, organised.folder) as other:
         with read.unchanged():
             operator.register(other, organised.folder.admin(), [AccountOpened(account=account)], 1)
+            refreshing = threading.Thread(target=read.refresh)
+            refreshing.start()
+            refreshing.join(REFRESH_S)  # it cannot end now, however long it gets
             followed.backend.submit.append([submitted(TRADER.signed(uuid4().hex))])
             assert account not in read.registered.accounts
-        read.refresh()
+        refreshing.join()
         assert account in read.registered.accounts
 
 

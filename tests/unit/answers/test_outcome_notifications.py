@@ -2,14 +2,17 @@
 
 from queue import SimpleQueue
 
+import pytest
+
 from schemas.audit import audited
 from schemas.record import Outgoing
+from schemas.topics import Topic
 from signer.access import Allowed
 from signer.access_records import Use, access_record
 from signer.vaults.vault import Vault
 from sixgate.answers.outcome_notifications import NoticeQueue, OutcomeNotifications
 
-SUBJECT = "0x" + "01" * 32
+SUBJECT, OTHER = "0x" + "01" * 32, "0x" + "02" * 32
 
 
 def use_of_a_secret() -> Outgoing:
@@ -18,13 +21,62 @@ def use_of_a_secret() -> Outgoing:
     return access_record(use, Allowed())
 
 
+def end_of(subject: str) -> Outgoing:
+    return audited("record.refused", "t/0/1", subject, "why", actor="signer", at_ms=1)
+
+
 def test_a_secret_access_neither_ends_nor_breaks_a_wait() -> None:
     notices = OutcomeNotifications()
-    end = audited("record.refused", "t/0/1", SUBJECT, "why", actor="signer", at_ms=1)
     watched: NoticeQueue = SimpleQueue()
     with notices.watching([SUBJECT], watched):
         notices.publish([use_of_a_secret()])
         assert watched.empty()
-        notices.publish([use_of_a_secret(), end])
+        notices.publish([use_of_a_secret(), end_of(SUBJECT)])
         ((name, _),) = watched.get_nowait()
         assert name == SUBJECT
+
+
+def test_each_client_is_woken_once_per_commit_and_only_by_the_names_it_watches() -> None:
+    notices = OutcomeNotifications()
+    first: NoticeQueue = SimpleQueue()
+    second: NoticeQueue = SimpleQueue()
+    with notices.watching([SUBJECT, SUBJECT], first):
+        with notices.watching([OTHER], second) as watch:
+            notices.publish([end_of(SUBJECT), end_of(OTHER)])
+            assert [name for name, _ in second.get_nowait()] == [OTHER]
+            watch.add(SUBJECT)
+            notices.publish([end_of(OTHER), end_of(SUBJECT)])
+            assert [name for name, _ in second.get_nowait()] == [OTHER, SUBJECT]
+            assert second.empty()
+        notices.publish([end_of(OTHER), end_of(SUBJECT)])
+        assert second.empty()
+        assert first.qsize() == 3
+    notices.publish([end_of(SUBJECT)])
+    assert first.qsize() == 3
+
+
+def test_only_events_that_somebody_waits_for_are_verified_and_forged_ones_returned() -> None:
+    notices, verified = OutcomeNotifications(), list[Outgoing]()
+    watched: NoticeQueue = SimpleQueue()
+
+    def is_authentic(event: Outgoing) -> bool:
+        verified.append(event)
+        return False
+
+    assert notices.publish([end_of(SUBJECT)], is_authentic) == []
+    with notices.watching([SUBJECT], watched):
+        refused = notices.publish([end_of(OTHER), end_of(SUBJECT)], is_authentic)
+        assert refused == verified == [end_of(SUBJECT)]
+        assert watched.empty()
+        assert notices.publish(refused) == []
+        assert watched.qsize() == 1
+
+
+@pytest.mark.parametrize("garbage", [b"", b"\xff", b"[]", b"7", b'{"subject":7}', b"[" * 10_000])
+@pytest.mark.parametrize("topic", [Topic.AUDIT, Topic.OUTCOMES, Topic.UNATTRIBUTED, Topic.SIGNED])
+def test_garbage_wakes_nobody(topic: Topic, garbage: bytes) -> None:
+    notices = OutcomeNotifications()
+    watched: NoticeQueue = SimpleQueue()
+    with notices.watching([SUBJECT], watched):
+        assert notices.publish([Outgoing(topic, "", garbage)]) == []
+        assert watched.empty()
