@@ -33,6 +33,7 @@ from sixgate.scaled.accounts import Accounts
 from sixgate.scaled.appender import RECORD_S_MAX
 from sixgate.scaled.bus import Bus, Failed
 from sixgate.scaled.ends import EndsFollower
+from sixgate.scaled.ledger_lag import LEDGER_TOPICS
 from sixgate.scaled.scaled_ledger import ScaledLedger
 from sixgate.scaled.settings import Settings
 from sixgate.scaled.signed_topic import SignedTopic
@@ -41,6 +42,14 @@ from streams.kafka.broker import Broker
 from streams.simulators.simulation import Call, Simulation, SimulationFailure
 
 CLIENT = "sixgate-api"
+ANSWER_TOPICS = (
+    Topic.SUBMITTED,
+    Topic.OUTCOMES,
+    Topic.AUDIT,
+    Topic.REGISTRY,
+    Topic.API_CALLS,
+)
+"""What the ledger must hold before it answers a gateway, which may not read the other topics."""
 FEED_TOPICS = (Topic.SUBMITTED, Topic.OUTCOMES, Topic.AUDIT)
 NOT_ATTESTED = "on Kafka each signer serves its own evidence: name one with --url http://HOST:PORT"
 _NO_CUSTODY = (
@@ -70,7 +79,7 @@ def open_kafka_api(
     trust = folder.trust()
     with as_api_errors():
         bus = Bus(settings.kafka.broker(CLIENT), trust.trust_root)
-    with bus, _backend(bus, settings, folder, timeouts or Timeouts()) as opened:
+    with bus, _backend(bus, settings, folder, timeouts or Timeouts(), LEDGER_TOPICS) as opened:
         yield Operations(opened.backend)
 
 
@@ -87,7 +96,7 @@ def following_backend(
     trust = folder.trust()
     with as_api_errors():
         bus = Bus(settings.kafka.broker(CLIENT), trust.trust_root, failed, RECORD_S_MAX)
-    with bus, _backend(bus, settings, folder, timeouts or Timeouts()) as opened:
+    with bus, _backend(bus, settings, folder, timeouts or Timeouts(), ANSWER_TOPICS) as opened:
         with as_api_errors():
             bus.follow()
             opened.ends.start()
@@ -103,14 +112,16 @@ class _Opened:
 
 
 @contextmanager
-def _backend(bus: Bus, settings: Settings, folder: Folder, timeouts: Timeouts) -> Iterator[_Opened]:
+def _backend(
+    bus: Bus, settings: Settings, folder: Folder, timeouts: Timeouts, ledger_topics: Sequence[Topic]
+) -> Iterator[_Opened]:
     def connect_custody() -> CustodyLink:
         if settings.custody_at is None:
             raise ApiError("custody_absent", _NO_CUSTODY)
         return CustodyLink(settings.custody_at)
 
     def connect_ledger() -> ScaledLedger:
-        return ScaledLedger(settings.clickhouse.connected(), bus, timeouts.ledger_s)
+        return ScaledLedger(settings.clickhouse.connected(), bus, timeouts.ledger_s, ledger_topics)
 
     ends, accounts = EndsFollower(bus, int(timeouts.idle_s * 1_000)), Accounts(bus)
     with (

@@ -19,7 +19,7 @@ from streams.kafka.handshake import diagnose_tls
 from streams.kafka.loop import CALL_S_MAX, LoopThread
 from streams.kafka.producer import Sender
 from streams.kafka.projections import Projections
-from streams.kafka.reader import PartitionLag, Reader, ends_of, group_lag, positions_since
+from streams.kafka.reader import EndOffsets, PartitionLag, Reader, group_lag, positions_since
 
 # A partition may end with a transaction marker, which has an offset and is never delivered: reading
 # to the end waits for it, this long at a time.
@@ -73,6 +73,7 @@ class Bus:
         self._loop = LoopThread("kafka-api")
         self._opened = AsyncExitStack()
         self._sender: Sender | None = None
+        self._ends: EndOffsets | None = None
         self._readers: set[Reader] = set()
         self._background: list[Future[None]] = []
         self._closing = False
@@ -156,7 +157,10 @@ class Bus:
 
     def end_offsets(self, partitions: Sequence[PartitionId]) -> dict[PartitionId, int]:
         """Return the offset after the last committed record of every partition."""
-        return self._loop.run(ends_of(self._broker, partitions))
+        with self._lock:
+            if self._ends is None:
+                self._ends = self._loop.run(self._open_ends())
+        return self._loop.run(self._ends.of(partitions))
 
     def first_offsets(
         self, partitions: Sequence[PartitionId], since_ms: int = 0
@@ -221,6 +225,9 @@ class Bus:
         except KafkaUnreachableError:
             await diagnose_tls(self._broker)
             raise
+
+    async def _open_ends(self) -> EndOffsets:
+        return await self._opened.enter_async_context(EndOffsets(self._broker))
 
     async def _open_sender(self) -> Sender:
         sender = sending(self._broker, lambda: self.partitions)

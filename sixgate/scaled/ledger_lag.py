@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from schemas.record import PartitionId
 from schemas.topics import TOPICS, Principal, Topic
@@ -19,16 +19,18 @@ MARKERS_COUNT_MAX = 100
 class LedgerLag:
     """Compares the ledger's positions with the ends of the topics; caches ends it has examined."""
 
-    def __init__(self, bus: Bus, table: LedgerTable, late_s_max: float) -> None:
+    def __init__(
+        self, bus: Bus, table: LedgerTable, late_s_max: float, topics: Sequence[Topic]
+    ) -> None:
         self._late_s_max = late_s_max
         self._bus = bus
         self._table = table
-        self._partitions = bus.partition_ids(*LEDGER_TOPICS)
+        self._partitions = bus.partition_ids(*topics)
         self._lock = threading.Lock()
         self._targets: dict[PartitionId, tuple[int, int]] = {}
 
     def settle(self) -> None:
-        """Wait until the table holds everything that is committed now.
+        """Wait until the table holds everything that is committed now on the topics.
 
         Raises ``LedgerUnavailableError`` after ``late_s_max``.
         """

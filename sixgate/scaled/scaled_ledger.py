@@ -1,7 +1,7 @@
 """Ledger answers of the Kafka API: caught up with Kafka, with heads from their topic."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from schemas.canonical import MalformedError
@@ -13,7 +13,7 @@ from sixgate.answers.ledger_answers import LedgerAnswers
 from sixgate.api import ApiError, Json
 from sixgate.data_folder.folder import LEDGER
 from sixgate.scaled.bus import Bus
-from sixgate.scaled.ledger_lag import LedgerLag
+from sixgate.scaled.ledger_lag import LEDGER_TOPICS, LedgerLag
 from streams.ledger.clickhouse import ClickHouse
 
 HEADS: PartitionId = (Topic.HEADS, 0)
@@ -25,8 +25,17 @@ POLL_S = 0.05
 class ScaledLedger:
     """Lends ``answers`` from a ledger that has caught up with Kafka; any thread may call."""
 
-    def __init__(self, clickhouse: ClickHouse, bus: Bus, late_s_max: float) -> None:
-        """Take over the connection. Raises ``halted`` if the registry lacks a signer or ledger."""
+    def __init__(
+        self,
+        clickhouse: ClickHouse,
+        bus: Bus,
+        late_s_max: float,
+        topics: Sequence[Topic] = LEDGER_TOPICS,
+    ) -> None:
+        """Take over the connection; ``topics`` must be in the ledger before it answers.
+
+        Raises ``halted`` if the registry lacks a signer or ledger.
+        """
         self._clickhouse = clickhouse
         self._bus = bus
         with bus.refreshed():
@@ -36,7 +45,7 @@ class ScaledLedger:
             lacking = "signer" if not signer_keys else "active ledger"
             raise ApiError("halted", f"the registry names no {lacking}: see sixgate services")
         self.answers = LedgerAnswers(clickhouse, bus.registry.org, signer_keys, ledger)
-        self._lag = LedgerLag(bus, self.answers.table, late_s_max)
+        self._lag = LedgerLag(bus, self.answers.table, late_s_max, topics)
 
     def settled(self) -> LedgerAnswers:
         """Return the answers once the ledger holds everything that is committed now."""

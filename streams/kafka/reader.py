@@ -212,17 +212,31 @@ async def positions_since(
     }
 
 
-async def ends_of(broker: Broker, partitions: Iterable[PartitionId]) -> dict[PartitionId, int]:
-    """Return the end of every partition: the offset after its last committed record."""
-    wanted = {broker.names.at(*where): where for where in partitions}
-    consumer = broker.consumer()
-    with translated("looking for the end", broker.names):
-        await consumer.start()
+class EndOffsets:
+    """Looks for the ends of partitions, with a connection of its own; use it in ``async with``."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._names = broker.names
+        self._consumer: AIOKafkaConsumer = broker.consumer()
+
+    async def __aenter__(self) -> Self:
         try:
-            ends = await consumer.end_offsets(list(wanted))
-        finally:
-            await consumer.stop()
-    return {wanted[at]: end for at, end in ends.items()}
+            with translated("looking for the end", self._names):
+                await self._consumer.start()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._consumer.stop()
+
+    async def of(self, partitions: Iterable[PartitionId]) -> dict[PartitionId, int]:
+        """Return the end of every partition: the offset after its last committed record."""
+        wanted = {self._names.at(*where): where for where in partitions}
+        with translated("looking for the end", self._names):
+            ends = await self._consumer.end_offsets(list(wanted))
+        return {wanted[at]: end for at, end in ends.items()}
 
 
 async def group_lag(broker: Broker, group: str, partitions: Iterable[PartitionId]) -> int:

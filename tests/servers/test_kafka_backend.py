@@ -16,6 +16,7 @@ from schemas.record import Outgoing
 from schemas.registry import AccountOpened
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
+from sixgate.answers.audit_queries import AuditFilter
 from sixgate.answers.outcome_notifications import Notice
 from sixgate.answers.pending_records import names_of
 from sixgate.api import ApiError, Json
@@ -26,6 +27,7 @@ from sixgate.backends.ports import Backend
 from sixgate.backends.waiting import expecting
 from sixgate.clocks import wall_ms
 from streams.kafka.errors import KafkaBusError
+from streams.simulators.simulation import Call, SimulationFailure
 from tests.harness.broker.kafka_proxy import Api, KafkaProxy, Point, When
 from tests.harness.broker.shared import shared_kafka
 from tests.harness.builders.waiting import until
@@ -149,6 +151,32 @@ def test_nothing_changes_while_a_reader_needs_it_unchanged(
             assert account not in read.registered.accounts
         refreshing.join()
         assert account in read.registered.accounts
+
+
+def test_the_audit_names_what_the_gateway_did_as_soon_as_it_is_recorded(
+    followed: Followed,
+) -> None:
+    end = asyncio.run(result_of(followed.backend, TRADER.signed(uuid4().hex)))
+    assert end
+    wanted = AuditFilter(resource=f"transaction:{end['intent']}")
+    (event,) = followed.backend.evidence.ledger().settled().audit.page(wanted, 10)
+    assert (event.action, event.actor) == ("transaction.signed", "agent:trader")
+
+
+def test_what_a_process_lacks_is_refused_with_the_next_step(
+    organised: ScaledOrganisation, followed: Followed
+) -> None:
+    with pytest.raises(ApiError, match="--url") as caught:
+        followed.backend.evidence.attestation("0x" + "00" * 32)
+    assert caught.value.code == "not_attested"
+    without = organised.settings.model_copy(update={"custody_at": None})
+    with open_kafka_api(without, organised.folder) as api:
+        with pytest.raises(ApiError, match="custody_at") as caught:
+            api.reading_key()
+        assert caught.value.code == "custody_absent"
+    call = Call(account=ACCOUNT, chain_id=1, sender="0x" + "11" * 20, to="0x" + "22" * 20)
+    (answer,) = followed.backend.read.simulate([call])
+    assert isinstance(answer, SimulationFailure)
 
 
 def halted(backend: Backend) -> bool:

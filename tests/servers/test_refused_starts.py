@@ -18,13 +18,14 @@ from aiokafka.admin import AIOKafkaAdminClient
 from infra.local.certificates import Authority
 from infra.local.kafka import Kafka
 from infra.local.ports import free_port
+from schemas.record import PartitionId
 from schemas.topics import TOPICS, Principal, Topic
 from signer.signatures import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
 from streams.kafka.access import Acl, Operation, Resource
 from streams.kafka.admin import Admin
 from streams.kafka.names import Names
-from streams.kafka.reader import ends_of
+from streams.kafka.reader import EndOffsets
 from streams.kafka.topics import Replication, declared
 from tests.harness.broker.ledger_kafka import await_topics
 from tests.harness.cli.command_line import Ended
@@ -65,7 +66,12 @@ def here(organisation: Secured) -> Iterator[Secured]:
     organisation.provision()
     count = organisation.folder.trust().partitions
     places = [(t, p) for t, spec in TOPICS.items() for p in range(spec.partitions(count))]
-    assert set(asyncio.run(ends_of(organisation.admin, places)).values()) == {0}
+
+    async def ends() -> dict[PartitionId, int]:
+        async with EndOffsets(organisation.admin) as found:
+            return await found.of(places)
+
+    assert set(asyncio.run(ends()).values()) == {0}
 
 
 def run_all(here: Secured, *names: str, **changes: Any) -> Ends:
