@@ -25,6 +25,7 @@ from tests.harness.builders.waiting import until
 from tests.harness.pipeline.embedded import ACCOUNT, Producer
 from tests.harness.pipeline.scaled import on_kafka
 from tests.harness.pipeline.scaled_gateway import ScaledGateway, scaled_gateway
+from tests.harness.webhooks.receiver import ACCEPTED, always, receiving
 
 TRADER = Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
 
@@ -88,6 +89,48 @@ def test_refused_intent_is_answered_and_on_record(
     assert events.status_code == 200, events.text
     actions = [event["action"] for event in events.json()["events"]]
     assert {"agent.create", "transaction.submit"} <= set(actions)
+
+
+def test_secret_is_stored_through_the_desk_and_read_through_custody(api: ScaledGateway) -> None:
+    person = api.person()
+    vault = api.request("POST", "/v1/vaults", person, json={"name": "main"}).json()["id"]
+    path = f"/v1/vaults/{vault}/secrets/prod/token"
+    stored = api.request("PUT", path, person, json={"value": "sk-1", "type": "api_key"})
+    assert stored.status_code == 201, stored.text
+    read = api.request("GET", path, person)
+    assert (read.status_code, read.json()["value"]) == (200, "sk-1")
+
+
+def test_webhook_gets_every_outcome_once_and_in_order_across_a_kill(
+    api: ScaledGateway, agent: tuple[str, str]
+) -> None:
+    agent_id, token = agent
+    with receiving(always(ACCEPTED)) as receiver:
+        hook = {"url": receiver.url(), "events": ["agent.transaction.signed"]}
+        made = api.request("POST", "/v1/webhooks", api.person(), json=hook)
+        assert made.status_code == 201, made.text
+        ids = [api.submit(agent_id, token).json()["id"] for _ in range(2)]
+        until(lambda: len(receiver.received) == 2)
+        api.scaled.kill("gateway")
+        api.scaled.start("gateway")
+        api.scaled.await_ready("gateway")
+        ids.append(api.submit(agent_id, token).json()["id"])
+        until(lambda: len(receiver.received) >= 3)
+        found = [orjson.loads(one.body)["data"]["id"] for one in receiver.received]
+        # A delivery whose success was not recorded before the kill is repeated.
+        assert list(dict.fromkeys(found)) == ids
+    deleted = api.request("DELETE", f"/v1/webhooks/{made.json()['id']}", api.person())
+    assert deleted.status_code == 204
+    api.scaled.await_caught_up("gateway", "desk")
+
+
+def test_model_lists_its_tools_over_mcp(api: ScaledGateway, agent: tuple[str, str]) -> None:
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+    headers = {"Accept": "application/json, text/event-stream"}
+    reply = api.request("POST", "/mcp", agent[1], json=call, headers=headers)
+    assert reply.status_code == 200, reply.text
+    assert "explain_policy" in [tool["name"] for tool in reply.json()["result"]["tools"]]
+    assert api.request("POST", "/mcp", json=call, headers=headers).status_code == 401
 
 
 def test_stolen_gateway_key_cannot_sign_for_an_agent_with_a_key_of_its_own(

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from infra.local.certificates import Authority
-from infra.local.ports import free_port
+from infra.local.ports import HOST, free_port
 from schemas.registry import Entry, SettingSet
 from signer.signatures import Ed25519Signer
 from tests.harness.broker.ledger_servers import password
@@ -83,11 +83,14 @@ class ScaledGateway:
 def scaled_gateway(path: Path, agents: list[Ed25519Signer]) -> Iterator[ScaledGateway]:
     """Start every process of a new organisation, with one person."""
     with organisation(path, agents) as scaled:
-        port, desk = free_port(), free_port()
+        port, desk, custody = free_port(), free_port(), free_port()
         authority = Authority(path / "certificates")
         link = f'url = "https://127.0.0.1:{desk}"\n{tls_files(authority, "gateway")}'
         scaled.more = {
-            "gateway": f"[api]\nport = {port}\n[desk_at]\n{link}",
+            "gateway": f"[api]\nport = {port}\n"
+            f'[webhooks]\nallowed_networks = ["{HOST}/32"]\n'
+            f'[custody_at]\nurl = "http://{HOST}:{custody}"\n[desk_at]\n{link}',
+            "custody": f"[custody]\nport = {custody}\n",
             "desk": f"[desk]\nport = {desk}\n{tls_files(authority, 'desk')}",
         }
         # The documented API lets an absent limit mean no limit.
@@ -99,7 +102,7 @@ def scaled_gateway(path: Path, agents: list[Ed25519Signer]) -> Iterator[ScaledGa
         found = ScaledGateway(scaled, url, "", f"https://127.0.0.1:{desk}", authority)
         added = found.command("people", "add", "alice", "--json")
         assert added.code == 0, added.err
-        for name in ("desk", "gateway"):
+        for name in ("custody", "desk", "gateway"):
             scaled.start(name)
             scaled.await_ready(name)
         yield replace(found, person_key=added.json["api_key"])
