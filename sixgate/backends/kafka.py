@@ -25,9 +25,9 @@ from sixgate.backends.kafka_feed import kafka_feed
 from sixgate.backends.operations import Operations
 from sixgate.backends.orders import CheckOrder
 from sixgate.backends.ports import Backend, LogFeed, SignedEvent
+from sixgate.backends.simulations import Simulations
 from sixgate.custody.link import CustodyLink
 from sixgate.data_folder.folder import Folder
-from sixgate.embedded.simulations import Simulations
 from sixgate.scaled import administration
 from sixgate.scaled.accounts import Accounts
 from sixgate.scaled.appender import RECORD_S_MAX

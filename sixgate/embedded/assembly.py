@@ -7,13 +7,13 @@ from typing import Protocol, TypeVar
 from signer.attestation.attestor import Attestor
 from signer.registry import Registry
 from sixgate.attesting.factory import configuration, open_attestor
+from sixgate.backends.simulations import Simulations
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.composition import SignerKeys, make_slot, open_signer_keys
 from sixgate.data_folder.folder import LEDGER, SIMULATOR, SLOT, Folder, Trust
 from sixgate.data_folder.holder_files import ensure_local_holders
 from sixgate.data_folder.key_files import load_key_file
 from sixgate.embedded.ledger_service import LedgerService
-from sixgate.embedded.simulations import Simulations
 from sixgate.settings.attestation import EmbeddedSettings
 from sixgate.settings.loading import load
 from streams.log.pipeline import PipelineLog

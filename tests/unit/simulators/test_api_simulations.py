@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from sixgate.api_error import ApiError
-from sixgate.embedded.simulations import ASKED_MAX, Simulations
+from sixgate.backends.simulations import ASKED_MAX, Simulations
 from tests.harness.builders.waiting import until
 
 EXTRA = 4
