@@ -24,7 +24,7 @@ class Command(click.Command):
 
     def __init__(self, name: str | None, **attributes: Any) -> None:
         super().__init__(name, **attributes)
-        self.short_help = (self.help or "").partition("\n\n")[0].replace("\n", " ")
+        self.short_help = " ".join((self.help or "").partition("\n\n")[0].split())
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write a section for the arguments before the options."""

@@ -105,7 +105,8 @@ FILE_OR_INPUT = click.Path(path_type=Path, allow_dash=True)
 def folder_option(flag: str, name: str) -> Option:
     """Declare the option for the data folder."""
     more = {"type": FILE, "default": DATA_DEFAULT, "envvar": DATA_VARIABLE}
-    return Option(f"{flag} DIR", "Data folder.", name=name, **more)
+    text = "Data folder." if flag == "--data" else "Data folder (--data of other commands)."
+    return Option(f"{flag} DIR", text, name=name, **more)
 
 
 data_option = folder_option("--data", "data")
