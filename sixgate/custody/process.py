@@ -14,7 +14,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from schemas.topics import Principal
 from signer.custody.kms.journal import KmsJournal
@@ -30,8 +30,9 @@ from sixgate.custody.serving import REQUEST_BYTES_MAX, custody_app
 from sixgate.data_folder.folder import Folder
 from sixgate.errors import SettingsError
 from sixgate.logs import log_kms_call
-from sixgate.remote_calls.process_server import in_loop, listen_config, serving_clients
+from sixgate.remote_calls.process_server import listen_config, serving_clients
 from sixgate.scaled.appender import Appender, sending
+from sixgate.scaled.first_failure import FirstFailure
 from sixgate.scaled.freshness import Freshness
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.process import lock_memory_or_warn
@@ -99,14 +100,13 @@ class CustodyProcess:
         stop: asyncio.Event,
     ) -> None:
         """Serve until ``stop`` is set or a task fails; finish running requests first (step 3)."""
-        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        fail = in_loop(failed)
+        failure = FirstFailure()
         # 3.
-        app, at = custody_app(environment, service, fail), self._listen_config
-        async with serving_clients(app, at, REQUEST_BYTES_MAX), _polling(environment, fail):
+        app, at = custody_app(environment, service, failure), self._listen_config
+        async with serving_clients(app, at, REQUEST_BYTES_MAX), _polling(environment, failure):
             _LOG.info("custody.serving", extra={"address": at.address})
             self.monitor.ready()
-            await _wait_for_either(stop, failed)
+            await failure.wait(stop)
         await asyncio.to_thread(environment.flush_records)
 
     def _secret_service(self, projections: Projections) -> SecretService:
@@ -141,16 +141,6 @@ async def _polling(
     finally:
         ended.set()
         await polling
-
-
-async def _wait_for_either(stop: asyncio.Event, failed: "asyncio.Future[None]") -> None:
-    """Wait until ``stop`` is set; raise the error of ``failed`` if that comes first."""
-    stopping = asyncio.create_task(stop.wait())
-    either: set[asyncio.Future[Any]] = {stopping, failed}
-    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if failed.done():
-        failed.result()
 
 
 def _refuse_releases(settings: Settings) -> None:

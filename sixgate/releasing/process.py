@@ -14,7 +14,7 @@ import logging
 import secrets
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from schemas.topics import Principal
 from signer.attestation.release.identity import ReleaseIdentity
@@ -34,8 +34,9 @@ from sixgate.releasing.keys import ReleaseName, exclusive_lock, open_keys
 from sixgate.releasing.policy_file import LastGood, PolicyFile, token_keys_in
 from sixgate.releasing.recording import DECISION, TopicRecorder
 from sixgate.releasing.serving import ReleaseApp
-from sixgate.remote_calls.process_server import in_loop, listen_config, serving_clients
+from sixgate.remote_calls.process_server import listen_config, serving_clients
 from sixgate.scaled.appender import Appender, sending
+from sixgate.scaled.first_failure import FirstFailure
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.process import lock_memory_or_warn
 from sixgate.scaled.settings import Settings
@@ -99,16 +100,15 @@ class ReleaseProcess:
         kafka = self._settings.kafka
         broker = kafka.broker(CLIENT)
         await check_declared(kafka, broker, 1, Principal.RELEASE)
-        loop = asyncio.get_running_loop()
-        failed: asyncio.Future[None] = loop.create_future()
+        failure = FirstFailure()
         async with AsyncExitStack() as opened:
             # 2. Lock before the policy is loaded: the mark has one writer.
             opened.enter_context(exclusive_lock(self._folder, self._name))
             sender = await opened.enter_async_context(sending(broker, lambda: 1))
-            appender = Appender(sender, loop, DECISION)
+            appender = Appender(sender, asyncio.get_running_loop(), DECISION)
             service = self._open_service(TopicRecorder(appender, self.monitor.decided))
             # 3. Serve.
-            app = ReleaseApp(service, in_loop(failed))
+            app = ReleaseApp(service, failure)
             listening = listen_config(SECTION, self._release, _LOG)
             await opened.enter_async_context(serving_clients(app, listening, REQUEST_BYTES_MAX))
             self.monitor.ready_while(lambda: self._policy.content.in_force(wall_ms()))
@@ -122,14 +122,7 @@ class ReleaseProcess:
                 },
             )
             # 4. Reload.
-            reloading = asyncio.create_task(self._reload_often(service))
-            opened.callback(reloading.cancel)
-            stopping = asyncio.create_task(stop.wait())
-            opened.callback(stopping.cancel)
-            works: set[asyncio.Future[Any]] = {reloading, stopping, failed}
-            ended, _ = await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
-            for work in ended:
-                work.result()
+            await failure.wait(stop, self._reload_often(service))
 
     def _open_service(self, recorder: TopicRecorder) -> ReleaseService:
         self._policy = LastGood(self._policy_file.load)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -47,19 +47,6 @@ def listen_config(
     if tls is None:
         log.warning("tls.absent", extra={"detail": "any client that reaches the port can connect"})
     return ListenConfig(section, settings.host, settings.port, tls, frozenset(settings.clients))
-
-
-def in_loop(failed: "asyncio.Future[None]") -> Callable[[BaseException], None]:
-    """Return a thread-safe function that fails a future with the first error it gets."""
-
-    def set_error(error: BaseException) -> None:
-        if not failed.done():
-            failed.set_exception(error)
-
-    def fail(error: BaseException) -> None:
-        failed.get_loop().call_soon_threadsafe(set_error, error)
-
-    return fail
 
 
 @asynccontextmanager

@@ -19,19 +19,23 @@ class FirstFailure:
         with suppress(RuntimeError):  # the loop is closed: the process ends already
             self._loop.call_soon_threadsafe(self._take, error)
 
-    async def wait(self, stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
-        """Run ``work`` until ``stop`` is set; raise its error, or the first one of others."""
-        working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
-        every: set[asyncio.Future[Any]] = {working, stopping, self._failed}
+    async def wait(self, stop: asyncio.Event, *works: Coroutine[Any, Any, None]) -> None:
+        """Run ``works`` until ``stop`` is set; raise the first error of them, or of others."""
+        working = [asyncio.create_task(work) for work in (*works, _set(stop))]
+        every: list[asyncio.Future[None]] = [self._failed, *working]
         try:
             await asyncio.wait(every, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            working.cancel()
-            stopping.cancel()
-        for ended in (self._failed, working):
+            for task in working:
+                task.cancel()
+        for ended in every:
             if ended.done():
                 ended.result()
 
     def _take(self, error: BaseException) -> None:
         if not self._failed.done():
             self._failed.set_exception(error)
+
+
+async def _set(stop: asyncio.Event) -> None:
+    await stop.wait()
