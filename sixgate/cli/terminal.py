@@ -1,4 +1,4 @@
-"""Output: consoles and tables for people, JSON for programs.
+"""Output: consoles for people, JSON for programs.
 
 Text from the bus is untrusted: markup and control characters are escaped before they reach the
 terminal.
@@ -6,13 +6,10 @@ terminal.
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 import orjson
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from sixgate.cli.output import OutputClosedError, write_line
@@ -59,22 +56,6 @@ def safe(text: object, style: str = "") -> Text:
     """Return text without markup interpretation, its control characters escaped."""
     shown = "".join(c if c.isprintable() else _escaped(c) for c in str(text))
     return Text(shown, style=style)
-
-
-def table(*columns: str, right: Sequence[str] = (), tight: bool = False) -> Table:
-    """Return an empty table; ``right`` names the columns of numbers, ``tight`` saves width."""
-    padding = (0, 0 if tight else 1)
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=padding)
-    for column in columns:
-        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
-    return made
-
-
-def rows(made: Table, cells: Iterable[Sequence[object]]) -> Table:
-    """Fill a table; cells are escaped unless they are ``Text``."""
-    for row in cells:
-        made.add_row(*(cell if isinstance(cell, Text) else safe(cell) for cell in row))
-    return made
 
 
 def short(digest: str, length: int = 10) -> str:

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from sixgate.cli.terminal import rows, safe, table
+from sixgate.cli.render import Field, show, table
+from sixgate.cli.terminal import safe
 
 
 @given(st.text())
@@ -20,7 +21,7 @@ def test_text_from_the_bus_is_not_markup(text: str) -> None:
 def test_a_revert_reason_with_escapes_stays_in_its_cell() -> None:
     screen = io.StringIO()
     hostile = "\x1b[2J\x1b]0;owned\x07[bold red]paid[/]\nsigned"
-    Console(file=screen, width=200).print(rows(table("reason"), [[hostile]]))
+    show(table(Field("reason"))([{"reason": hostile}]), Console(file=screen, width=200))
     shown = screen.getvalue()
     assert "\x1b" not in shown
     assert "\x07" not in shown
