@@ -20,7 +20,7 @@ from sixgate.api import Json
 def registry_snapshot(registry: Registry, vaults: VaultRegister) -> Json:
     """Return the answer of ``Api.registry``."""
     policies = {
-        name: {"policy": _plain(found.policy), "digest": found.digest}
+        name: {"policy": plain(found.policy), "digest": found.digest}
         for name, found in registry.policies.items()
     }
     return {
@@ -29,12 +29,12 @@ def registry_snapshot(registry: Registry, vaults: VaultRegister) -> Json:
         "head": registry.last_digest,
         "partitions": registry.partitions,
         "accounts": sorted(registry.accounts),
-        "agents": {name: _plain(agent) for name, agent in registry.agents.items()},
+        "agents": {name: plain(agent) for name, agent in registry.agents.items()},
         "policies": policies,
-        "chains": [_plain(chain) for _, chain in sorted(registry.chains.items())],
+        "chains": [plain(chain) for _, chain in sorted(registry.chains.items())],
         "settings": as_entries(registry.settings),
-        "services": [_plain(service) for service in registry.services.values()],
-        "scoped_admins": [_plain(scope) for scope in registry.scoped_admins.values()],
+        "services": [plain(service) for service in registry.services.values()],
+        "scoped_admins": [plain(scope) for scope in registry.scoped_admins.values()],
         "signer_keys": {name: sorted(keys) for name, keys in registry.signer_keys.items()},
         "keys": [key_entry(found) for found in vaults.keys.all()],
         "share_keys": {
@@ -43,7 +43,7 @@ def registry_snapshot(registry: Registry, vaults: VaultRegister) -> Json:
             if (share_key := vaults.sealed_for(name, registry))
         },
         "vaults": [vault_entry(found, registry) for _, found in sorted(registry.vaults.items())],
-        "access": {name: list(map(_plain, grants)) for name, grants in registry.access.items()},
+        "access": {name: list(map(plain, grants)) for name, grants in registry.access.items()},
     }
 
 
@@ -158,5 +158,6 @@ def _budget(registry: Registry, name: str, accounts: Callable[[str], Account], n
     }
 
 
-def _plain(value: Canonical) -> Json:
+def plain(value: Canonical) -> Json:
+    """Return a registered value as plain data."""
     return value.model_dump(mode="json", exclude_none=True)

@@ -46,7 +46,8 @@ def rewrite_grants(services: Services, principal: str) -> None:
         store.note(principal, added)
         # 2.
         if after != former:
-            services.desk.register([AccessSet(agent=principal, grants=after)])
+            entry = AccessSet(agent=principal, grants=after)
+            services.desk.register([entry], [AccessSet(agent=principal, grants=former)])
         # 3.
         store.replace_given(principal, added)
 

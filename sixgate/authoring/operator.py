@@ -56,10 +56,16 @@ def register(api: Api, admin: SignsEnvelopes, entries: list[Entry], at_ms: int) 
     process ends between two entries, the ones appended so far stay.*
     """
     for entry in entries:
-        now = api.registry()
-        chained = (now["sequence"], now["head"])
-        envelope, _ = record_envelope(admin, now["org"], chained, entry, at_ms)
-        api.register(base64.b64encode(envelope).decode())
+        append_record(api, admin, api.registry(), entry, at_ms)
+
+
+def append_record(
+    api: Api, admin: SignsEnvelopes, registry: Json, entry: Entry, at_ms: int
+) -> None:
+    """Sign and append an entry to a registry as it was read; raises ``registry_refused``."""
+    chained = (registry["sequence"], registry["head"])
+    envelope, _ = record_envelope(admin, registry["org"], chained, entry, at_ms)
+    api.register(base64.b64encode(envelope).decode())
 
 
 class Admin(NamedTuple):

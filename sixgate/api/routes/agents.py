@@ -100,16 +100,19 @@ def update(
     with services.agents.lock:
         before, details = _administered(services, agent_id)
         entries: list[Entry] = []
+        replaced: list[Entry] = []
         if changed := {name: value for name, value in given.items() if name in GUARDRAILS}:
             current = services.backend.read.registered.policies[before.policy_id].policy
             entries.append(
                 PolicySet(policy_id=before.policy_id, policy=_policy(current, changed, services))
             )
+            replaced.append(PolicySet(policy_id=before.policy_id, policy=current))
         after = before.model_copy(update=_registered_changes(request, given))
         if after != before:
             entries.append(after)
+            replaced.append(before)
         # If the process ends here, limits have changed and descriptions have not.
-        services.desk.register(entries)
+        services.desk.register(entries, replaced)
         services.agents.put(_described(details, given))
     record(services, caller, "agent.update", f"agent:{agent_id}", given)
     return agent_reply(services, known_agent(services, agent_id))
@@ -122,7 +125,7 @@ def delete(agent_id: str, caller: PersonCaller, services: ServicesOf) -> Respons
         before, _ = _administered(services, agent_id)
         # 1. From here on nothing that the agent submitted is signed.
         if before.active:
-            services.desk.register([before.model_copy(update={"active": False})])
+            services.desk.register([before.model_copy(update={"active": False})], [before])
         # 2. If the process ends before this, the agent is listed as inactive; delete it again.
         services.api_keys.delete_of("agent", agent_id)
         services.agents.delete(agent_id)

@@ -67,7 +67,7 @@ def update(
     before = _found(services, identifier)
     entry = _entry(json.loads(before.encode()), request.model_dump(exclude_unset=True))
     if entry != before:
-        services.desk.register([entry])
+        services.desk.register([entry], [before])
     _put_display_name(services, entry.chain_id, request.display_name)
     changed = sorted(request.model_fields_set)
     record(services, caller, "chain.update", f"chain:{entry.chain_id}", {"changed": changed})

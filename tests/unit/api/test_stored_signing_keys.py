@@ -248,9 +248,9 @@ class EndingDesk:
     ends_at: str
     used: list[str] = field(default_factory=list)
 
-    def register(self, entries: Sequence[Entry]) -> None:
+    def register(self, entries: Sequence[Entry], replaced: Sequence[Entry] = ()) -> None:
         self._use("grants" if isinstance(entries[0], AccessSet) else "vault")
-        self.desk.register(entries)
+        self.desk.register(entries, replaced)
 
     def admin(self) -> Admin:
         self._use("import")
