@@ -6,6 +6,7 @@ import signal
 import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from typing import Any
 
 import httpx
@@ -19,8 +20,11 @@ from schemas.policy import Policy
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
+from sixgate.cli.exit_codes import ExitCode
 from sixgate.data_folder.folder import DESK, GATEWAY
 from sixgate.data_folder.key_files import load_key_file
+from tests.harness.broker.kafka_proxy import Api as KafkaRequest
+from tests.harness.broker.kafka_proxy import KafkaProxy, Point, When
 from tests.harness.builders.waiting import until
 from tests.harness.pipeline.embedded import ACCOUNT, Producer
 from tests.harness.pipeline.scaled import on_kafka
@@ -184,6 +188,28 @@ def test_desk_serves_no_client_without_a_certificate(api: ScaledGateway) -> None
         pytest.raises(httpx.TransportError),
     ):
         client.post("/v1/desk/registry", json={"envelope": ""})
+
+
+def test_gateway_ends_if_the_result_of_a_write_is_unknown_and_the_intent_is_signed_once(
+    api: ScaledGateway, agent: tuple[str, str]
+) -> None:
+    agent_id, token = agent
+    before = len(outcomes_of(api, agent_id))
+    with closing(KafkaProxy(int(api.scaled.servers.rpartition(":")[2]))) as proxy:
+        api.scaled.doors["gateway"] = f"127.0.0.1:{proxy.port}"
+        api.scaled.stop("gateway")
+        api.scaled.start("gateway")
+        api.scaled.await_ready("gateway")
+        proxy.arm(Point(1, KafkaRequest.PRODUCE, When.AFTER), proxy.close)
+        with suppress(httpx.TransportError):
+            assert api.submit(agent_id, token, "unknown").status_code == 503
+        assert api.scaled.processes.pop("gateway").wait(60) == ExitCode.UNREACHABLE
+    del api.scaled.doors["gateway"]
+    api.scaled.start("gateway")
+    api.scaled.await_ready("gateway")
+    until(lambda: api.submit(agent_id, token, "unknown").status_code == 200)
+    again = api.submit(agent_id, token, "unknown").json()
+    assert [one["intent"] for one in outcomes_of(api, agent_id)[before:]] == [again["id"]]
 
 
 def test_killed_gateway_signs_nothing_twice_and_serves_without_a_desk(
