@@ -275,7 +275,7 @@ class KafkaAdminister:
 
 @dataclass(frozen=True, slots=True)
 class _Secrets:
-    """Custody in another process; it records the address that connects to it."""
+    """Custody in another process; it records the client's address if it knows this gateway."""
 
     link: _Lazy[CustodyLink]
 
@@ -283,9 +283,9 @@ class _Secrets:
         """See ``Secrets.reading_key``."""
         return self.link.get().reading_key()
 
-    def read_secret(self, request: str, client_address: str) -> Json:  # noqa: ARG002 - see above
+    def read_secret(self, request: str, client_address: str) -> Json:
         """See ``Secrets.read_secret``."""
-        return self.link.get().read_secret(request)
+        return self.link.get().read_secret(request, client_address)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,10 +38,10 @@ class CustodyLink:
                 return {"public_key": key}
         raise self._another_server()
 
-    def read_secret(self, request: str) -> Json:
-        """See ``Api.read_secret``."""
+    def read_secret(self, request: str, client_address: str | None = None) -> Json:
+        """See ``CustodyApi.read_secret``."""
         bytes_of(request)
-        match self._calls.read_secret(request):
+        match self._calls.read_secret(request, client_address):
             case {"box": str(box), "failed": [*failed]} if _is_base64(box):
                 return {"box": box, "failed": [str(name) for name in failed]}
         raise self._another_server()

@@ -102,7 +102,8 @@ class CustodyProcess:
         """Serve until ``stop`` is set or a task fails; finish running requests first (step 3)."""
         failure = FirstFailure()
         # 3.
-        app, at = custody_app(environment, service, failure), self._listen_config
+        gateways = self._settings.custody.gateways
+        app, at = custody_app(environment, service, failure, gateways), self._listen_config
         async with serving_clients(app, at, REQUEST_BYTES_MAX), _polling(environment, failure):
             _LOG.info("custody.serving", extra={"address": at.address})
             self.monitor.ready()

@@ -16,6 +16,7 @@ from infra.local.ports import HOST, free_port
 from schemas.secret_requests import SecretAnswer, answer_context
 from signer.vaults.secret_service import SecretService
 from sixgate.api import ApiError
+from sixgate.api.client_address import LOCAL_SOCKET
 from sixgate.custody.link import CustodyLink
 from sixgate.custody.reading import read
 from sixgate.custody.serving import REQUEST_BYTES_MAX, custody_app
@@ -52,12 +53,14 @@ class Served:
     environment: MemoryReadEnvironment = field(default_factory=MemoryReadEnvironment)
     failures: list[BaseException] = field(default_factory=list)
 
-    async def ask(self, raw: bytes, own: Path | None = None) -> dict[str, object]:
+    async def ask(
+        self, raw: bytes, own: Path | None = None, client_address: str | None = None
+    ) -> dict[str, object]:
         """Send a request as an operator, or with another certificate."""
 
         def asked() -> dict[str, object]:
             with closing(CustodyLink(self.address(own))) as link:
-                return link.read_secret(base64.b64encode(raw).decode())
+                return link.read_secret(base64.b64encode(raw).decode(), client_address)
 
         return await asyncio.to_thread(asked)
 
@@ -75,8 +78,10 @@ async def served(authority: Authority) -> AsyncIterator[Served]:
         own = authority.issue("custody")
         files = TlsFiles(ca=authority.file, certificate=own, key=own)
         tls = server_context(files, "custody")
-        listening = ListenConfig("custody", HOST, here.port, tls, frozenset({"operators"}))
-        app = custody_app(here.environment, service, here.failures.append)
+        listening = ListenConfig(
+            "custody", HOST, here.port, tls, frozenset({"operators", "gateway"})
+        )
+        app = custody_app(here.environment, service, here.failures.append, {"gateway"})
         async with serving_clients(app, listening, REQUEST_BYTES_MAX):
             yield here
 
@@ -101,6 +106,38 @@ def test_an_answer_is_sealed_and_the_client_is_recorded(authority: Authority) ->
             (secret,) = SecretAnswer.decode(bytes(READER.open(box, answer_context(name)))).secrets
             assert secret.value == f"0x{VALUE.hex()}"
             assert [record["client_address"] for record in here.environment.records] == [HOST]
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("client", "named", "recorded"),
+    [
+        ("gateway", "2001:db8::7", "2001:db8::7"),
+        ("gateway", LOCAL_SOCKET, LOCAL_SOCKET),
+        ("gateway", None, HOST),
+        ("operators", "203.0.113.7", HOST),
+    ],
+)
+def test_only_a_gateway_names_the_address_of_its_client(
+    authority: Authority, client: str, named: str | None, recorded: str
+) -> None:
+    async def main() -> None:
+        async with served(authority) as here:
+            await here.ask(request(), authority.issue(client), named)
+            assert [record["client_address"] for record in here.environment.records] == [recorded]
+
+    run(main)
+
+
+@pytest.mark.parametrize("named", ["", "x" * 100, "nowhere", "fe80::1%" + "z" * 100, "fe80::1%é"])
+def test_an_address_that_no_record_can_hold_is_refused(authority: Authority, named: str) -> None:
+    async def main() -> None:
+        async with served(authority) as here:
+            with pytest.raises(ApiError):
+                await here.ask(request(), authority.issue("gateway"), named)
+            assert here.failures == []  # one would end the process
+            assert here.environment.records == []
 
     run(main)
 
