@@ -8,7 +8,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 import httpx
 
 from sixgate_client import administration, operations
-from sixgate_client.connection import TIMEOUT_S, address_of, reply_of, session_of
+from sixgate_client.connection import TIMEOUT_S, address_of, name_of, reply_of, session_of
 from sixgate_client.operations import Page
 from sixgate_client.session import Answer, Lost, Operation, Pause, Session, Step
 
@@ -59,10 +59,10 @@ class Client:
         timeout_s: float = TIMEOUT_S,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self.session = session_of(api_key, token)
         if transport is None and unix_socket is not None:
             transport = httpx.HTTPTransport(uds=unix_socket)
         address = address_of(base_url, unix_socket)
+        self.session = session_of(api_key, token, name_of(address, unix_socket))
         self._http = httpx.Client(base_url=address, timeout=timeout_s, transport=transport)
 
     def __enter__(self) -> Self:

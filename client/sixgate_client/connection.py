@@ -16,12 +16,20 @@ def address_of(base_url: str | None, unix_socket: str | None) -> str:
     if base_url is None and unix_socket is None:
         raise ValueError("base_url or unix_socket is required")
     address = base_url or _ON_A_SOCKET
+    if not address.startswith(("http://", "https://")):
+        raise ValueError("base_url must begin with http:// or https://")
     if address.rstrip("/").endswith("/v1"):
         raise ValueError("base_url must not end in /v1: every path begins with it")
     return address
 
 
-def session_of(api_key: str | None, token: str | None) -> Session:
+def name_of(address: str, unix_socket: str | None) -> str:
+    """Return what errors call the server: its socket, or its URL without a user name."""
+    url = httpx.URL(address)
+    return unix_socket or f"{url.scheme}://{url.netloc.decode()}"
+
+
+def session_of(api_key: str | None, token: str | None, server: str) -> Session:
     """Return the session of a key, of a token, or of neither."""
     if api_key is not None and token is not None:
         raise ValueError("api_key and token contradict each other: give only one of the two")
@@ -31,6 +39,7 @@ def session_of(api_key: str | None, token: str | None) -> Session:
         new_key=lambda: secrets.token_hex(16),
         api_key=api_key,
         token=token,
+        server=server,
     )
 
 

@@ -99,6 +99,7 @@ class Session:
     api_key: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
     agent_id: str | None = None
+    server: str = "the server"
     renew_at_s: float = 0.0
     attempts_max: int = ATTEMPTS_MAX
 
@@ -124,7 +125,7 @@ class Session:
         while True:
             attempt += 1
             request = yield from self._request(method, path, options)
-            outcome = _judge((yield request))
+            outcome = self._judge((yield request))
             if isinstance(outcome, Reply):
                 return outcome
             if isinstance(outcome, UnauthenticatedError) and self._may_renew(options, renewed):
@@ -163,6 +164,16 @@ class Session:
         params = {name: _text(value) for name, value in options.params.items() if value is not None}
         _check_headers(headers)
         return Request(method, path, params, headers, body)
+
+    def _judge(self, answer: Answer) -> Reply | SixgateError:
+        if isinstance(answer, Lost):
+            why = str(answer.cause) or type(answer.cause).__name__
+            return ConnectionFailedError(f"no reply arrived from {self.server}: {why}")
+        if answer is None:
+            raise TypeError("a request must be answered with Reply or Lost")
+        if 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's own
+            return answer
+        return error_of(answer.status, answer.content, _retry_after_s(answer.headers))
 
     def _renew(self) -> Operation[None]:
         """Exchange the API key for a token; asking twice does no harm, so it is retried."""
@@ -227,17 +238,6 @@ def _json(request: str, reply: Reply) -> Any:
         raise UnexpectedReplyError(
             f"{request} was answered {reply.status} without JSON", status=reply.status
         ) from None
-
-
-def _judge(answer: Answer) -> Reply | SixgateError:
-    if isinstance(answer, Lost):
-        why = str(answer.cause) or type(answer.cause).__name__
-        return ConnectionFailedError(f"no reply arrived: {why}")
-    if answer is None:
-        raise TypeError("a request must be answered with Reply or Lost")
-    if 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's own
-        return answer
-    return error_of(answer.status, answer.content, _retry_after_s(answer.headers))
 
 
 def _is_transient(error: SixgateError) -> bool:

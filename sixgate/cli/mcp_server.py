@@ -38,8 +38,10 @@ def mcp(*, url: str | None, socket: Path | None, api_key_file: Path | None) -> N
     anyio.run(serve_stdio, client)
 
 
-def _api_key(file: Path | None) -> str | None:
+def _api_key(file: Path | None) -> str:
     key = file.read_text().strip() if file else os.environ.get(API_KEY_VARIABLE)
-    if key is not None and not (key.isascii() and key.isprintable() and key):
+    if key is None:
+        fail_usage(f"give the agent's API key with --api-key-file or {API_KEY_VARIABLE}")
+    if not (key.isascii() and key.isprintable() and key):
         fail_usage("the API key must be one line of ASCII text")
     return key

@@ -131,5 +131,5 @@ def _ending() -> ApiError:
 
 
 def _no_such_call(scope: Scope) -> Refusal:
-    sentence = f"there is no call {scope['method']} {scope['path']!a}"
+    sentence = f"no call {scope['method']} {scope['path']!a}: this server is not the HTTP API"
     return Refusal(HTTPStatus.NOT_FOUND, "method_unknown", sentence)

@@ -163,6 +163,11 @@ def test_a_login_is_one_identity_at_an_issuer(
     assert cli.ok("people", "list", "--json").json == []
 
 
+def test_mcp_without_an_api_key_names_where_to_give_it(tmp_path: Path) -> None:
+    ended = InProcess(tmp_path).run("mcp", "--url", "http://127.0.0.1:1")
+    assert (ended.code, "--api-key-file or SIXGATE_API_KEY" in ended.sentence) == (2, True)
+
+
 def test_up_at_a_taken_address_says_so_and_leaves_the_folder_usable(cli: InProcess) -> None:
     cli.ok("people", "add", "alice")
     with socket.create_server(("127.0.0.1", 0)) as other:
