@@ -123,5 +123,8 @@ def _notice_of(event: Event) -> Notice | None:
         return None
     if not isinstance(content, dict):
         return None
-    name = str(content.get(ENDS[event.topic], ""))  # empty for the use of a secret
+    # Audit records have no signature. Any other one would end a wait without the outcome.
+    if event.topic is Topic.AUDIT and content.get("action") != "intent.duplicate":
+        return None
+    name = str(content.get(ENDS[event.topic], ""))
     return (misrouted(name) if content.get("reason") == Reason.MISROUTED else name), content

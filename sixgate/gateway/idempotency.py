@@ -150,7 +150,10 @@ class IdempotencyKeys:
                 return
             self._submitted.discard(name)
             self._ended.add(name)
-            self._outcomes[name] = outcome
+            # Unattributed input has no signed outcome, so the refusal may be forged: a repetition
+            # looks for an outcome, and submits the intent again.
+            if outcome["type"] != "intent.unattributed":
+                self._outcomes[name] = outcome
             if len(self._outcomes) > OUTCOMES_MAX:
                 self._outcomes.popitem(last=False)
 

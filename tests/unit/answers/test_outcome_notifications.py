@@ -1,10 +1,11 @@
 """Waiting clients are notified of the ends of their intents, and of no other event."""
 
 from queue import SimpleQueue
+from typing import get_args
 
 import pytest
 
-from schemas.audit import audited
+from schemas.audit import AuditAction, audited
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.access import Allowed
@@ -22,7 +23,7 @@ def use_of_a_secret() -> Outgoing:
 
 
 def end_of(subject: str) -> Outgoing:
-    return audited("record.refused", "t/0/1", subject, "why", actor="signer", at_ms=1)
+    return audited("intent.duplicate", "t/0/1", subject, OTHER, actor="signer", at_ms=1)
 
 
 def test_a_secret_access_neither_ends_nor_breaks_a_wait() -> None:
@@ -34,6 +35,15 @@ def test_a_secret_access_neither_ends_nor_breaks_a_wait() -> None:
         notices.publish([use_of_a_secret(), end_of(SUBJECT)])
         ((name, _),) = watched.get_nowait()
         assert name == SUBJECT
+
+
+@pytest.mark.parametrize("action", set(get_args(AuditAction)) - {"intent.duplicate"})
+def test_no_audit_record_but_a_repetition_ends_a_wait(action: AuditAction) -> None:
+    notices = OutcomeNotifications()
+    watched: NoticeQueue = SimpleQueue()
+    with notices.watching([SUBJECT], watched):
+        notices.publish([audited(action, "t/0/1", SUBJECT, "why", actor="signer", at_ms=1)])
+        assert watched.empty()
 
 
 def test_each_client_is_woken_once_per_commit_and_only_by_the_names_it_watches() -> None:

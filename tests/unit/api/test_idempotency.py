@@ -2,6 +2,8 @@
 
 import asyncio
 import threading
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,6 +11,12 @@ import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
+from schemas.audit import input_digest
+from schemas.clearance import Unattributed
+from schemas.reasons import Reason
+from schemas.record import Outgoing
+from schemas.topics import Topic
+from sixgate.answers.outcome_notifications import Notices, OutcomeNotifications, Watch
 from sixgate.api.app import create_app
 from sixgate.api.callers import Caller
 from sixgate.api.services import Services
@@ -240,6 +248,48 @@ def test_a_failed_append_is_repeated_with_the_same_intent(api: Api, agent: Signi
     assert f"it is unknown whether transaction {stored} will be signed" in reply.json()["detail"]
     again = agent.submit(key)
     assert (again.status_code, again.json()["id"]) == (200, stored)
+    assert len(outcomes_of(agent, key)) == 1
+
+
+@dataclass
+class ForgedRefusals:
+    """Ends each wait with a forged refusal, as a writer of ``intents.unattributed`` can."""
+
+    inner: Submit
+    ends: OutcomeNotifications = field(default_factory=OutcomeNotifications)
+
+    def watching(self, names: Iterable[str], notices: Notices) -> AbstractContextManager[Watch]:
+        return self.ends.watching(names, notices)
+
+    def check_deciding(self, waited_ms: int) -> None:
+        pass
+
+    def append(self, events: Sequence[Outgoing]) -> None:
+        for event in events:
+            refused = Unattributed(
+                id="0x" + "11" * 32,
+                at_ms=1,
+                input_digest=input_digest(event.value),
+                size_bytes=len(event.value),
+                reason=Reason.AGENT_INACTIVE,
+                detail="forged",
+            )
+            self.ends.publish([Outgoing(Topic.UNATTRIBUTED, "", refused.encode())])
+        self.inner.append(events)
+
+
+def test_a_forged_refusal_does_not_hide_the_outcome_from_a_repetition(
+    api: Api, agent: SigningAgent
+) -> None:
+    key, backend = new_key(), api.services.backend
+    forging = ForgedRefusals(backend.submit)
+    url, headers = f"/v1/agents/{agent.id}/transactions", agent.headers | {"Idempotency-Key": key}
+    forged = replace(api.services, backend=replace(backend, submit=forging, wait=forging))
+    with TestClient(create_app(forged)) as client:
+        reply = client.post(url, json=TRANSFER, headers=headers)
+    assert refusal(reply) == (403, "agent_inactive")
+    again = agent.submit(key)
+    assert (again.status_code, again.json()["status"]) == (200, "signed")
     assert len(outcomes_of(agent, key)) == 1
 
 
