@@ -15,7 +15,6 @@ from schemas.topics import TOPICS, Topic
 from sixgate.api.errors import api_error, as_api_errors
 from streams.kafka.admin import Admin
 from streams.kafka.broker import Broker
-from streams.kafka.errors import KafkaBusError
 from streams.kafka.loop import LoopThread
 from streams.kafka.page_reader import PageReader
 
@@ -122,7 +121,7 @@ class KafkaFeed:
                 self._failure = None
                 if self._version != before:
                     self._on_change()
-            except KafkaBusError as error:
+            except Exception as error:  # noqa: BLE001 - an ended task would hide new records
                 self._failure = error  # each read says why, until Kafka answers again
             await asyncio.sleep(POLL_S)
 

@@ -38,10 +38,11 @@ class Run(NamedTuple):
 class OutcomeOrder:
     """The numbers of one log's outcomes, from 1 on; any thread may call.
 
-    The numbers of another log, such as a former cluster, stay given, and lead nowhere.
+    The numbers of another log, such as a former cluster, stay given, and lead nowhere. So do those
+    up to ``given``, the highest number that a webhook has, if the database lost them.
     """
 
-    def __init__(self, database: Database, log: str) -> None:
+    def __init__(self, database: Database, log: str, given: int = 0) -> None:
         self._database, self._log = database, log
         self._lock = threading.Lock()
         database.create(_CREATE)
@@ -52,7 +53,9 @@ class OutcomeOrder:
         )
         self._next_offsets: dict[int, int] = {row["partition"]: row["next_offset"] for row in rows}
         newest = database.row("SELECT max(next) AS next FROM outcome_runs")
-        self._next: int = newest["next"] if newest and newest["next"] else 1
+        stored: int = newest["next"] if newest and newest["next"] else 1
+        # Otherwise a webhook would miss the outcomes whose new numbers are below its position.
+        self._next = max(stored, given + 1)
 
     def extend(self, ends: Mapping[int, int]) -> None:
         """Give numbers to the offsets before the ends of partitions that have none yet."""

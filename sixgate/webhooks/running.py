@@ -34,7 +34,8 @@ def running_webhooks(
     rules = DestinationRules(settings.allowed_networks)
     sender = HttpSender(rules, resolve_name, ssl.create_default_context())
     with read.feed() as feed, closing(WebhookStore(path)) as store:
-        order = OutcomeOrder(database, feed.identity())
+        given = max((endpoint.position for endpoint in store.all()), default=0)
+        order = OutcomeOrder(database, feed.identity(), given)
         source = OrderedOutcomes(feed, order, read)
         deliveries = Deliveries(store, source, sender, wall_ms, _jitter)
         deliveries.start(_report)

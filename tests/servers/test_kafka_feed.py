@@ -170,6 +170,20 @@ def test_new_records_are_announced(broker: Broker, feed: KafkaFeed) -> None:
     until(lambda: bool(calls))
 
 
+def test_a_failed_poll_does_not_hide_later_records(broker: Broker, feed: KafkaFeed) -> None:
+    polls: list[bool] = []
+
+    def fail() -> None:
+        polls.append(True)
+        raise ValueError
+
+    feed.on_change(fail)
+    send(broker, *outcomes(b"1"))
+    until(lambda: bool(polls))
+    send(broker, *outcomes(b"2"))
+    until(lambda: len(polls) > 1)
+
+
 def test_feed_reads_what_is_committed_page_by_page(broker: Broker, feed: KafkaFeed) -> None:
     assert values_in(feed) == []
     commit(broker, [(b"1", b"2"), (b"3",), (b"4", b"5"), (b"no",)], last_is_aborted=True)

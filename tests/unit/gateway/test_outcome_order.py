@@ -1,8 +1,10 @@
 """Every offset of every partition gets one number, once and for good."""
 
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,3 +59,17 @@ def test_numbers_are_dense_unique_and_never_change(
             assert every == set(range(1, order.last() + 1))
             assert not seen["one"].keys() & seen["two"].keys()
         database.close()
+
+
+@pytest.mark.parametrize("backed_up", [0, 2])
+def test_lost_numbers_are_not_given_to_other_outcomes(tmp_path: Path, backed_up: int) -> None:
+    with closing(Database(tmp_path / "backup.db")) as backup:
+        OutcomeOrder(backup, "log").extend({0: backed_up})
+        # The newer file gave the numbers up to 7, and is lost.
+        order = OutcomeOrder(backup, "log", 7)
+        kept = numbers(order)
+        order.extend({0: 9})
+        new = numbers(order)
+    assert kept.items() <= new.items()
+    assert all(number > 7 for number in new.keys() - kept.keys())
+    assert {offset for _, offset in new.values()} == set(range(9))
