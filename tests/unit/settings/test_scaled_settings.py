@@ -10,6 +10,7 @@ from sixgate.errors import SettingsError
 from sixgate.scaled.settings import Settings, SignerSettings, load_settings
 from sixgate.scaled.signer_process import SignerProcess
 from sixgate.settings.sections import ClickHouseSettings
+from tests.harness.builders.pages import PAGES
 from tests.harness.pipeline.embedded import make_folder
 
 SECRET = "correct horse"  # noqa: S105 - a test's
@@ -143,3 +144,16 @@ def test_slots_on_the_command_line_change_nothing_else(tmp_path: Path) -> None:
     signer = load_settings(file, slots="1-2").signer
     assert (signer.slot_numbers(), signer.head_required) == ([1, 2], False)
     assert signer.ledger_required
+
+
+DOCUMENTED = [
+    (page.name, block)
+    for page in PAGES
+    for block in re.findall(r"(?s)```toml\n(.*?)```", page.read_text())
+]
+
+
+@pytest.mark.parametrize(("page", "block"), DOCUMENTED)
+def test_the_settings_in_the_documentation_are_valid(page: str, block: str, tmp_path: Path) -> None:
+    block = block.replace("0x…", f"0x{7:064x}")
+    assert load_settings(written(tmp_path, block)), page
