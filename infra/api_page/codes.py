@@ -62,7 +62,7 @@ CODES = {
     "internal": "500: a defect; please report it",
     "method_unknown": "501: the server does not know the HTTP method",
     "not_supported": "501: a route of the public description that Sixgate does not have",
-    "busy": "503: the server handles its maximum of requests: wait `Retry-After`",
+    "busy": "503: too many requests, or a server behind it answers slowly: wait `Retry-After`",
     "issuer_unavailable": "503: the keys of the issuer of ID tokens cannot be read; `Retry-After`",
     "share_key_missing": "503: the signer has not published a key for client shares yet",
     "simulation_unavailable": "503: a required simulation gave no answer; nothing was signed",

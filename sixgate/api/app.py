@@ -8,9 +8,9 @@ from fastapi import FastAPI
 from starlette.routing import Route
 
 from sixgate.api import not_supported
-from sixgate.api.callers import guard_of
 from sixgate.api.openapi import describe_problems
 from sixgate.api.problem_handlers import install_handlers
+from sixgate.api.route_guards import RouteGuards
 from sixgate.api.route_tree import RouteTree
 from sixgate.api.routes import (
     agents,
@@ -70,7 +70,7 @@ def create_app(services: Services) -> FastAPI:
     routes = [cast(Route, route) for router in ROUTERS for route in router.routes]
     others = cast(list[Route], [*app.router.routes, *not_supported.router.routes])
     # The tree finds every route; the routes after it are for the OpenAPI description only.
-    app.router.routes.insert(0, RouteTree([*routes, *others], guard_of))
+    app.router.routes.insert(0, RouteTree([*routes, *others], RouteGuards().of))
     app.router.routes.extend(routes)
     return app
 

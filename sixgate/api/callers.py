@@ -4,7 +4,7 @@
 2. Check that the API key it was exchanged for still exists, and that its owner is still active.
 3. Count the request against the rate of its owner.
 
-A request with a body is authenticated before its body is read: parsing one blocks the event loop.
+``route_guards.py`` authenticates a request with a body before its body is read.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -15,18 +15,17 @@ from fastapi import Depends, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.routing import Route
-from starlette.types import Scope
 
 from sixgate.api.client_address import LOCAL_SOCKET, SCOPE_MEMBER
 from sixgate.api.limits import check_rate
 from sixgate.api.problems import Problem, forbidden, not_found
-from sixgate.api.route_tree import Guard
 from sixgate.api.services import Services, services_of
 from sixgate.gateway.api_keys import OwnerKind
 from sixgate.gateway.tokens import Token, TokenError
 
 ServicesOf = Annotated[Services, Depends(services_of)]
-_CALLER = "sixgate.caller"
+CALLER = "sixgate.caller"
+"""Where a request's scope has a caller that is authenticated already."""
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="sixgate"'}
 
 
@@ -59,7 +58,7 @@ async def client_ip(request: Request) -> str:
 
 async def authenticated(request: Request) -> Caller:
     """Return the caller; raise a 401 problem unless the token is valid."""
-    known: Caller | None = request.scope.get(_CALLER)
+    known: Caller | None = request.scope.get(CALLER)
     if known is not None:
         return known
     services = await services_of(request)
@@ -142,16 +141,6 @@ def authenticates(route: Route) -> bool:
     return isinstance(route, APIRoute) and not AUTHENTICATING.isdisjoint(
         dependencies_of(route.dependant)
     )
-
-
-def guard_of(route: Route) -> Guard | None:
-    """Return the authentication that precedes the body of a route, if the route has both."""
-    has_body = isinstance(route, APIRoute) and route.body_field is not None
-    return _authenticate if has_body and authenticates(route) else None
-
-
-async def _authenticate(scope: Scope) -> None:
-    scope[_CALLER] = await authenticated(Request(scope))
 
 
 AnyCaller = Annotated[Caller, Depends(authenticated)]

@@ -4,7 +4,8 @@ The framework tries one route after the other; with three hundred of them that t
 of a read. The tree asks only the routes that can match, the most specific first.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TypeAlias
@@ -14,8 +15,8 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
 BELOW = "/v1/"
-Guard: TypeAlias = Callable[[Scope], Awaitable[None]]
-"""Raises the problem of a request before its route reads its body."""
+Guard: TypeAlias = Callable[[Scope], AbstractAsyncContextManager[None]]
+"""Raises the problem of a request that may not enter a route; held until the route has replied."""
 _FOUND = "sixgate.route"
 
 
@@ -86,6 +87,8 @@ class RouteTree(BaseRoute):
         if route is None:
             raise HTTPException(HTTPStatus.NOT_FOUND)
         guard = self._guards.get(id(route))
-        if guard is not None and scope["method"] in (route.methods or ()):
-            await guard(scope)
-        await route.handle(scope, receive, send)
+        if guard is None or scope["method"] not in (route.methods or ()):
+            await route.handle(scope, receive, send)
+        else:
+            async with guard(scope):
+                await route.handle(scope, receive, send)

@@ -125,9 +125,9 @@ def _backend(
 
     ends, accounts = EndsFollower(bus, int(timeouts.idle_s * 1_000)), Accounts(bus)
     with (
-        closing(_Lazy(connect_ledger)) as ledger,
-        closing(_Lazy(connect_custody)) as custody,
-        closing(_Lazy(lambda: Simulations(folder.genesis))) as simulations,
+        closing(Lazy("the ledger", connect_ledger)) as ledger,
+        closing(Lazy("custody", connect_custody)) as custody,
+        closing(Simulations(folder.genesis)) as simulations,
     ):
         backend = Backend(
             submit=_Submit(bus, ends),
@@ -147,21 +147,28 @@ class _Closeable(Protocol):
 Opened = TypeVar("Opened", bound=_Closeable)
 
 
-class _Lazy(Generic[Opened]):
-    """Opens something at its first use, and closes it if it was opened."""
+class Lazy(Generic[Opened]):
+    """Connects to a server at its first use; one thread at a time, so that no thread waits."""
 
-    def __init__(self, open_: Callable[[], Opened]) -> None:
-        self._open = open_
-        self._lock = threading.Lock()
+    def __init__(self, server: str, connect: Callable[[], Opened]) -> None:
+        self._server = server
+        self._connect = connect
+        self._connecting = threading.Lock()
         self._opened: Opened | None = None
 
     def get(self) -> Opened:
-        with self._lock:
-            if self._opened is None:
-                self._opened = self._open()
-            return self._opened
+        """Return the connection; raise ``busy`` while another thread connects."""
+        if self._opened is None:
+            if not self._connecting.acquire(blocking=False):
+                raise ApiError("busy", f"{self._server} is being connected: retry in a moment")
+            try:
+                self._opened = self._opened or self._connect()
+            finally:
+                self._connecting.release()
+        return self._opened
 
     def close(self) -> None:
+        """Close the connection if there is one."""
         if self._opened is not None:
             self._opened.close()
 
@@ -198,7 +205,7 @@ class _Read:
     broker: Broker
     bus: Bus
     accounts: Accounts
-    simulations: _Lazy[Simulations]
+    simulations: Simulations
 
     @property
     def registered(self) -> Registry:
@@ -248,7 +255,7 @@ class _Read:
 
     def simulate(self, calls: Sequence[Call]) -> list[Simulation | SimulationFailure]:
         """See ``Read.simulate``. Chains come from the genesis files in this process's folder."""
-        return self.simulations.get().run(calls)
+        return self.simulations.run(calls)
 
     def feed(self) -> AbstractContextManager[LogFeed]:
         """See ``Read.feed``."""
@@ -277,7 +284,7 @@ class KafkaAdminister:
 class _Secrets:
     """Custody in another process; it records the client's address if it knows this gateway."""
 
-    link: _Lazy[CustodyLink]
+    link: Lazy[CustodyLink]
 
     def reading_key(self) -> Json:
         """See ``Secrets.reading_key``."""
@@ -290,7 +297,7 @@ class _Secrets:
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    opened: _Lazy[ScaledLedger]
+    opened: Lazy[ScaledLedger]
 
     def attestation(self, nonce: str) -> Json:  # noqa: ARG002 - only a signer has evidence
         """See ``Evidence.attestation``. Evidence is served by each signer, not over Kafka."""

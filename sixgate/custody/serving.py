@@ -64,9 +64,8 @@ def _checked_address(text: str) -> str:
             ip_address(text)
         except ValueError:
             text = ""
-    if (
-        not text or not text.isascii() or len(text) > ADDRESS_LENGTH_MAX
-    ):  # an IPv6 zone is free text
+    # An IPv6 address may end with a zone, which is any text.
+    if not text or not text.isascii() or len(text) > ADDRESS_LENGTH_MAX:
         raise ApiError("request_malformed", "client_address is not an IP address")
     return text
 
