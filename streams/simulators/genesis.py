@@ -114,8 +114,8 @@ def load_genesis(path: Path) -> Genesis:
     try:
         document = read_json(content)
     except JsonError as error:
-        raise GenesisError(f"The genesis file {path} {error}.") from error
-    return parse_genesis(document, source=f"The genesis file {path}")
+        raise GenesisError(f"{_named(path)} {error}.") from error
+    return parse_genesis(document, source=_named(path))
 
 
 def parse_genesis(document: Any, source: str = "The genesis") -> Genesis:
@@ -131,13 +131,18 @@ def parse_genesis(document: Any, source: str = "The genesis") -> Genesis:
         ) from error
 
 
+def _named(path: Path) -> str:
+    """Name a file without its folders: agents read the message in the refusal of their intents."""
+    return f"The genesis file {path.parent.name}/{path.name}"
+
+
 def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             content = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise GenesisError(f"The genesis file {path} cannot be read: {reason}.") from error
+        raise GenesisError(f"{_named(path)} cannot be read: {reason}.") from error
     if len(content) > FILE_BYTES_MAX:
-        raise GenesisError(f"The genesis file {path} is over {FILE_BYTES_MAX} bytes; split it.")
+        raise GenesisError(f"{_named(path)} is over {FILE_BYTES_MAX} bytes; split it.")
     return content

@@ -97,7 +97,7 @@ def test_an_invalid_value_is_named_with_its_field(
         load_genesis(path)
 
     assert complaint in str(error.value)
-    assert str(path) in str(error.value)
+    assert f"file {path.parent.name}/{path.name} " in str(error.value)
     assert str(error.value).isprintable()
     assert len(str(error.value)) < 600
 
@@ -128,8 +128,9 @@ def test_an_account_that_is_funded_twice_is_refused(document: Document, path: Pa
 
 
 def test_a_missing_file_and_a_folder_have_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(GenesisError, match="No such file"):
+    with pytest.raises(GenesisError, match="No such file") as error:
         load_genesis(tmp_path / "missing.json")
+    assert str(tmp_path.parent) not in str(error.value)
     with pytest.raises(GenesisError, match="Is a directory"):
         load_genesis(tmp_path)
 
