@@ -85,7 +85,7 @@ def refused(event: Json, intent: str, *, with_key: bool) -> Problem:
     return Problem(
         answer.status,
         answer.code or reason.value,
-        f"{_sentence(reason, event)}{_advice(answer, with_key=with_key)}; transaction {intent}.",
+        f"{_sentence(reason, event)}{_advice(reason, with_key=with_key)}; transaction {intent}.",
         headers={} if retry_after_s is None else {"Retry-After": str(retry_after_s)},
         extra={"transaction_id": intent, "gate": event.get("gate")},
     )
@@ -101,8 +101,10 @@ def _sentence(reason: Reason, event: Json) -> str:
     return f"{sentence}, {wei_to_eth(max(left_wei, 0))} is left today"
 
 
-def _advice(answer: Answer, *, with_key: bool) -> str:
-    if answer.retry_after_s is None:
+def _advice(reason: Reason, *, with_key: bool) -> str:
+    if ANSWERS[reason].retry_after_s is None:
         return ""
     again = "send it again with a new Idempotency-Key" if with_key else "it may be sent again"
+    if reason is Reason.SIMULATION_MISSING:  # waiting alone does not help
+        again += " when a simulator serves the chain, or without simulate_first if that is allowed"
     return f"; nothing was signed, {again}"

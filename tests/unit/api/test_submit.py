@@ -160,6 +160,7 @@ def test_a_simulation_that_nothing_can_make_may_be_retried(agent: SigningAgent) 
     assert refusal(reply) == (503, "simulation_missing")
     assert reply.headers["retry-after"] == "1"
     assert "nothing was signed" in reply.json()["detail"]
+    assert "or without simulate_first" in reply.json()["detail"]
 
 
 def test_an_undecided_transaction_is_pending(api: Api, agent: SigningAgent) -> None:
