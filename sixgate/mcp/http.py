@@ -30,7 +30,8 @@ from sixgate.mcp.server import Context, create_server
 _ACTING_FOR: ContextVar[Scope | None] = ContextVar("acting_for", default=None)
 _PASSED_ON = ("client", SCOPE_MEMBER, CHECK_PRINCIPAL)
 CLIENTS_MAX = 1_000
-BODY_BYTES_MAX = 1024 * 1024
+BODY_BYTES_MAX = 128 * 1024
+"""Parsed before the API authenticates the bearer; the code of a new contract fits."""
 
 
 class InProcess(httpx.AsyncBaseTransport):

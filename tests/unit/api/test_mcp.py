@@ -7,8 +7,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from sixgate.api.app import add_mcp, create_app
-from sixgate.api.limits import LimitedApp, Limits
+from sixgate.api.limits import KIB, LimitedApp, Limits
 from sixgate.api.rate_limit import Rate
+from sixgate.mcp.http import BODY_BYTES_MAX
 from tests.harness.api import Api
 
 HEADERS = {"Accept": "application/json, text/event-stream"}
@@ -52,6 +53,16 @@ def test_events_name_the_address_of_the_mcp_caller(api: Api, mcp: TestClient) ->
     query = {"actor_id": f"agent:{agent_id}", "action": "transaction.submit"}
     found = api.client.get("/v1/audit/events", params=query, headers=api.person).json()
     assert [event["client_ip"] for event in found["events"]] == ["203.0.113.7"]
+
+
+@pytest.mark.parametrize(("size", "status"), [(BODY_BYTES_MAX, 200), (BODY_BYTES_MAX + 1, 413)])
+def test_a_body_is_short_because_it_is_parsed_first(
+    mcp: TestClient, size: int, status: int
+) -> None:
+    body = b'{"jsonrpc":"2.0","id":1,"method":"tools/list"}'.ljust(size)
+    headers = HEADERS | {"Authorization": "Bearer wrong", "Content-Type": "application/json"}
+    assert mcp.post("/mcp", content=body, headers=headers).status_code == status
+    assert size <= 128 * KIB + 1
 
 
 def test_tools_count_against_the_rate_of_their_agent(api: Api) -> None:
