@@ -61,7 +61,7 @@ def serving_gateway(services: Services, settings: ApiSettings) -> Iterator[Addre
     tcp = Tcp(host=settings.host, port=settings.port, tls=tls, insecure_dev=settings.insecure_dev)
     app = create_app(services)
     add_mcp(app)
-    with serving(app, Listen(tcp=(tcp,)), settings.limits) as address:
+    with serving(app, Listen(tcp=(tcp,), socket=settings.socket), settings.limits) as address:
         yield address
 
 

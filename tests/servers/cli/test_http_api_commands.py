@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sixgate_client import Client
 
 from sixgate.data_folder.folder import Folder
 from sixgate.gateway.database import Database
@@ -60,10 +61,14 @@ def test_an_agent_of_a_compatible_organisation_needs_no_limits(
     cli = compatible.copy(tmp_path / "data")
     person = cli.ok("people", "add", "alice")
     assert "explicit" not in person.err
-    running = cli.start("up", "--http", "[::1]:0")
+    api_socket = tmp_path / "api.sock"
+    more = {"SIXGATE_API__SOCKET": str(api_socket)}
+    running = cli.start("up", "--http", "[::1]:0", more=more)
     url = served_url(running)
     assert url.startswith("http://[::1]:")
     try:
+        with Client(unix_socket=str(api_socket), api_key=person.out.strip()) as on_socket:
+            assert on_socket.chains()
         token = token_of(url, person.out.strip())
         agent = post(f"{url}/v1/agents", {"name": "bot"}, token).json()
         assert (agent["tx_to_allowlist"], agent["tx_max_value_eth"]) == ([], None)
