@@ -1,6 +1,6 @@
 """Translates internal errors to errors of the API."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sixgate.api import ApiError
@@ -36,6 +36,17 @@ def api_error(error: Exception) -> ApiError:
             return ApiError(code, str(error))
     sentence = f"a defect in sixgate ({type(error).__name__}): please report it"
     return ApiError("internal", sentence)
+
+
+def reporting(failed: Callable[[Exception], None]) -> Callable[[Exception], ApiError]:
+    """Return ``api_error`` for a process that ends when ``failed`` gets an unexpected error."""
+
+    def translate(error: Exception) -> ApiError:
+        if not isinstance(error, ApiError):
+            failed(error)
+        return api_error(error)
+
+    return translate
 
 
 @contextmanager

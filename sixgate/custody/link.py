@@ -6,7 +6,6 @@ from sixgate.api import ApiError, Json, bytes_of
 from sixgate.custody.serving import CUSTODY_CALLS
 from sixgate.remote_calls.bounded_link import BoundedLink
 from sixgate.remote_calls.link import NoResponseError
-from sixgate.remote_calls.mutual_tls import client_context
 from sixgate.remote_calls.proxy import UnexpectedAnswerError, remote
 from sixgate.settings.custody import CustodyAddress
 
@@ -23,12 +22,7 @@ class CustodyLink:
     def __init__(self, address: CustodyAddress) -> None:
         """Connect on first use; raises ``SettingsError`` for invalid certificates."""
         self._url = address.url
-        self._link = BoundedLink(
-            address.url,
-            client_context(address.tls, "custody") if address.tls else None,
-            call_s_max=address.call_ms_max / 1000,
-            answer_bytes_max=ANSWER_BYTES_MAX,
-        )
+        self._link = BoundedLink(address, ANSWER_BYTES_MAX)
         self._calls = remote(self._link, CUSTODY_CALLS, self._absent, CODES)
 
     def reading_key(self) -> Json:
@@ -39,7 +33,7 @@ class CustodyLink:
         raise self._another_server()
 
     def read_secret(self, request: str, client_address: str | None = None) -> Json:
-        """See ``CustodyApi.read_secret``."""
+        """See ``SecretReads.read_secret``."""
         bytes_of(request)
         match self._calls.read_secret(request, client_address):
             case {"box": str(box), "failed": [*failed]} if _is_base64(box):

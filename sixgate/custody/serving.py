@@ -3,11 +3,12 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Final, Protocol
+from typing import Final
 
 from signer.vaults.secret_service import SecretService
 from sixgate.api import ApiError, Json, bytes_of
 from sixgate.api.client_address import LOCAL_SOCKET, UNKNOWN
+from sixgate.api.errors import reporting
 from sixgate.api.operator.calls import OPERATOR_CALLS
 from sixgate.custody.reading import ReadEnvironment, read, reading_key
 from sixgate.remote_calls.call_table import Call, CallTable
@@ -16,24 +17,6 @@ from sixgate.remote_calls.replies import Caller
 
 REQUEST_BYTES_MAX = 24 * 1024  # of a request in base64
 ADDRESS_LENGTH_MAX = 64  # as in access records
-
-
-class CustodyApi(Protocol):
-    """The part of ``Api`` that custody serves."""
-
-    def reading_key(self) -> Json:
-        """See ``Api.reading_key``."""
-        ...
-
-    def read_secret(self, request: str, client_address: str | None = None) -> Json:
-        """See ``Api.read_secret``. A gateway adds the address of its own client."""
-        ...
-
-
-CUSTODY_CALLS: Final = CallTable[CustodyApi](
-    OPERATOR_CALLS.by_name["reading_key"],
-    Call(CustodyApi.read_secret, "POST", OPERATOR_CALLS.by_name["read_secret"].path),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +33,17 @@ class SecretReads:
         return reading_key(self.service)
 
     def read_secret(self, request: str, client_address: str | None = None) -> Json:
-        """See ``CustodyApi.read_secret``."""
+        """See ``Api.read_secret``. A gateway adds the address of its own client."""
         address = self.address
         if self.is_gateway and client_address is not None:
             address = _checked_address(client_address)
         return read(self.environment, self.service, bytes_of(request), address)
+
+
+CUSTODY_CALLS: Final = CallTable[SecretReads](
+    OPERATOR_CALLS.by_name["reading_key"],
+    Call(SecretReads.read_secret, "POST", OPERATOR_CALLS.by_name["read_secret"].path),
+)
 
 
 def _checked_address(text: str) -> str:
@@ -75,21 +64,15 @@ def custody_app(
     service: SecretService,
     failed: Callable[[BaseException], None],
     gateways: Collection[str] = (),
-) -> CallsApp[CustodyApi]:
+) -> CallsApp[SecretReads]:
     """Return the ASGI application; ``gateways`` are names in the certificates of gateways.
 
     Any error but ``ApiError`` is passed to ``failed``: the outcome of the audit record is then
     unknown, and the process must end.
     """
 
-    def reads(caller: Caller) -> CustodyApi:
+    def reads(caller: Caller) -> SecretReads:
         is_gateway = caller.certificate_name in gateways
         return SecretReads(environment, service, caller.address, is_gateway)
 
-    def error_of(error: Exception) -> ApiError:
-        if isinstance(error, ApiError):
-            return error
-        failed(error)
-        return ApiError("internal", "custody failed and ends: its log has the reason")
-
-    return CallsApp(CUSTODY_CALLS, reads, error_of)
+    return CallsApp(CUSTODY_CALLS, reads, reporting(failed))

@@ -3,10 +3,9 @@
 from sixgate.api import ApiError, Json
 from sixgate.backends.operations import Operations
 from sixgate.backends.ports import Backend
-from sixgate.desk.calls import CODES, DESK_CALLS
+from sixgate.desk.service import CODES, DESK_CALLS
 from sixgate.remote_calls.bounded_link import BoundedLink
 from sixgate.remote_calls.link import NoResponseError
-from sixgate.remote_calls.mutual_tls import client_context
 from sixgate.remote_calls.proxy import UnexpectedAnswerError, remote
 from sixgate.settings.desk import DeskAddress
 
@@ -22,12 +21,7 @@ class DeskApi(Operations):
     def __init__(self, backend: Backend, address: DeskAddress) -> None:
         """Connect on first use; raises ``SettingsError`` for invalid certificates."""
         super().__init__(backend)
-        self._link = BoundedLink(
-            address.url,
-            client_context(address.tls, "desk_at") if address.tls else None,
-            call_s_max=address.call_ms_max / 1000,
-            answer_bytes_max=ANSWER_BYTES_MAX,
-        )
+        self._link = BoundedLink(address, ANSWER_BYTES_MAX)
 
         def failed(error: NoResponseError | UnexpectedAnswerError) -> ApiError:
             return _failed(address.url, error)

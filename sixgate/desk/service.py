@@ -16,7 +16,7 @@ import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from schemas.dsse import KEY_REQUEST_TYPE, REGISTRY_TYPE, VAULT_ORDER_TYPE
 from schemas.fields import TimeMs
@@ -26,6 +26,7 @@ from sixgate.api import ApiError, Json, bytes_of
 from sixgate.backends.orders import check_key_order, check_vault_order
 from sixgate.backends.ports import Administer
 from sixgate.desk.unsigned import read_unsigned
+from sixgate.remote_calls.call_table import Call, CallTable
 
 CLOCKS_MS_MAX = 5 * 60 * 1000
 _LOG = logging.getLogger("sixgate.desk")
@@ -33,7 +34,7 @@ _LOG = logging.getLogger("sixgate.desk")
 
 @dataclass(frozen=True, slots=True)
 class DeskService:
-    """Implements the calls of ``sixgate.desk.calls`` for one client."""
+    """The calls of ``DESK_CALLS`` for one client: those of the ``Api`` that append records."""
 
     administer: Administer
     key: Ed25519Signer
@@ -83,3 +84,23 @@ class DeskService:
                 "request_malformed",
                 "the record was not made within 5 minutes of the desk's clock: check both clocks",
             )
+
+
+DESK_CALLS: Final = CallTable[DeskService](
+    Call(DeskService.register, "POST", "/v1/desk/registry"),
+    Call(DeskService.order_key, "POST", "/v1/desk/key-orders"),
+    Call(DeskService.order_vault, "POST", "/v1/desk/vault-orders"),
+)
+CODES: Final = frozenset(
+    {
+        "registry_refused",
+        "key_refused",
+        "vault_refused",
+        "request_malformed",
+        "connection_lost",
+        "halted",
+        "denied",
+        "topic_missing",
+    }
+)
+"""The errors of a desk that its clients pass on."""

@@ -8,7 +8,6 @@ from signer.attestation.release.kms import ReleaseUnreachableError
 from sixgate.releasing.serving import NONCES, RELEASES
 from sixgate.remote_calls.bounded_link import BoundedLink
 from sixgate.remote_calls.link import NoResponseError
-from sixgate.remote_calls.mutual_tls import client_context
 from sixgate.settings.release import ReleaseAddress
 
 ANSWER_BYTES_MAX = 512 * 1024
@@ -19,12 +18,7 @@ class ReleaseLink:
 
     def __init__(self, address: ReleaseAddress) -> None:
         """Load certificates; opens no connection yet. Raises ``SettingsError``."""
-        self._link = BoundedLink(
-            address.url,
-            client_context(address.tls, "the release") if address.tls else None,
-            call_s_max=address.call_ms_max / 1000,
-            answer_bytes_max=ANSWER_BYTES_MAX,
-        )
+        self._link = BoundedLink(address, ANSWER_BYTES_MAX)
 
     def nonce(self) -> bytes:
         """Request a nonce; raise ``ReleaseUnreachableError``."""

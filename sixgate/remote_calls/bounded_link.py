@@ -1,7 +1,6 @@
 """Client of Sixgate's own servers over mutual TLS; each call has a total timeout."""
 
 import asyncio
-import ssl
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import CancelledError
@@ -11,6 +10,8 @@ from typing import Any, TypeVar
 import aiohttp
 
 from sixgate.remote_calls.link import Answer, NoResponseError
+from sixgate.remote_calls.mutual_tls import client_context
+from sixgate.settings.links import ServerAddress
 
 CALLS_MAX = 16
 _GRACE_S = 1.0
@@ -24,13 +25,11 @@ class BoundedLink:
     An event loop in its own thread serves the connections; each carries one call.
     """
 
-    def __init__(
-        self, url: str, tls: ssl.SSLContext | None, *, call_s_max: float, answer_bytes_max: int
-    ) -> None:
-        """Open no connection yet."""
-        self._url = url.rstrip("/")
-        self._tls = tls
-        self._call_s_max = call_s_max
+    def __init__(self, address: ServerAddress, answer_bytes_max: int) -> None:
+        """Open no connection yet; raises ``SettingsError`` for invalid certificates."""
+        self._url = address.url.rstrip("/")
+        self._tls = client_context(address.tls, address.what) if address.tls else None
+        self._call_s_max = address.call_ms_max / 1000
         self._answer_bytes_max = answer_bytes_max
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="link", daemon=True)

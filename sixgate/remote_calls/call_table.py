@@ -1,6 +1,6 @@
-"""Tables of remote calls: each method of a Protocol with its HTTP method and path.
+"""Tables of remote calls: each method of a class with its HTTP method and path.
 
-Server and client are made from the table, and the Protocol's signatures are the only description of
+Server and client are made from the table, and the class's signatures are the only description of
 arguments and answers. The arguments of a GET are its query, those of a POST the members of its JSON
 body. A method that returns an ``Iterator`` is a stream.
 """
@@ -23,7 +23,7 @@ Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 class Call:
-    """One method of a Protocol, with the HTTP method and the path that stand for it."""
+    """One method of a class, with the HTTP method and the path that stand for it."""
 
     def __init__(
         self, function: Callable[..., Any], method: Literal["GET", "POST"], path: str
@@ -114,7 +114,7 @@ class Call:
 
 
 class CallTable(Generic[T]):
-    """The remote calls of a Protocol ``T``."""
+    """The remote calls of a class ``T``, often a Protocol."""
 
     def __init__(self, *calls: Call) -> None:
         self.by_name = {call.name: call for call in calls}

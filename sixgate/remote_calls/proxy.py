@@ -1,4 +1,4 @@
-"""Client of a table of calls: an object with the methods of the table's Protocol."""
+"""Client of a table of calls: an object with the methods of the table's class."""
 
 from collections.abc import Callable, Container, Iterator
 from contextlib import closing

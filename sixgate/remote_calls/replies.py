@@ -12,7 +12,7 @@ from sixgate.api.exchange import App, Receive, Scope, Send
 from sixgate.api.refusal import Refusal
 
 T = TypeVar("T")
-JSON, LINES = b"application/json", b"application/x-ndjson"
+JSON = b"application/json"
 CLIENT_UNKNOWN = Refusal(
     HTTPStatus.FORBIDDEN,
     "client_unknown",

@@ -20,14 +20,12 @@ from typing import ClassVar
 from schemas.topics import INTERNAL_BYTES_MAX, Principal
 from signer.custody.process import forbid_inspection
 from signer.registry import Registry
-from sixgate.api.errors import api_error
-from sixgate.api_error import ApiError
+from sixgate.api.errors import reporting
 from sixgate.backends.kafka import KafkaAdminister
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import DESK, Folder, FolderError
 from sixgate.data_folder.key_files import load_key_file
-from sixgate.desk.calls import DESK_CALLS, DeskCalls
-from sixgate.desk.service import DeskService
+from sixgate.desk.service import DESK_CALLS, DeskService
 from sixgate.remote_calls.calls_app import CallsApp
 from sixgate.remote_calls.process_server import listen_config, serving_clients
 from sixgate.remote_calls.replies import Caller
@@ -88,19 +86,14 @@ class DeskProcess:
                 self.monitor.ready()
                 await failure.wait(stop, fresh.follow(partial(_registry, bus), stop))
 
-    def _app(self, bus: Bus, failure: FirstFailure) -> CallsApp[DeskCalls]:
+    def _app(self, bus: Bus, failure: FirstFailure) -> CallsApp[DeskService]:
         administer = KafkaAdminister(bus, ANSWER_S_MAX)
 
-        def service_of(caller: Caller) -> DeskCalls:
+        def service_of(caller: Caller) -> DeskService:
             client = caller.certificate_name or caller.address
             return DeskService(administer, self._key, wall_ms, client)
 
-        def error_of(error: Exception) -> ApiError:
-            if not isinstance(error, ApiError):
-                failure(error)
-            return api_error(error)
-
-        return CallsApp(DESK_CALLS, service_of, error_of)
+        return CallsApp(DESK_CALLS, service_of, reporting(failure))
 
     def _check_registered(self, bus: Bus) -> None:
         scope = bus.registry.scoped_admins.get(DESK)

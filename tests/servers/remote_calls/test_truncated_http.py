@@ -12,6 +12,7 @@ from sixgate.remote_calls.bounded_link import BoundedLink
 from sixgate.remote_calls.link import NoResponseError
 from sixgate.remote_calls.process_server import ListenConfig, serving_clients
 from sixgate.remote_calls.replies import body_of, send_json
+from sixgate.settings.desk import DeskAddress
 from tests.harness.broker.listener import answering
 
 BODY = b'{"nonce":"0x00"}'
@@ -37,10 +38,11 @@ def test_a_response_without_a_length_is_no_answer() -> None:
 
 def answer_to_a_call(answer: bytes) -> bytes:
     """Return the result of a call to a server that sends these bytes and closes."""
-    with answering(answer) as port:
-        url = f"http://{HOST}:{port}"
-        with closing(BoundedLink(url, None, call_s_max=30, answer_bytes_max=99)) as link:
-            return link.ask("POST", "/x", b"").body
+    with (
+        answering(answer) as port,
+        closing(BoundedLink(DeskAddress(url=f"http://{HOST}:{port}"), 99)) as link,
+    ):
+        return link.ask("POST", "/x", b"").body
 
 
 @pytest.mark.parametrize("resets", [False, True])

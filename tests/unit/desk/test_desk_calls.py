@@ -19,10 +19,9 @@ from sixgate.authoring.vault_orders import NewSecret, VaultId, store
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import DESK
 from sixgate.data_folder.key_files import load_key_file
-from sixgate.desk.calls import DESK_CALLS
 from sixgate.desk.desk import AdminDesk, NoDesk
 from sixgate.desk.link import DeskApi
-from sixgate.desk.service import DeskService
+from sixgate.desk.service import DESK_CALLS, DeskService
 from sixgate.desk.unsigned import Unsigned
 from sixgate.remote_calls.calls_app import CallsApp
 from sixgate.settings.desk import DeskAddress
