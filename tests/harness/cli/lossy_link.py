@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+SUBMIT = b"POST /v1/operator/intents "
+
 
 @contextmanager
 def losing_answers(folder: Path) -> Iterator[threading.Event]:
@@ -34,17 +36,17 @@ def _serve(listener: socket.socket, real: Path, lost: threading.Event) -> None:
 
 
 def _carry(link: socket.socket, real: Path, lost: threading.Event) -> None:
-    with link, link.makefile("rb") as lines, socket.socket(socket.AF_UNIX) as onward:
-        request = lines.readline()
-        if not request:
-            return
+    with link, link.makefile("rb") as asked, socket.socket(socket.AF_UNIX) as onward:
+        head = list(iter(asked.readline, b"\r\n"))
+        lengths = [line for line in head if line.lower().startswith(b"content-length:")]
+        body = asked.read(sum(int(line.split(b":")[1]) for line in lengths))
         onward.connect(str(real))
-        onward.sendall(request)
-        with onward.makefile("rb") as answers:
-            if b'"method":"submit"' in request:
-                answers.readline()
-                lost.set()
-                lines.read()  # until the client closes the connection
-                return
-            for answer in answers:
-                link.sendall(answer)
+        onward.sendall(b"".join([*head, b"\r\n", body]))
+        if head[0].startswith(SUBMIT):
+            with onward.makefile("rb") as answer:
+                next(line for line in answer if b'"accepted"' in line)
+            lost.set()
+            asked.read()  # until the client closes the connection
+            return
+        while part := onward.recv(65_536):
+            link.sendall(part)
