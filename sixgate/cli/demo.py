@@ -1,48 +1,43 @@
-"""``sixgate demo``: creates an organisation, submits example intents and shows the results."""
+"""``sixgate demo``: types the commands of a first day, attacks what they built, checks the result.
+
+Each command is printed before its output. All share one connection to the pipeline.
+"""
 
 import json
-import secrets
+import shlex
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from functools import cache
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
+
+import click
 
 import sixgate
 from schemas.money import WEI_PER_ETH
-from schemas.registry import AccountOpened, AgentSet, Entry, PolicySet
+from schemas.strict_json import read_json
 from signer.custody.atomic_write import write_atomic
 from signer.keys.paths import agent_key_path
-from signer.signatures import Ed25519Signer
 from sixgate.api import Json
-from sixgate.authoring import operator
-from sixgate.authoring.intent_lines import split
+from sixgate.authoring.expected_results import SIGNED, result_of
+from sixgate.authoring.intent_lines import Submission, read, split
 from sixgate.authoring.producer import Directory
-from sixgate.chains import default_chains
+from sixgate.cli.commands import load_command
 from sixgate.cli.declare import Option, command, flag
-from sixgate.cli.demo_records import RecordBuilder, build_records
-from sixgate.cli.demo_run import DemoRun, run_demo
-from sixgate.cli.demo_views import closing_line, views
+from sixgate.cli.demo_attacks import Attacker
+from sixgate.cli.demo_checks import matches_intent, recovered_address
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
-from sixgate.cli.options import (
-    DATA_DEFAULT,
-    DATA_VARIABLE,
-    FILE,
-    config_file,
-    config_option,
-    use_config,
-)
-from sixgate.cli.policies import compose
-from sixgate.cli.progress import progress
-from sixgate.cli.render import Answer, View, prints
-from sixgate.cli.session import Session, new_idempotency_key, session
-from sixgate.cli.terminal import safe
+from sixgate.cli.options import DATA_DEFAULT, FILE, config_file, config_option, use_config
+from sixgate.cli.render import Field, show, table
+from sixgate.cli.session import Session, session
+from sixgate.cli.submit import SubmissionProgress, decided, refuse, signed, signers_of
+from sixgate.cli.terminal import print_json, safe, screen
 from sixgate.clocks import wall_ms
-from sixgate.data_folder.creation import Founding, create
-from sixgate.data_folder.key_files import SEED_BYTES, ensure_public_key, load_key_file
+from streams.ledger.verifier.__main__ import main as verify_export
 from streams.simulators.example import LANDMARKS, example_genesis
 
 EXAMPLES = Path(sixgate.__file__).parent / "examples"
@@ -50,142 +45,116 @@ LOCAL = Path(sixgate.__file__).parents[1] / "build" / "local" / "sixgate" / "six
 """The settings file that ``make up`` writes for its pipeline."""
 ORG = "sixgate-demo"
 FUNDED_WEI = 10_000 * WEI_PER_ETH
-FOREIGN_KEY = ("treasury", "wallets/treasury/cold")
-"""A key that no agent has a grant for."""
-
-
-class DemoAgent(NamedTuple):
-    """An agent of the demo; its policy is the file with that name."""
-
-    name: str
-    account: str
-    policy: str
-    active: bool = True
-
-
-AGENTS = (
-    DemoAgent("payroll", "treasury", "payroll"),
-    DemoAgent("trader", "trading", "trader"),
-    DemoAgent("intern", "sandbox", "intern"),
-    DemoAgent("contractor", "treasury", "payroll", active=False),
+AGENTS = {"payroll": "treasury", "trader": "trading", "intern": "sandbox", "contractor": "treasury"}
+"""Agents and their accounts; each has the policy in the file of its name."""
+INACTIVE, SHARED = "contractor", "payroll"  # an agent, and the agent whose policy it has
+FOREIGN_KEY = "wallets/treasury/cold"  # no agent has a grant for it
+EDIT = ('"at_ms":1', '"at_ms":2')
+_SIGNATURES = table(
+    Field("line", right=True), Field("label"), Field("sender"), Field("as requested", "genuine")
 )
-
-
-def _view(_plain: Json, *, found: DemoRun, where: str | None, took_s: float) -> list[View]:
-    hint = "The data folder was temporary. Keep it with --data DIR."
-    if where is not None:
-        digest = next(one.record.digest for one in found.results if one.record.digest)
-        hint = f"Details: sixgate intents show {digest[:12]} {where}"
-    closing = closing_line(found).append(safe(f"  {took_s:.1f} s", "dim"))
-    return [*views(found), closing.append("\n").append(safe(hint, "dim not bold"))]
+_ATTACKS = table(
+    *(Field("line", right=True), Field("label"), Field("expected", "expect"), Field("ended")),
+    details=lambda row: [row["result"].get("detail", "the same outcome again")],
+)
 
 
 @command("demo", epilog="Example: sixgate demo --data ./demo")
-@Option(
-    "--data DIR",
-    "Data folder of the demo; can be reused.",
-    type=FILE,
-    envvar=DATA_VARIABLE,
-    show_default="a temporary folder",
-)
+@Option("--data DIR", "Data folder [default: a temporary one].", type=FILE, envvar="SIXGATE_DATA")
 @Option("--examples DIR", "Folder with intents.jsonl and policies/.", type=FILE, default=EXAMPLES)
 @flag("--kafka", "Use the pipeline on Kafka that make up started, or that --config names.")
-@prints(_view)
+@flag("--json", "Print JSON for programs.", "as_json")
 @config_option
-def demo(*, data: Path | None, examples: Path, kafka: bool) -> Answer:
+def demo(*, data: Path | None, examples: Path, kafka: bool, as_json: bool) -> None:
     """Run the whole pipeline once: agents, intents, gates, signatures, a verified ledger."""
     started_s = time.monotonic()
-    lines = list(split((examples / "intents.jsonl").read_bytes()))
-    if kafka:
-        _use_local_settings()
+    if kafka and config_file() is None:
+        if not LOCAL.exists():
+            why = "no pipeline on Kafka found: run make up, or name its settings with --config FILE"
+            raise CommandError(ExitCode.UNREACHABLE, why)
+        use_config(LOCAL)
+    out = StringIO() if as_json else sys.stdout
     with (
-        _folder(data) as folder,
-        progress("preparing the organisation") as bar,
-        session(folder) as here,
+        redirect_stdout(out),
+        redirect_stderr(out),  # one transcript, notices included
+        tempfile.TemporaryDirectory(prefix="sixgate-demo-") as scratch,
+        _organisation(data, Path(scratch)) as here,
     ):
-        complete_organisation(here, examples / "policies")
-        records = build_records(lines, _builder(Session(here.folder, here.api)))
-        found = run_demo(here, records, bar)
-    file = config_file()
-    where = f"--config {file}" if file else None if data is None else f"--data {data}"
-    code = ExitCode.OK if found.as_expected else ExitCode.REJECTED
-    took_s = time.monotonic() - started_s
-    return Answer(found.plain(), code, found=found, where=where, took_s=took_s)
-
-
-def _use_local_settings() -> None:
-    """Use the pipeline of ``--config``, otherwise the one that ``make up`` started."""
-    if config_file() is not None:
-        return
-    if not LOCAL.exists():
-        raise CommandError(
-            ExitCode.UNREACHABLE,
-            "no pipeline on Kafka found: run make up, or name its settings with --config FILE",
-        )
-    use_config(LOCAL)
+        found = _run(here, examples, Path(scratch))
+    if as_json:
+        print_json(found)
+    else:
+        _close(found, data, time.monotonic() - started_s)
+    raise click.exceptions.Exit(ExitCode.OK if found["as_expected"] else ExitCode.REJECTED)
 
 
 @contextmanager
-def _folder(data: Path | None) -> Iterator[Path]:
-    """Yield the demo's folder, created if missing; on Kafka the settings name it."""
-    if config_file() is not None:
-        yield data or DATA_DEFAULT
-        return
-    with ExitStack() as stack:
-        if data is None:
-            made = tempfile.TemporaryDirectory(prefix="sixgate-demo-")
-            data = Path(stack.enter_context(made)) / "data"
-        if not (data / "trust.json").exists():
-            create(data, Founding(ORG, default_chains()), wall_ms(), secrets.token_bytes)
-        yield data
-
-
-def _builder(here: Session) -> RecordBuilder:
-    @cache
-    def signer(agent: str) -> Ed25519Signer:
-        return load_key_file(here.folder.agent_key(agent), agent)
-
-    stranger = Ed25519Signer("stranger", secrets.token_bytes(SEED_BYTES))
-    directory = Directory.of(here.registry)
-    return RecordBuilder(directory, signer, stranger, wall_ms(), new_idempotency_key)
-
-
-def complete_organisation(here: Session, policies: Path) -> None:
-    """Register missing agents, provision their keys, and fund these in the simulators' geneses.
+def _organisation(data: Path | None, scratch: Path) -> Iterator[Session]:
+    """Connect to the demo's organisation, created if missing; the commands share the connection.
 
     A folder of another organisation ends the command: the demo spends only its own budget.
     """
-    if here.registry["org"] != ORG:
-        why = f"{here.folder.path} belongs to {here.registry['org']}: choose another --data"
-        raise CommandError(ExitCode.FOLDER, why)
-    here.register(*_missing(here, policies))
-    keys = {(key["account"], key["path"]): key for key in here.registry["keys"]}
-    own = [(agent.account, agent_key_path(agent.name)) for agent in AGENTS]
-    for target in (*own, FOREIGN_KEY):
-        if target not in keys:
-            keys[target] = operator.provision(here.admin(), operator.KeyTarget(*target))
-    _fund(here.folder.genesis, [key["address"] for key in keys.values()])
+    folder = data or (DATA_DEFAULT if config_file() else scratch / "data")
+    if file := config_file():
+        _print_command("export", f"SIXGATE_CONFIG={file}")
+    else:
+        if not (folder / "trust.json").exists():
+            _sixgate("init", "--org", ORG, "--account", "treasury", "--data", str(folder))
+        _print_command("export", f"SIXGATE_DATA={folder}")
+    with session(folder) as here:
+        if here.registry["org"] != ORG:
+            why = f"{here.folder.path} belongs to {here.registry['org']}: choose another --data"
+            raise CommandError(ExitCode.FOLDER, why)
+        click.get_current_context().obj = here
+        yield here
 
 
-def _missing(here: Session, policies: Path) -> Iterator[Entry]:
-    known = here.registry
-    for account in dict.fromkeys(agent.account for agent in AGENTS):
-        if account not in known["accounts"]:
-            yield AccountOpened(account=account)
-    for name in dict.fromkeys(agent.policy for agent in AGENTS):
-        if name not in known["policies"]:
-            content = compose(here, {}, policies / f"{name}.json", {})
-            yield PolicySet(policy_id=name, policy=content)
-    for agent in AGENTS:
-        if agent.name not in known["agents"]:
-            yield AgentSet(
-                agent=agent.name,
-                account=agent.account,
-                public_key=ensure_public_key(here.folder.agent_key(agent.name), agent.name),
-                policy_id=agent.policy,
-                active=agent.active,
-                intents_api_enabled=True,
-            )
+def _run(here: Session, examples: Path, scratch: Path) -> Json:
+    """Run all steps; return the demo for JSON."""
+    _say("Agents with policies and keys; local chains for simulations, where the keys have funds")
+    _register(here.registry, examples / "policies")
+    here = Session(here.folder, here.api)  # with the new agents
+    _fund(here.folder.genesis, [key["address"] for key in here.registry["keys"]])
+    intents, attacks = _submit(here, examples / "intents.jsonl")
+    _say("All events of one intent, and what the accounts spent")
+    for row in intents[:1]:
+        _sixgate("intents", "show", row["intent"][:12])
+    budgets = _sixgate("agents", "list")
+    _say("The ledger verifies; in a copy, one edited row is found")
+    verified = _sixgate("ledger", "verify")
+    copy, remembered = str(scratch / "ledger.jsonl"), str(scratch / "head.json")
+    head = _sixgate("ledger", "head", "--out", remembered)["head"]
+    _sixgate("ledger", "export", copy, "--since", "2020-01-01")
+    copy_valid = _verify(copy, remembered)
+    _print_command("sed", "-i", f"1s/{'/'.join(EDIT)}/", copy)
+    Path(copy).write_text(Path(copy).read_text().replace(*EDIT, 1))
+    edit_found = not _verify(copy, remembered)
+    rows = [*intents, *attacks]
+    good = all(row["ended"] == row["expect"] and row.get("genuine", True) for row in rows)
+    return {
+        "intents": rows,
+        "senders": {row["label"]: row["sender"] for row in intents if "sender" in row},
+        "budgets": budgets,
+        "verified": verified,
+        "head": head,
+        "as_expected": good and copy_valid and edit_found,
+    }
+
+
+def _register(registry: Json, policies: Path) -> None:
+    """Register what a reused folder or the pipeline on Kafka lacks."""
+    agents, keys = registry["agents"], {(key["account"], key["path"]) for key in registry["keys"]}
+    for name, account in AGENTS.items():
+        if name not in agents:
+            file = ("--policy", str(policies / f"{name}.json"))
+            policy = ("--policy-id", SHARED) if name == INACTIVE else file
+            _sixgate("agents", "add", name, "--account", account, *policy)
+        if (account, agent_key_path(name)) not in keys:
+            _sixgate("keys", "provision", "--agent", name)
+    if agents.get(INACTIVE, {"active": True})["active"]:
+        _sixgate("agents", "deactivate", INACTIVE)
+    if ("treasury", FOREIGN_KEY) not in keys:
+        _sixgate("keys", "provision", FOREIGN_KEY, "--account", "treasury")
 
 
 def _fund(folder: Path, addresses: list[str]) -> None:
@@ -195,3 +164,78 @@ def _fund(folder: Path, addresses: list[str]) -> None:
         path, content = folder / f"{chain_id}.json", example_genesis(chain_id, funded)
         if not path.exists() or json.loads(path.read_bytes()) != content:
             write_atomic(path, json.dumps(content).encode(), replace=True)
+
+
+def _submit(here: Session, file: Path) -> tuple[list[Json], list[Json]]:
+    """Submit the intents of a file, then its attacks; return the results of both."""
+    lines = dict(split(file.read_bytes()))
+    drafts, invalid, attacking = read(lines.items())
+    ready, unresolved = signed(here, drafts)
+    refuse([*invalid, *unresolved])
+    directory, labelled = Directory.of(here.registry), {one.label: one for one in ready}
+    attacker = Attacker(labelled, directory, signers_of(here.folder, directory), wall_ms())
+    attacks = [read_json(lines[number]) for number in attacking]
+    records = [attacker.record(line) for line in attacks]
+    _say("Intents, each through admission and six gates")
+    _print_command("sixgate", "submit", str(file))
+    decisions = decided(here, ready, SubmissionProgress(len(ready), None))
+    intents = [_checked(*pair) for pair in decisions]
+    _say("Signatures: the recovered sender, and whether it signed what the intent requested")
+    show(_SIGNATURES(row for row in intents if "sender" in row))
+    _say("Attacks that no command sends")
+    answers = [one for one in here.api.submit(records, wait=True) if "index" in one]
+    answers.sort(key=lambda answer: answer["index"])
+    attacked = [_row(*three) for three in zip(attacking, attacks, answers, strict=True)]
+    show(_ATTACKS(attacked))
+    return intents, attacked
+
+
+def _row(number: int, line: Json, answer: Json) -> Json:
+    """Return the result of a line for JSON."""
+    about = {name: line.get(name) for name in ("label", "demo", "expect")}
+    return {"line": number} | about | answer | {"ended": result_of(answer["result"])}
+
+
+def _checked(one: Submission, answer: Json) -> Json:
+    """Return the result of an intent; the demo checks its signature itself."""
+    row = _row(one.line, {"label": one.label, "expect": one.expect}, answer)
+    if row["ended"] == SIGNED:
+        row["sender"] = recovered_address(answer["result"])
+        same = row["sender"] == answer["result"]["sender"]
+        row["genuine"] = same and matches_intent(one.intent, answer["result"])
+    return row
+
+
+def _verify(copy: str, remembered: str) -> bool:
+    """Run the stand-alone verifier on an export of the ledger."""
+    words = (copy, "--head", remembered)
+    _print_command("python", "-m", "streams.ledger.verifier", *words)
+    return verify_export(words) == ExitCode.OK
+
+
+def _say(sentence: str, style: str = "bold") -> None:
+    screen().print("", safe(sentence, style), sep="\n")
+
+
+def _sixgate(*words: str) -> Any:
+    """Print a command, run it as part of this one, and return what it returns."""
+    _print_command("sixgate", *words)
+    named = load_command(words[0])
+    with named.make_context(words[0], list(words[1:]), click.get_current_context()) as context:
+        return named.invoke(context)
+
+
+def _print_command(*words: str) -> None:
+    screen().print(safe(f"$ {shlex.join(words)}", "cyan"))
+
+
+def _close(found: Json, data: Path | None, took_s: float) -> None:
+    """Print how many records ended as expected, and how to go on."""
+    rows, file = found["intents"], config_file()
+    met = sum(row["ended"] == row["expect"] for row in rows)
+    text = f"{met} of {len(rows)} intents ended as expected; the ledger verifies.  {took_s:.1f} s"
+    hint = "The data folder was temporary. Keep it with --data DIR."
+    if file or data:
+        hint = f"Go on: sixgate intents list {f'--config {file}' if file else f'--data {data}'}"
+    _say(text, "bold green" if found["as_expected"] else "bold red")
+    show(safe(hint, "dim"))

@@ -185,7 +185,7 @@ def prints(view: Callable[..., View | list[View]]) -> Callable[[Function], Funct
     def decorate(command: Function) -> Function:
         @_as_json
         @wraps(command)
-        def printed(*, as_json: bool, **given: Any) -> None:
+        def printed(*, as_json: bool, **given: Any) -> Any:
             found = command(**given)
             answer = found if isinstance(found, Answer) else Answer(found)
             if as_json:
@@ -196,6 +196,7 @@ def prints(view: Callable[..., View | list[View]]) -> Callable[[Function], Funct
                 raise answer.failure
             if answer.code:
                 raise click.exceptions.Exit(answer.code)
+            return answer.value  # for a command that runs this one
 
         return printed
 

@@ -9,6 +9,8 @@ from inspect import isgeneratorfunction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import click
+
 from sixgate.api import Api, Json
 from sixgate.authoring.suggestion import did_you_mean
 from sixgate.cli.declare import Function
@@ -159,7 +161,12 @@ def session(data: Path) -> Iterator[Session]:
     """Connect to the folder's running node, or run one for the duration of the command.
 
     With ``--config``, connect to a pipeline on Kafka; signing keys still come from the folder.
+    A command that runs inside another one shares its connection.
     """
+    context = click.get_current_context(silent=True)
+    if context and (outer := context.find_object(Session)):
+        yield Session(outer.folder, outer.api)  # its own: it reads the registry anew
+        return
     # Imports are local: the ledger's engine loads slowly, and --help need not wait for it.
     if (file := config_file()) is not None:
         with _scaled(file, data) as here:

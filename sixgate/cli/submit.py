@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 import click
 
@@ -51,6 +52,8 @@ from sixgate.data_folder.folder import Folder
 from sixgate.data_folder.key_files import load_key_file
 
 SHOWN_COUNT_MAX = 20
+Results: TypeAlias = list[tuple[Submission, Json]]
+"""Intents with the answers to them."""
 STAYS_REFUSED = "→ nothing was signed, and this key stays refused: then use a new idempotency_key"
 
 
@@ -80,18 +83,20 @@ def submit(
     with reporting_interruption(counts):
         drafts, wrong = _drafts(file)
         if not drafts:
-            _refuse(wrong, drafts, keep_going=keep_going)
+            refuse(wrong, drafts, keep_going=keep_going)
         with session(data) as here:
-            ready, late = _signed(here, drafts)
+            ready, late = signed(here, drafts)
             wrong = sorted([*wrong, *late], key=lambda one: one.line)
-            _refuse(wrong, ready, keep_going=keep_going)
+            refuse(wrong, ready, keep_going=keep_going)
             if save:
                 with atomic_file(save, replace=False) as saved:
                     saved.writelines(one.envelope + b"\n" for one in ready)
             counts.total = len(ready)
             # 2. If the process ends here, up to ``counts.sent`` intents may be accepted.
-            send = _send_and_wait if wait else _send
-            code = send(here, ready, counts, as_json=as_json)
+            send = decided if wait else _send
+            results = send(here, ready, counts, as_json=as_json)
+    met = all(one.expect == result_of(answer["result"]) for one, answer in results)
+    code = ExitCode.OK if met else ExitCode.REJECTED
     raise click.exceptions.Exit(ExitCode.USAGE if wrong else code)
 
 
@@ -112,7 +117,9 @@ def _drafts(file: Path) -> tuple[list[Draft], list[InvalidLine]]:
     return drafts, wrong
 
 
-def _refuse(wrong: Sequence[InvalidLine], right: Sequence[object], *, keep_going: bool) -> None:
+def refuse(
+    wrong: Sequence[InvalidLine], right: Sequence[object] = (), *, keep_going: bool = False
+) -> None:
     """Report invalid lines; end the command unless ``keep_going`` and there are valid ones."""
     console = notices()
     for one in wrong[:SHOWN_COUNT_MAX]:
@@ -125,7 +132,8 @@ def _refuse(wrong: Sequence[InvalidLine], right: Sequence[object], *, keep_going
         fail_usage(f"{what} invalid and nothing was sent: fix {them}{hint}")
 
 
-def _signed(here: Session, drafts: Sequence[Draft]) -> tuple[list[Submission], list[InvalidLine]]:
+def signed(here: Session, drafts: Sequence[Draft]) -> tuple[list[Submission], list[InvalidLine]]:
+    """Sign drafts with their agents' keys; return the signed intents and the invalid lines."""
     directory = Directory.of(here.registry)
     signers = signers_of(here.folder, directory)
     with progress("signing") as bar:
@@ -218,7 +226,7 @@ def answers(
 
 def _send(
     here: Session, ready: Sequence[Submission], counts: SubmissionProgress, *, as_json: bool
-) -> ExitCode:
+) -> Results:
     """Send all intents and return when they are durable."""
     for one, _ in answers(here, ready, counts, wait=False):
         if as_json:
@@ -226,14 +234,14 @@ def _send(
         else:
             show(one.digest)
     notice(f"{_count(len(ready))} accepted: sixgate intents list shows the outcomes.")
-    return ExitCode.OK
+    return []
 
 
-def _send_and_wait(
-    here: Session, ready: Sequence[Submission], counts: SubmissionProgress, *, as_json: bool
-) -> ExitCode:
-    """Send all intents and wait for their outcomes."""
-    results: list[tuple[Submission, Json]] = []
+def decided(
+    here: Session, ready: Sequence[Submission], counts: SubmissionProgress, *, as_json: bool = False
+) -> Results:
+    """Send all intents, wait for their outcomes, print and return them."""
+    results: Results = []
     try:
         with progress("waiting for outcomes", len(ready)) as bar:
             for one, answer in answers(here, ready, counts):
@@ -247,8 +255,7 @@ def _send_and_wait(
             show(_results(results, by_id(here.registry["chains"])))
         if results:
             _summarise(results)
-    as_expected = all(one.expect == result_of(answer["result"]) for one, answer in results)
-    return ExitCode.OK if as_expected else ExitCode.REJECTED
+    return results
 
 
 def _line(one: Submission, answer: Json) -> Json:
@@ -265,7 +272,7 @@ def _line(one: Submission, answer: Json) -> Json:
     }
 
 
-def _results(results: Sequence[tuple[Submission, Json]], chains: Chains) -> Listing:
+def _results(results: Results, chains: Chains) -> Listing:
     return table(
         Field("line", lambda pair: pair[0].line, right=True),
         Field("intent", lambda pair: f"{short(pair[0].digest)}…"),
@@ -309,7 +316,7 @@ def _details(one: Submission, answer: Json, chains: Chains) -> Iterator[object]:
         yield safe(f"expected {one.expect}", "bold red")
 
 
-def _summarise(results: Sequence[tuple[Submission, Json]]) -> None:
+def _summarise(results: Results) -> None:
     """Print how many intents were signed, and how many ended as their lines expect."""
     signed = sum(result_of(answer["result"]) == SIGNED for _, answer in results)
     line = f"{signed} of {_count(len(results))} signed."

@@ -56,8 +56,20 @@ def test_by_default_no_files_remain(tmp_path: Path) -> None:
     ended = CommandLine(None).run("demo", more={"TMPDIR": str(temporary)})
     assert ended.code == 0, ended.err
     assert f"{len(LINES)} of {len(LINES)} " in ended.out
-    assert max(map(len, ended.out.splitlines())) <= 120
+    lines = [line for line in ended.out.splitlines() if str(temporary) not in line]
+    assert max(map(len, lines)) <= 120
     assert list(temporary.iterdir()) == []
+
+
+def test_it_prints_each_command_and_finds_an_edited_row(tmp_path: Path) -> None:
+    ended = InProcess(tmp_path / "demo").ok("demo")
+    commands = [line for line in ended.out.splitlines() if line.startswith("$ ")]
+    typed = "init agents keys submit intents ledger"
+    assert all(any(f"sixgate {word} " in line for line in commands) for word in typed.split())
+    edit = next(number for number, line in enumerate(commands) if "sed -i" in line)
+    before, after = ended.out.split(commands[edit])
+    assert "are valid; the last hash" in before
+    assert "Row 0: its hash does not match its content" in after
 
 
 def test_it_runs_again_and_again_on_one_folder_and_through_a_running_up(shown: Shown) -> None:
@@ -147,4 +159,4 @@ def test_invalid_demo_lines_are_refused(tmp_path: Path) -> None:
     cli = InProcess(tmp_path / "demo")
     ended = cli.run("demo", "--examples", str(examples))
     assert ended.code == 2
-    assert "plain, replay" in ended.sentence
+    assert "replay, changed" in ended.sentence
