@@ -20,7 +20,7 @@ from sixgate.cli.demo_attacks import Attacker
 from tests.harness.builders.directories import ADDRESS, NOW_MS, directory, signers
 
 EXAMPLES = Path(sixgate.__file__).parent / "examples" / "intents.jsonl"
-FORM = {"agent": "payroll", "chain": "base", "to": ADDRESS, "value": "1"}
+FORM: dict[str, Any] = {"agent": "payroll", "chain": "base", "to": ADDRESS, "value": "1"}
 
 
 def submission() -> Submission:
