@@ -9,6 +9,7 @@ from schemas.fields import Count
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from signer.account import Account
+from signer.registered import Registered
 from signer.registry import Registry
 from signer.vaults.register import VaultRegister
 from sixgate.answers.ledger_answers import LedgerAnswers
@@ -92,7 +93,20 @@ class SignedEvent(NamedTuple):
     event: bytes
 
 
-class Read(Protocol):
+class RegistryRead(Protocol):
+    """The registry as last read, and a way to read it up to now; ``Read`` has both."""
+
+    @property
+    def registered(self) -> Registered:
+        """The registry."""
+        ...
+
+    def refresh(self) -> None:
+        """Read the registry up to what is committed now."""
+        ...
+
+
+class Read(RegistryRead, Protocol):
     """Reads what the pipeline's log says. Reads may lag behind it by a moment."""
 
     @property

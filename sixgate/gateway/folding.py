@@ -22,7 +22,7 @@ def folded_transactions(path: Path, read: Read, *, follow: bool) -> Iterator[Tra
     stop = threading.Event()
     with (
         read.feed() as feed,
-        closing(Transactions(path, feed, lambda: read.registered)) as transactions,
+        closing(Transactions(path, feed, read)) as transactions,
     ):
 
         def catch_up() -> None:

@@ -26,9 +26,8 @@ from schemas.intent import AnyIntent
 from schemas.outcome import AnyOutcome, TransactionSigned
 from schemas.record import Record
 from schemas.topics import Topic
-from signer.registered import Registered
 from sixgate.api_error import ApiError
-from sixgate.backends.ports import LogFeed
+from sixgate.backends.ports import LogFeed, RegistryRead
 from sixgate.gateway.intents import created_at_ms
 from sixgate.gateway.transaction_fold import (
     Submitted,
@@ -67,13 +66,13 @@ class ListPage(NamedTuple):
 class Transactions:
     """The transactions of every agent; any thread may call.
 
-    ``registered`` returns the registry as it is now. The projection does not own ``feed``. Reads
-    see what the log had at the last ``catch_up``.
+    The projection does not own ``feed``. Reads see what the log had at the last ``catch_up``.
     """
 
-    def __init__(self, path: Path, feed: LogFeed, registered: Callable[[], Registered]) -> None:
+    def __init__(self, path: Path, feed: LogFeed, read: RegistryRead) -> None:
         self._feed = feed
-        self._registered = registered
+        self._read = read
+        self._registry_may_lag = False
         self._folding = threading.Lock()
         self._version: Hashable = None
         # When the last complete fold began, and when this process last added to the log.
@@ -169,6 +168,7 @@ class Transactions:
         while self._version != version:
             # 1.
             ends = {place: self._next(*place) for place in self._places(*_ENDS)}
+            self._registry_may_lag = True
             # 2.
             for place in self._places(Topic.SUBMITTED):
                 while self._fold(place, records := self._next(*place), self._add):
@@ -215,7 +215,7 @@ class Transactions:
         return True
 
     def _add(self, record: Record) -> None:
-        if found := submitted_intent(record, self._registered()):
+        if found := submitted_intent(record, self._read.registered):
             intent = found.intent
             place = Place(record.at_ms, record.offset, record.partition)
             row = (intent.agent, intent.idempotency_key, place, intent.chain_id, record.value)
@@ -224,8 +224,25 @@ class Transactions:
     def _end(self, record: Record) -> None:
         if record.topic is Topic.AUDIT:
             self._repeat(record)
-        elif outcome := verified_outcome(record, self._registered()):
+        elif outcome := self._verified(record):
             self._decide(record, outcome)
+
+    def _verified(self, record: Record) -> AnyOutcome | None:
+        outcome = verified_outcome(record, self._read.registered)
+        if outcome is None and self._registry_was_refreshed():
+            outcome = verified_outcome(record, self._read.registered)
+        return outcome
+
+    def _registry_was_refreshed(self) -> bool:
+        """Read the registry, if it may be older than the pages; return whether it was.
+
+        An outcome that is skipped now is never read again, and its signer may be new.
+        """
+        if not self._registry_may_lag:
+            return False
+        self._read.refresh()
+        self._registry_may_lag = False
+        return True
 
     def _decide(self, record: Record, outcome: AnyOutcome) -> None:
         """Show an intent with its outcome; of several outcomes the first one counts."""
@@ -255,7 +272,7 @@ class Transactions:
             with self._store.writing():
                 for intent_id, asked in rows:
                     found: Submitted = parsed(asked.submitted)
-                    if is_authentic(found, self._registered()):
+                    if is_authentic(found, self._read.registered):
                         self._show(intent_id, found.intent, None, asked.place)
                     else:
                         self._store.hide(intent_id, UNPROVEN)
@@ -287,13 +304,13 @@ class Transactions:
 
     def _created_at_ms(self, intent: AnyIntent | None, place: Place) -> int:
         """Return when an intent was made: its gateway says so; otherwise when it was appended."""
-        agent = self._registered().agents.get(intent.agent) if intent else None
+        agent = self._read.registered.agents.get(intent.agent) if intent else None
         by_gateway = agent is not None and agent.gateway is not None
         return created_at_ms(intent) if intent and by_gateway else place.created_at_ms
 
     def _shown(self, row: Shown, *, include_signed_tx: bool) -> bytes:
         """Join the members of up to three JSON objects without decoding them."""
-        chain = self._registered().chains.get(row.chain_id)
+        chain = self._read.registered.chains.get(row.chain_id)
         begin = orjson.dumps({"chain": chain.name if chain else str(row.chain_id)})
         members = begin[:-1] + b"," + row.reply[1:]
         return members[:-1] + b"," + row.signed[1:] if include_signed_tx else members

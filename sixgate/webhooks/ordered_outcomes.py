@@ -2,29 +2,14 @@
 
 import threading
 from collections.abc import Hashable, Iterator, Sequence
-from typing import Protocol
 
 from schemas.outcome import AnyOutcome
 from schemas.record import Record
 from schemas.topics import Topic
-from signer.registered import Registered
-from sixgate.backends.ports import LogFeed
+from sixgate.backends.ports import LogFeed, RegistryRead
 from sixgate.gateway.outcome_order import OutcomeOrder, Run
 from sixgate.gateway.transaction_fold import verified_outcome
 from sixgate.webhooks.events import WebhookEvent, webhook_event
-
-
-class RegistryRead(Protocol):
-    """The registry as last read, and a way to read it up to now; ``Read`` has both."""
-
-    @property
-    def registered(self) -> Registered:
-        """The registry."""
-        ...
-
-    def refresh(self) -> None:
-        """Read the registry up to what is committed now."""
-        ...
 
 
 class OrderedOutcomes:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from infra.local.kafka import Kafka
 from schemas.partition import partition_of
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.registered import Registered
 from sixgate.backends.kafka_feed import KafkaFeed, kafka_feed
 from sixgate.backends.ports import LogFeed
 from sixgate.gateway.database import Database
@@ -137,22 +135,7 @@ def copy_log(rig: ReadRig, broker: Broker, since: dict[Any, int]) -> None:
 
 
 def open_projection(rig: ReadRig, feed: LogFeed, path: Path) -> Transactions:
-    registry = rig.pipeline.runner.stage.registry
-    return Transactions(path, feed, lambda: registry)
-
-
-@dataclass(frozen=True)
-class PipelineRegistry:
-    """The registry of a pipeline in this process."""
-
-    rig: ReadRig
-
-    @property
-    def registered(self) -> Registered:
-        return self.rig.pipeline.runner.stage.registry
-
-    def refresh(self) -> None:
-        pass
+    return Transactions(path, feed, rig)
 
 
 def shown(transactions: Transactions) -> list[str]:
@@ -279,7 +262,7 @@ def test_events_keep_their_numbers_after_a_restart_and_without_the_first_records
     def source() -> Iterator[OrderedOutcomes]:
         with closing(Database(tmp_path / "gateway.db")) as database:
             order = OutcomeOrder(database, feed.identity())
-            yield OrderedOutcomes(feed, order, PipelineRegistry(rig))
+            yield OrderedOutcomes(feed, order, rig)
 
     seen: list[Any] = []
     for number in range(3):

@@ -8,6 +8,7 @@ import orjson
 
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
+from signer.registered import Registered
 from signer.signatures import Ed25519Signer
 from sixgate.embedded.log_files import LogFiles
 from sixgate.gateway.transaction_fold import parsed
@@ -37,8 +38,15 @@ class ReadRig:
         self.transactions = self.opened()
 
     def opened(self, name: str = "reads.db") -> Transactions:
-        registry = self.pipeline.runner.stage.registry
-        return Transactions(self.folder.gateway_files / name, self.feed, lambda: registry)
+        return Transactions(self.folder.gateway_files / name, self.feed, self)
+
+    @property
+    def registered(self) -> Registered:
+        """The registry of the pipeline: the rig is a ``RegistryRead``."""
+        return self.pipeline.runner.stage.registry
+
+    def refresh(self) -> None:
+        """Do nothing: the registry is always current."""
 
     def reopen(self) -> None:
         self.transactions.close()

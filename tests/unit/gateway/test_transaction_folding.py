@@ -115,8 +115,7 @@ def fold_until_write(path: Path, rig: ReadRig, killed_at: int) -> None:
         for name in ("add", "show"):
             patched.setattr(TransactionStore, name, killing(getattr(TransactionStore, name)))
         feed = LogFiles(rig.folder, rig.folder.trust().partitions)
-        registry = rig.pipeline.runner.stage.registry
-        Transactions(path, feed, lambda: registry).catch_up()
+        Transactions(path, feed, rig).catch_up()
 
 
 class LogWithoutIntents(LogFiles):
@@ -130,10 +129,9 @@ class LogWithoutIntents(LogFiles):
 
 def test_outcome_is_shown_without_the_intent(rig: ReadRig) -> None:
     signed, refused = rig.submit(rig.trader.signed("a"), rig.trader.signed("b", to=STRANGER))
-    registry = rig.pipeline.runner.stage.registry
     with (
         closing(LogWithoutIntents(rig.folder, rig.folder.trust().partitions)) as feed,
-        closing(Transactions(rig.folder.path / "again.db", feed, lambda: registry)) as found,
+        closing(Transactions(rig.folder.path / "again.db", feed, rig)) as found,
     ):
         found.catch_up()
         page = found.newest("trader", 10, include_signed_tx=True)
@@ -181,9 +179,8 @@ def test_projection_of_another_log_is_built_again(rig: ReadRig, tmp_path: Path) 
     with closing(ReadRig(tmp_path / "other")) as other:
         (intent_id,) = other.submit(other.trader.signed("a"))
         path = rig.folder.reads
-        registry = other.pipeline.runner.stage.registry
         rig.transactions.close()
-        with closing(Transactions(path, other.feed, lambda: registry)) as moved:
+        with closing(Transactions(path, other.feed, other)) as moved:
             moved.catch_up()
             page = moved.newest("trader", 10, include_signed_tx=False)
             assert [orjson.loads(reply)["id"] for reply in page.replies] == [intent_id]

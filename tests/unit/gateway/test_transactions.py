@@ -1,7 +1,9 @@
 """Reads of transactions show what agents and signers signed, and nothing of other agents."""
 
+import copy
 import secrets
 import threading
+from contextlib import closing
 
 import orjson
 import pytest
@@ -12,8 +14,10 @@ from schemas.intent import intent_digest
 from schemas.outcome import decode_outcome
 from schemas.record import Outgoing
 from schemas.topics import Topic
+from signer.registered import Registered
 from signer.signatures import Ed25519Signer
 from sixgate.gateway.transaction_store import Filter
+from sixgate.gateway.transactions import Transactions
 from tests.harness.pipeline.embedded import (
     ACCOUNT,
     STRANGER,
@@ -52,6 +56,32 @@ def test_forged_outcome_changes_nothing(rig: ReadRig) -> None:
     assert rig.reply("trader", "0x" + "77" * 32) is None
     assert len(rig.newest()) == 2
     assert {reply["id"] for reply in rig.newest()} == {genuine_id, id_of(value)}
+
+
+class LateRegistry:
+    """A registry that has its signers only after a refresh."""
+
+    def __init__(self, rig: ReadRig) -> None:
+        self._newest = rig.registered
+        self.registered: Registered = copy.deepcopy(self._newest)
+        self.registered.signer_keys.clear()
+        self.refreshes = 0
+
+    def refresh(self) -> None:
+        self.registered = self._newest
+        self.refreshes += 1
+
+
+def test_outcome_of_a_signer_that_was_just_registered_is_shown(rig: ReadRig) -> None:
+    (intent,) = rig.submit(rig.trader.signed("a"))
+    late = LateRegistry(rig)
+    path = rig.folder.gateway_files / "late.db"
+    with closing(Transactions(path, rig.feed, late)) as found:
+        found.catch_up()
+        reply = found.reply("trader", intent)
+    assert reply is not None
+    assert orjson.loads(reply)["status"] == "sign_only"
+    assert late.refreshes == 1
 
 
 def test_intent_that_its_agent_did_not_sign_is_invisible(rig: ReadRig) -> None:
