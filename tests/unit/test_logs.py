@@ -25,7 +25,7 @@ from streams.slow_calls import log_slow
 
 ROOT = Path(__file__).parents[2]
 EVENT = re.compile(
-    r"(process|monitor|custody|memory|tls|kafka|library|signer|slot|gates|simulator|registry|kms|ledger|pipeline"
+    r"(process|monitor|custody|desk|memory|tls|kafka|library|signer|slot|gates|simulator|registry|kms|ledger|pipeline"
     r"|release|webhook|http)\.[a-z_]+"
 )
 LEVELS = {"debug", "info", "warning", "error", "any"}
@@ -47,7 +47,7 @@ def logged_events() -> set[str]:
     return {
         node.value
         for source in sources
-        if re.search(r"getLogger\(\"sixgate|log_slow", source)
+        if re.search(r"^import logging$|log_slow", source, re.MULTILINE)
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
