@@ -32,6 +32,7 @@ def test_load_on_the_http_api_is_answered_without_an_error() -> None:
     command = [sys.executable, "-m", "benchmarks.http.soak", *SOAK]
     env = os.environ | {"ETH_HASH_BACKEND": "pysha3"}
     ended = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert "{" in ended.stdout, ended.stderr
     # The exit code also depends on the rate that was reached.
     found = json.loads(ended.stdout[ended.stdout.index("{") : ended.stdout.rindex("}") + 1])
     assert found["reads"] > 0
