@@ -1,11 +1,13 @@
 """``docker-compose.yml`` as data: each service's command, environment and files."""
 
+import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
+from unittest.mock import patch
 
 import yaml
 from pydantic import BaseModel
@@ -103,10 +105,11 @@ def _filled(text: str, variables: Mapping[str, str]) -> str:
 def parse(words: list[str]) -> dict[str, Any]:
     """Return the options of a command line, without running it."""
     command: Any = app
-    context = command.make_context("sixgate", list(words))
-    while rest := [*context._protected_args, *context.args]:  # noqa: SLF001 - of the command inside
-        name, command, rest = command.resolve_command(context, rest)
-        context = command.make_context(name, rest, parent=context)
+    with patch.dict(os.environ):  # --config and --insecure-dev set variables
+        context = command.make_context("sixgate", list(words))
+        while rest := [*context._protected_args, *context.args]:  # noqa: SLF001 - of the command inside
+            name, command, rest = command.resolve_command(context, rest)
+            context = command.make_context(name, rest, parent=context)
     options: dict[str, Any] = context.params
     return options
 
