@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
-from unittest.mock import patch
 
 import yaml
 from pydantic import BaseModel
@@ -105,11 +104,15 @@ def _filled(text: str, variables: Mapping[str, str]) -> str:
 def parse(words: list[str]) -> dict[str, Any]:
     """Return the options of a command line, without running it."""
     command: Any = app
-    with patch.dict(os.environ):  # --config and --insecure-dev set variables
+    before = dict(os.environ)  # --config and --insecure-dev set variables
+    try:
         context = command.make_context("sixgate", list(words))
         while rest := [*context._protected_args, *context.args]:  # noqa: SLF001 - of the command inside
             name, command, rest = command.resolve_command(context, rest)
             context = command.make_context(name, rest, parent=context)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
     options: dict[str, Any] = context.params
     return options
 
