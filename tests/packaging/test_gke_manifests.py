@@ -287,8 +287,8 @@ def test_the_network_policies_allow_exactly_the_documented_flows() -> None:
 
 def test_every_process_reaches_kafka_and_only_two_reach_clickhouse() -> None:
     spoken = {(flow.source.removesuffix("-gcp"), flow.port) for flow in flows()[0]}
-    # Custody needs its own KMSs; on this cluster releases hold all keys, so it does not run. The HTTP
-    # API is not set up there.
+    # Custody needs its own KMSs; on this cluster releases hold all keys, so it does not run.
+    # The HTTP API is not set up there.
     expected = set(PRINCIPALS) - {Principal.CUSTODY, Principal.DESK, Principal.GATEWAY}
     assert {who for who, port in spoken if port == "TCP 9093"} == expected
     assert {who for who, port in spoken if port == "TCP 8443"} == {"signer", "ledger"}
