@@ -31,13 +31,18 @@ class Checked(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
+def quoted(read: Callable[[str], Any], value: str) -> str:
+    """Return what ``read`` makes of a value; its ``ValueError`` begins with the value."""
+    try:
+        return str(read(value))
+    except ValueError as error:
+        raise ValueError(f"{value!a} {error}") from None
+
+
 def _name(value: str) -> str:
     from sixgate.authoring import form_fields  # slow, as the other imports in functions here
 
-    try:
-        return str(form_fields.name(value))
-    except ValueError as error:
-        raise ValueError(f"{value!a} {error}") from None
+    return quoted(form_fields.name, value)
 
 
 def _key_path(value: str) -> str:
@@ -45,11 +50,11 @@ def _key_path(value: str) -> str:
     from sixgate.authoring.key_text import ON_THE_COMMAND_LINE, looks_like_a_key
 
     try:
-        return str(form_fields.key_path(value))
-    except ValueError as error:
+        return quoted(form_fields.key_path, value)
+    except ValueError:
         if looks_like_a_key(str(value)):  # never print a private key
             raise ValueError(f"it {ON_THE_COMMAND_LINE}") from None
-        raise ValueError(f"{value!a} {error}") from None
+        raise
 
 
 def _time(value: str) -> int:
@@ -85,15 +90,7 @@ def use_insecure_dev(wanted: bool) -> None:  # noqa: FBT001 - an option's value
         os.environ[INSECURE_DEV_VARIABLE] = "true"
 
 
-def _time_ms(value: str) -> int:
-    from sixgate.cli.times import parse_time_ms
-    from sixgate.clocks import wall_ms
-
-    return parse_time_ms(value, wall_ms())
-
-
 NAME = Checked("name", _name)
-TIME = Checked("time", _time_ms)
 KEY_PATH = Checked("path", _key_path)
 TIME = Checked("time", _time)
 """Milliseconds since 1970: ``now``, a duration ago, or an ISO 8601 date or time."""

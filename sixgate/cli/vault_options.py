@@ -1,5 +1,6 @@
 """Options, arguments and types of values for vaults and the secrets in them."""
 
+from functools import partial
 from typing import get_args
 
 import click
@@ -8,7 +9,7 @@ from schemas import fields
 from schemas.custody import PROVIDERS, CustodyMode
 from sixgate.authoring.form_fields import matching
 from sixgate.cli.declare import Option, argument
-from sixgate.cli.options import ACCOUNT_DEFAULT, FILE, NAME, Checked
+from sixgate.cli.options import ACCOUNT_DEFAULT, FILE, NAME, Checked, quoted
 
 _vault_name = matching(
     fields.VaultName, "must be a name: lower-case letters, digits, '.', '_' and '-'"
@@ -18,20 +19,6 @@ _secret_path = matching(
     "must be a path such as db/password: up to 8 parts that do not begin with a dot",
 )
 _MODES = get_args(CustodyMode)
-
-
-def _vault(value: str) -> str:
-    try:
-        return str(_vault_name(value))
-    except ValueError as error:
-        raise ValueError(f"{value!a} {error}") from None
-
-
-def _path(value: str) -> str:
-    try:
-        return str(_secret_path(value))
-    except ValueError as error:
-        raise ValueError(f"{value!a} {error}") from None
 
 
 def _mode(value: str) -> str:
@@ -49,8 +36,8 @@ def _providers(value: str) -> list[str]:
     return names
 
 
-VAULT = Checked("vault", _vault)
-SECRET_PATH = Checked("path", _path)
+VAULT = Checked("vault", partial(quoted, _vault_name))
+SECRET_PATH = Checked("path", partial(quoted, _secret_path))
 MODE = Checked("mode", _mode)
 MODES_HELP = f"One of {', '.join(_MODES)}."
 vault_argument = argument("VAULT", "Name of the vault.", type=VAULT)

@@ -1,5 +1,6 @@
 """``sixgate vaults recover``: replaces a client's lost share of a secret or key."""
 
+from functools import partial
 from pathlib import Path
 
 from schemas import fields
@@ -11,7 +12,7 @@ from sixgate.cli.client_shares import client_of
 from sixgate.cli.declare import Option, argument, command
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
-from sixgate.cli.options import Checked
+from sixgate.cli.options import Checked, quoted
 from sixgate.cli.render import Answer, View, prints
 from sixgate.cli.session import Session, fail_usage, not_found, with_session
 from sixgate.cli.terminal import notice, print_json
@@ -24,13 +25,6 @@ from sixgate.cli.vault_options import (
 )
 
 _public_key = matching(fields.X25519PublicKey, "must be an X25519 key: 0x and 64 hex digits")
-
-
-def _client(value: str) -> str:
-    try:
-        return str(_public_key(value))
-    except ValueError as error:
-        raise ValueError(f"{value!a} {error}") from None
 
 
 def _why(value: str) -> str:
@@ -61,7 +55,7 @@ def _recovered(made: Json, *, sealed: bool) -> list[View]:
 @Option(
     "--share-for KEY",
     "Seal the share to the client's X25519 key instead of writing a file.",
-    type=Checked("key", _client),
+    type=Checked("key", partial(quoted, _public_key)),
 )
 @account_option
 @prints(_recovered)
