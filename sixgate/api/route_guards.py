@@ -38,14 +38,14 @@ class RouteGuards:
 
     def of(self, route: Route) -> Guard | None:
         """Return the guard of a route, or None if requests need to pass nothing."""
-        server = _asked(route)
-        if server is None and not _authenticates_before_body(route):
+        server, authenticates_first = _asked(route), _authenticates_before_body(route)
+        if server is None and not authenticates_first:
             return None
 
         @asynccontextmanager
         async def guard(scope: Scope) -> AsyncIterator[None]:
             # 1.
-            if _authenticates_before_body(route):
+            if authenticates_first:
                 scope[CALLER] = await authenticated(Request(scope))
             # 2.
             async with self._slot(server):
