@@ -26,6 +26,7 @@ from sixgate.gateway.tokens import Token, TokenError
 ServicesOf = Annotated[Services, Depends(services_of)]
 CALLER = "sixgate.caller"
 """Where a request's scope has a caller that is authenticated already."""
+NO_BEARER = "send the header Authorization: Bearer TOKEN"
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="sixgate"'}
 
 
@@ -49,6 +50,12 @@ def unauthorized(why: str) -> Problem:
     return Problem(401, "unauthorized", f"Authentication failed: {why}.", headers=_CHALLENGE)
 
 
+def bearer_of(headers: Mapping[str, str]) -> str:
+    """Return the bearer token in the headers of a request, or an empty text."""
+    scheme, _, text = headers.get("authorization", "").partition(" ")
+    return text.strip() if scheme.lower() == "bearer" else ""
+
+
 async def client_ip(request: Request) -> str:
     """Return the caller's address as the server determined it."""
     return str(
@@ -62,12 +69,12 @@ async def authenticated(request: Request) -> Caller:
     if known is not None:
         return known
     services = await services_of(request)
-    scheme, _, text = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not text:
-        raise unauthorized("send the header Authorization: Bearer TOKEN")
+    bearer = bearer_of(request.headers)
+    if not bearer:
+        raise unauthorized(NO_BEARER)
     try:
         # 1.
-        token = services.tokens.verify(text.strip(), services.now_ms())
+        token = services.tokens.verify(bearer, services.now_ms())
     except TokenError as error:
         raise unauthorized(str(error)) from None
     # 2.

@@ -18,7 +18,7 @@ from sixgate_client.session import AGENT_KEY
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sixgate.api.callers import unauthorized
+from sixgate.api.callers import NO_BEARER, bearer_of, unauthorized
 from sixgate.api.client_address import SCOPE_MEMBER
 from sixgate.api.limits import CHECK_PRINCIPAL
 from sixgate.api.problem_handlers import response_of
@@ -122,8 +122,8 @@ class McpEndpoint:
             # No page may call tools: neither across origins nor by DNS rebinding.
             problem = Problem(403, "origin_refused", "Web pages may not call MCP tools.")
             answer = response_of(problem)
-        elif not _bearer(headers):
-            answer = response_of(unauthorized("send the header Authorization: Bearer TOKEN"))
+        elif not bearer_of(headers):
+            answer = response_of(unauthorized(NO_BEARER))
         elif scope["method"] != "POST":
             sentence = "The server keeps no MCP sessions, so it takes POST only."
             problem = Problem(405, "method_not_allowed", sentence, headers={"Allow": "POST"})
@@ -133,7 +133,7 @@ class McpEndpoint:
     def _client_of(self, context: Context) -> AsyncClient:
         bearer = ""
         if context.request is not None:
-            bearer = _bearer(context.request.headers)
+            bearer = bearer_of(context.request.headers)
             _ACTING_FOR.set(context.request.scope)
         name = hashlib.sha256(bearer.encode()).digest()
         client = self._clients.pop(name, None) or self._new(bearer)
@@ -160,8 +160,3 @@ class _Shared(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request."""
         return await self._transport.handle_async_request(request)
-
-
-def _bearer(headers: Headers) -> str:
-    scheme, _, text = headers.get("authorization", "").partition(" ")
-    return text.strip() if scheme.lower() == "bearer" else ""
