@@ -32,6 +32,7 @@ _LOG = logging.getLogger("sixgate.mcp")
 
 def create_server(client_of: ClientOf) -> Server[Any]:
     """Return the server; ``client_of`` gives the client that acts for the caller of a request."""
+    tools = described()  # once: building the schemas takes milliseconds
 
     async def call(context: Context, params: CallToolRequestParams) -> CallToolResult:
         tool = TOOLS.get(params.name)
@@ -40,12 +41,14 @@ def create_server(client_of: ClientOf) -> Server[Any]:
         return await carry_out(tool, params.arguments or {}, client_of(context))
 
     async def listed(_context: Context, _params: PaginatedRequestParams | None) -> ListToolsResult:
-        return ListToolsResult(tools=described())
+        return ListToolsResult(tools=tools)
 
     return Server(
         "sixgate",
         version=_version(),
         instructions=INSTRUCTIONS,
+        # Otherwise each call over HTTP lists all tools to find the schema of its own.
+        get_tool_input_schema={tool.name: tool.input_schema for tool in tools}.get,
         on_list_tools=listed,
         on_call_tool=call,
     )

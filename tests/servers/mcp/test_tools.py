@@ -1,30 +1,29 @@
 """The official SDK's client drives every tool: in the process, on streamable HTTP and on stdio."""
 
 import asyncio
-import os
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import httpx
-import httpx2
 import pytest
-from mcp import Client, StdioServerParameters, stdio_client
-from mcp.client.streamable_http import streamable_http_client
+from mcp import Client
 from mcp_types import CallToolResult
 from sixgate_client import AsyncClient
-from starlette.applications import Starlette
 
-from sixgate.mcp import http as mcp_http
-from sixgate.mcp.http import McpEndpoint
 from sixgate.mcp.server import create_server
 from sixgate.mcp.tools import TOOLS
-from tests.harness.client.stub_api import ALLOWED, API_KEY, OTHER, TOKEN, StubApi, on_a_socket
+from tests.harness.client.mcp_clients import (
+    URL,
+    Connect,
+    after_a_handshake,
+    in_process,
+    over_http,
+    over_stdio,
+)
+from tests.harness.client.stub_api import ALLOWED, OTHER, TOKEN, StubApi
 
-ROOT = Path(__file__).parents[3]
-URL = "http://gateway.test"
 PAY = {"chain": "base", "to": ALLOWED, "value": "0.5"}
 TYPED = {"types": {}, "primaryType": "Order", "domain": {}, "message": {}}
 # The documented tools with the documented arguments.
@@ -41,54 +40,9 @@ DOCUMENTED: dict[str, dict[str, Any]] = {
     "explain_policy": {},
 }
 REFUSED = {"provision_signing_key": "people_only", "sign_message": "message_signing_off"}
-Connect = Callable[[StubApi, Path], AbstractAsyncContextManager[Client]]
-
-
-def transport(app: Any) -> httpx.ASGITransport:
-    return httpx.ASGITransport(app)
-
-
-@asynccontextmanager
-async def in_process(api: StubApi, _folder: Path) -> AsyncIterator[Client]:
-    async with (
-        AsyncClient(URL, token=TOKEN, transport=transport(api.app())) as caller,
-        Client(create_server(lambda _context: caller)) as client,
-    ):
-        yield client
-
-
-@asynccontextmanager
-async def over_http(api: StubApi, _folder: Path, bearer: str = API_KEY) -> AsyncIterator[Client]:
-    endpoint = McpEndpoint(transport(api.app()), URL)
-    app = Starlette()
-    app.add_route("/mcp", endpoint, methods=None)  # type: ignore[arg-type]  # an ASGI application
-    headers = {"authorization": f"Bearer {bearer}"}
-    async with (
-        endpoint.running(),
-        httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(app), headers=headers, base_url=URL
-        ) as http,
-        Client(streamable_http_client(f"{URL}/mcp", http_client=http)) as client,
-    ):
-        yield client
-
-
-@asynccontextmanager
-async def over_stdio(api: StubApi, folder: Path) -> AsyncIterator[Client]:
-    path = folder / "api.sock"
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "client")])
-    command = StdioServerParameters(
-        command=sys.executable,
-        args=["-m", "sixgate", "mcp", "--socket", str(path)],
-        env={"SIXGATE_API_KEY": API_KEY, "PYTHONPATH": paths, "HOME": str(folder)},
-        cwd=folder,
-    )
-    with on_a_socket(api.app(), path):
-        async with Client(stdio_client(command)) as client:
-            yield client
-
-
-CONNECTS = pytest.mark.parametrize("connect", [in_process, over_http, over_stdio])
+CONNECTS = pytest.mark.parametrize(
+    "connect", [in_process, over_http, after_a_handshake, over_stdio]
+)
 
 
 def using(
@@ -323,71 +277,6 @@ def test_a_defect_is_a_result_without_its_text() -> None:
     result = answered(broken, "list_signing_keys")
     assert result.is_error
     assert "secret" not in str(result)
-
-
-@pytest.mark.parametrize(
-    ("method", "headers", "status"),
-    [
-        ("POST", {}, 401),
-        ("POST", {"authorization": "Basic eDp5"}, 401),
-        ("POST", {"authorization": f"Bearer {TOKEN}", "origin": "https://evil.test"}, 403),
-        ("GET", {"authorization": f"Bearer {TOKEN}"}, 405),
-        ("DELETE", {"authorization": f"Bearer {TOKEN}"}, 405),
-    ],
-)
-def test_http_refuses_what_is_no_call_of_an_agent(
-    method: str, headers: dict[str, str], status: int
-) -> None:
-    async def run() -> httpx.Response:
-        endpoint = McpEndpoint(transport(StubApi().app()), URL)
-        async with endpoint.running(), httpx.AsyncClient(transport=transport(endpoint)) as http:
-            return await http.request(method, f"{URL}/mcp", headers=headers)
-
-    reply = asyncio.run(run())
-    assert reply.status_code == status
-    assert reply.headers["content-type"] == "application/problem+json"
-
-
-def test_each_caller_acts_with_its_own_token() -> None:
-    async def run() -> list[bool]:
-        endpoint = McpEndpoint(transport(StubApi().app()), URL)
-        failed = []
-        async with endpoint.running():
-            for bearer in (TOKEN, "another-token", TOKEN):
-                headers = {"authorization": f"Bearer {bearer}"}
-                http = httpx2.AsyncClient(transport=httpx2.ASGITransport(endpoint), headers=headers)
-                connection = streamable_http_client(f"{URL}/mcp", http_client=http)
-                async with http, Client(connection) as client:
-                    failed.append((await client.call_tool("list_signing_keys", {})).is_error)
-        return failed
-
-    assert asyncio.run(run()) == [False, True, False]
-
-
-def test_the_api_sees_the_address_of_the_tools_caller() -> None:
-    seen: list[tuple[Any, Any]] = []
-    api = StubApi().app()
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        seen.append((scope["client"], scope.get("sixgate.client_ip")))
-        await api(scope, receive, send)
-
-    endpoint = McpEndpoint(mcp_http.InProcess(app), URL)
-
-    async def addressed(scope: Any, receive: Any, send: Any) -> None:
-        scope["sixgate.client_ip"] = "198.51.100.7"
-        await endpoint(scope, receive, send)
-
-    async def run() -> None:
-        transport = httpx2.ASGITransport(addressed, client=("192.0.2.1", 4711))
-        headers = {"authorization": f"Bearer {TOKEN}"}
-        http = httpx2.AsyncClient(transport=transport, headers=headers)
-        connection = streamable_http_client(f"{URL}/mcp", http_client=http)
-        async with endpoint.running(), http, Client(connection) as client:
-            assert not (await client.call_tool("list_signing_keys", {})).is_error
-
-    asyncio.run(run())
-    assert set(seen) == {(("192.0.2.1", 4711), "198.51.100.7")}
 
 
 def test_the_allowlisted_recipient_is_in_what_would_pass(tmp_path: Path) -> None:
