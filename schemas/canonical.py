@@ -14,6 +14,8 @@ from typing import Any, Self, TypeVar
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from schemas.validation_messages import validation_message
+
 WHY_MAX = 256
 _FIELD = re.compile(r"[A-Za-z0-9_.-]{1,63}", re.ASCII)
 
@@ -109,5 +111,4 @@ def malformed(error: ValidationError) -> MalformedError:
     """Convert pydantic's first error, without any value of the input."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(part for part in map(str, first["loc"]) if _FIELD.fullmatch(part))
-    why = "of an unknown type" if first["type"] == "union_tag_invalid" else first["msg"]
-    return MalformedError(where or "bytes", why[:WHY_MAX])
+    return MalformedError(where or "bytes", validation_message(first)[:WHY_MAX])

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from schemas.validation_messages import validation_message
 from sixgate.api.errors import EXPECTED_ERRORS, api_error
 from sixgate.api.problems import MEDIA_TYPE, Problem, invalid, status_of_code
 from sixgate.api_error import ApiError
@@ -56,18 +57,13 @@ def _place(location: tuple[int | str, ...]) -> str:
 def _sentence(found: Mapping[str, Any]) -> str:
     """Return the reason without the input: it may be a secret."""
     match found["type"]:
-        case "missing":
-            return "is missing"
         case "extra_forbidden":
             return "is not supported"
-        case "json_invalid":
-            return "is not JSON"
         case "model_attributes_type" if found["loc"] == ("body",):
             return "must be a JSON object, sent with Content-Type: application/json"
         case "model_attributes_type":
             return "must be a JSON object"
-    message = str(found["msg"]).removeprefix("Value error, ")
-    return message.replace("Input should", "must")
+    return validation_message(found)
 
 
 async def _on_http_exception(_request: Request, error: Exception) -> JSONResponse:

@@ -227,4 +227,5 @@ def _parts(model: type[Part], value: Any, what: str) -> Iterator[Part]:
             yield model.model_validate_json(json.dumps(one))
         except ValidationError as error:
             problem = malformed(error)
-            raise ValueError(f"[{number}].{problem.where}: {problem.why}") from None
+            place = "" if problem.where == "bytes" else f".{problem.where}"
+            raise ValueError(f"[{number}]{place}: {problem.why}") from None

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError
 from schemas.client_share import ClientShare
 from schemas.intent import EXPIRY_MS_DEFAULT
 from schemas.transaction_parts import AccessList, SignedAuthorization
+from schemas.validation_messages import validation_message
 from sixgate.authoring import form_fields as read
 from sixgate.authoring.expected_results import SIGNED
 from sixgate.authoring.suggestion import did_you_mean
@@ -159,11 +160,9 @@ def _validated(form_type: type[AnyForm], members: dict[str, Any]) -> AnyForm:
 def _problem(form_type: type[AnyForm], problem: dict[str, Any]) -> tuple[str, str]:
     field = str(problem["loc"][0])
     match problem["type"]:
-        case "missing":
-            return field, form_type.MISSING.get(field, "is missing")
+        case "missing" if field in form_type.MISSING:
+            return field, form_type.MISSING[field]
         case "extra_forbidden":
             suggestion = did_you_mean(field, form_type.model_fields)
             return ascii(field), f"is not a field of an intent{suggestion}"
-        case "literal_error":
-            return field, str(problem["msg"]).replace("Input should", "must")
-    return field, str(problem["msg"]).removeprefix("Value error, ")
+    return field, validation_message(problem)

@@ -9,7 +9,6 @@ from pydantic import ValidationError
 from schemas.canonical import Canonical, malformed
 from schemas.strict_json import JsonError, read_json
 from sixgate.cli.session import fail_usage
-from sixgate.validation_messages import validation_message
 
 FIELDS = "docs/attestation.md lists the fields"
 FILE_BYTES_MAX = 1024 * 1024
@@ -30,5 +29,5 @@ def read_canonical(file: Path, model: type[Value], advice: str = FIELDS) -> Valu
     except JsonError as error:
         fail_usage(f"{file} {error}; {advice}")
     except ValidationError as error:
-        why = validation_message(error.errors(include_input=False)[0])
-        fail_usage(f"{file}: {malformed(error).where} {why}; {advice}")
+        wrong = malformed(error)
+        fail_usage(f"{file}: {wrong.where} {wrong.why}; {advice}")

@@ -18,6 +18,7 @@ from schemas.intent import (
 )
 from schemas.key_chains import NETWORKS, KeyChain
 from schemas.registry import AgentSet, ChainSet
+from schemas.validation_messages import validation_message
 from signer.access import KEY_KINDS, may_sign
 from signer.keys import paths as key_paths
 from signer.keys.paths import Resolved, Unresolved, VaultKeys
@@ -160,7 +161,7 @@ def _origin_members(
 def _form_error(error: ValidationError) -> IntentFormError:
     """Return the error of fields that are valid alone, such as a list that is too long."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    return IntentFormError((str(one["loc"][0]), str(one["msg"])) for one in found)
+    return IntentFormError((str(one["loc"][0]), validation_message(one)) for one in found)
 
 
 def _chain(given: str | int, registered: Registered) -> ChainSet:

@@ -18,6 +18,7 @@ from sixgate_client import (
 )
 from sixgate_client.errors import Json
 
+from schemas.validation_messages import validation_message
 from sixgate.mcp.limits import left_eth, would_pass
 
 # The gate of a reason, for a server that does not name it.
@@ -91,7 +92,7 @@ def failure(error: SixgateError) -> CallToolResult:
 def invalid_arguments(error: ValidationError) -> CallToolResult:
     """Return which arguments are wrong; the values are not repeated."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    fields = {".".join(map(str, one["loc"])): str(one["msg"]) for one in found}
+    fields = {".".join(map(str, one["loc"])): validation_message(one) for one in found}
     return misuse("; ".join(f"{name}: {why}" for name, why in fields.items()), fields)
 
 

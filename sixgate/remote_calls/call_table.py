@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlencode
 import orjson
 from pydantic import ConfigDict, ValidationError, validate_call
 
+from schemas.validation_messages import validation_message
 from sixgate.api_error import ApiError
 
 T = TypeVar("T")
@@ -68,7 +69,7 @@ class Call:
         except ValidationError as error:
             problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
             where = ".".join(str(part) for part in problem["loc"])
-            sentence = f"{self.name}: {where}: {problem['msg']}"
+            sentence = f"{self.name}: {where} {validation_message(problem)}"
             raise ApiError("request_malformed", sentence) from None
         return valid
 

@@ -16,8 +16,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from schemas.validation_messages import validation_message
 from sixgate.errors import SettingsError
-from sixgate.validation_messages import validation_message
 
 FROM_ENVIRONMENT = SettingsConfigDict(
     env_prefix="SIXGATE_", env_nested_delimiter="__", frozen=True, extra="forbid"

@@ -27,6 +27,7 @@ from pydantic import (
 
 from schemas.fields import UINT256_MAX, Address
 from schemas.strict_json import JsonError, read_json
+from schemas.validation_messages import validation_message
 from streams.simulators.contracts import contracts
 from streams.simulators.printable import printable
 from streams.simulators.simulation import SimulatorError, Uint64
@@ -125,9 +126,9 @@ def parse_genesis(document: Any, source: str = "The genesis") -> Genesis:
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         place = printable(".".join(map(str, first["loc"])).encode("utf-8", "backslashreplace"))
-        problem = first["msg"].removeprefix("Value error, ")
+        why = validation_message(first)
         raise GenesisError(
-            f"{source} is invalid at {place or 'the root'}: {problem}; correct it."
+            f"{source} is invalid at {place or 'the root'}: {why}; correct it."
         ) from error
 
 
