@@ -20,7 +20,9 @@ class Answer(NamedTuple):
 _REFUSED = Answer(HTTPStatus.FORBIDDEN)
 _INVALID = Answer(HTTPStatus.BAD_REQUEST)
 _CONFLICT = Answer(HTTPStatus.CONFLICT)
-_RETRY = Answer(HTTPStatus.SERVICE_UNAVAILABLE, 1)
+_UNAVAILABLE = Answer(HTTPStatus.SERVICE_UNAVAILABLE)
+_RETRY = _UNAVAILABLE._replace(retry_after_s=1)
+_REPEATABLE = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 
 ANSWERS: dict[Reason, Answer] = {
     # The gateway makes and routes intents, so these are its own fault or that of another version.
@@ -48,7 +50,7 @@ ANSWERS: dict[Reason, Answer] = {
     Reason.CHAIN_NOT_ALLOWED: _REFUSED,
     # The documented word for a revert is ``simulation_failed``.
     Reason.SIMULATION_REVERTED: Answer(HTTPStatus.UNPROCESSABLE_ENTITY, code="simulation_failed"),
-    Reason.SIMULATION_MISSING: _RETRY,
+    Reason.SIMULATION_MISSING: _UNAVAILABLE,  # until an operator adds a simulator
     Reason.SIMULATION_FAILED: _RETRY._replace(code="simulation_unavailable"),
     Reason.SIMULATION_STALE: _RETRY,
     Reason.SIMULATION_UNTRUSTED: _RETRY,
@@ -102,9 +104,9 @@ def _sentence(reason: Reason, event: Json) -> str:
 
 
 def _advice(reason: Reason, *, with_key: bool) -> str:
-    if ANSWERS[reason].retry_after_s is None:
+    if ANSWERS[reason].status not in _REPEATABLE:
         return ""
     again = "send it again with a new Idempotency-Key" if with_key else "it may be sent again"
-    if reason is Reason.SIMULATION_MISSING:  # waiting alone does not help
+    if reason is Reason.SIMULATION_MISSING:
         again += " when a simulator serves the chain, or without simulate_first if that is allowed"
     return f"; nothing was signed, {again}"

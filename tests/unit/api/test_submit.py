@@ -155,10 +155,12 @@ def test_fees_that_nobody_sets_are_asked_for(api: Api) -> None:
     assert refusal(sent) == (400, "fee_unknown")
 
 
-def test_a_simulation_that_nothing_can_make_may_be_retried(agent: SigningAgent) -> None:
+def test_a_simulation_that_nothing_can_make_is_not_to_be_retried_at_once(
+    agent: SigningAgent,
+) -> None:
     reply = agent.submit(simulate_first=True)
     assert refusal(reply) == (503, "simulation_missing")
-    assert reply.headers["retry-after"] == "1"
+    assert "retry-after" not in reply.headers
     assert "nothing was signed" in reply.json()["detail"]
     assert "or without simulate_first" in reply.json()["detail"]
 
