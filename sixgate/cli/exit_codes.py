@@ -74,6 +74,7 @@ OF_EXCEPTIONS: dict[str, ExitCode] = {
     "streams.kafka.errors.KafkaBusError": ExitCode.HALTED,
     "sixgate.errors.SettingsError": ExitCode.USAGE,
     "sixgate.authoring.intent_form.IntentFormError": ExitCode.USAGE,
+    "sixgate.gateway.people.NameTakenError": ExitCode.USAGE,
     "schemas.strict_json.JsonError": ExitCode.USAGE,
 }
 """Expected exceptions by name: importing them all would import the whole pipeline.

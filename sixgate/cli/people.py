@@ -114,6 +114,7 @@ def add(
     identity = _identity(issuer, subject, email) if subject or email else None
     person_id = str(uuid.uuid4())
     with _stores(here) as stores:
+        stores.people.check_name(name)  # before anything is registered
         served = _served_account(here, account)
         # If the process ends after this line, the person cannot log in: add another.
         here.register(*person_entries(person_id, served, GATEWAY))

@@ -18,9 +18,13 @@ CREATE TABLE IF NOT EXISTS people (
 """
 
 
+class NameTakenError(Exception):
+    """An active person has the name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person; ``name`` is for display, and an inactive person may do nothing."""
+    """A person; no two active ones have one name, and an inactive person may do nothing."""
 
     id: str
     name: str
@@ -39,10 +43,21 @@ class People:
         database.create(_CREATE)
 
     def add(self, person: Person) -> None:
-        """Store a new person."""
+        """Store a new person; raise ``NameTakenError``."""
         values = (person.id, person.name, person.email, person.role)
         row = (*values, person.created_at_ms, int(person.active))
-        self._database.write("INSERT INTO people VALUES (?, ?, ?, ?, ?, ?)", row)
+        with self._database.transaction():
+            self.check_name(person.name)
+            self._database.write("INSERT INTO people VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def check_name(self, name: str) -> None:
+        """Raise ``NameTakenError`` if commands would find an active person by this name already."""
+        query = "SELECT id FROM people WHERE active = 1 AND ? IN (name, id)"
+        if (found := self._database.row(query, (name,))) is not None:
+            raise NameTakenError(
+                f"{name} is the name of an active person already ({found['id']}), and commands "
+                f"find people by name: choose another name, or run sixgate people deactivate {name}"
+            )
 
     def get(self, person_id: str) -> Person | None:
         """Return a person by id, or None."""

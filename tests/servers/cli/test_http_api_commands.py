@@ -153,6 +153,18 @@ def test_a_deactivation_that_was_interrupted_can_be_repeated(cli: InProcess) -> 
     assert (ended.code, "alice" in ended.sentence) == (9, True)
 
 
+def test_two_active_people_cannot_have_one_name(cli: InProcess) -> None:
+    first = cli.ok("people", "add", "alice", "--json").json
+    registered = cli.ok("agents", "list", "--json").json
+    for name in ("alice", first["id"]):
+        ended = cli.run("people", "add", name)
+        assert ended.code == 2
+        assert ended.sentence.startswith(f"{name} is the name of an active person already")
+    assert cli.ok("agents", "list", "--json").json == registered
+    cli.ok("people", "deactivate", "alice")
+    cli.ok("people", "add", "alice")
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
