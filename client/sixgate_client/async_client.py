@@ -1,6 +1,7 @@
 """Asynchronous client: drives the operations with ``httpx.AsyncClient``."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -10,7 +11,7 @@ import httpx
 from sixgate_client import administration, operations
 from sixgate_client.connection import TIMEOUT_S, address_of, name_of, reply_of, session_of
 from sixgate_client.operations import Page
-from sixgate_client.session import Answer, Lost, Operation, Pause, Session, Step
+from sixgate_client.session import Answer, Lost, Operation, Pause, Request, Session
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -18,9 +19,9 @@ T = TypeVar("T")
 
 def _method(
     operation: Callable[Concatenate[Session, P], Operation[T]],
-) -> Callable[Concatenate["AsyncClient", P], Coroutine[Any, Any, T]]:
+) -> Callable[Concatenate["AsyncOperations", P], Coroutine[Any, Any, T]]:
     @wraps(operation)
-    async def call(self: "AsyncClient", /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def call(self: "AsyncOperations", /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.run(operation(self.session, *args, **kwargs))
 
     return call
@@ -28,9 +29,11 @@ def _method(
 
 def _iterator(
     operation: Callable[Concatenate[Session, str | None, P], Operation[Page]],
-) -> Callable[Concatenate["AsyncClient", P], AsyncIterator[Any]]:
+) -> Callable[Concatenate["AsyncOperations", P], AsyncIterator[Any]]:
     @wraps(operation)
-    async def call(self: "AsyncClient", /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[Any]:
+    async def call(
+        self: "AsyncOperations", /, *args: P.args, **kwargs: P.kwargs
+    ) -> AsyncIterator[Any]:
         cursor = None
         while True:
             page = await self.run(operation(self.session, cursor, *args, **kwargs))
@@ -43,38 +46,14 @@ def _iterator(
     return call
 
 
-class AsyncClient:
-    """Asynchronous client of one Sixgate server. Close it, or use it in ``async with``.
+class AsyncOperations(ABC):
+    """All operations; a subclass sends their requests."""
 
-    ``api_key`` (``ocv_…`` of an agent, ``1ck_…`` of a person) is exchanged for tokens, which are
-    renewed before they expire; ``token`` is used as it is.
-    """
+    session: Session
 
-    def __init__(
-        self,
-        base_url: str | None = None,
-        *,
-        api_key: str | None = None,
-        token: str | None = None,
-        unix_socket: str | None = None,
-        timeout_s: float = TIMEOUT_S,
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        if transport is None and unix_socket is not None:
-            transport = httpx.AsyncHTTPTransport(uds=unix_socket)
-        address = address_of(base_url, unix_socket)
-        self.session = session_of(api_key, token, name_of(address, unix_socket))
-        self._http = httpx.AsyncClient(base_url=address, timeout=timeout_s, transport=transport)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close all connections."""
-        await self._http.aclose()
+    @abstractmethod
+    async def exchange(self, request: Request) -> Answer:
+        """Send a request and return its reply, or that none arrived."""
 
     async def run(self, operation: Operation[T]) -> T:
         """Carry out an operation and return its result."""
@@ -85,24 +64,11 @@ class AsyncClient:
             except StopIteration as ended:
                 result: T = ended.value
                 return result
-            answer = await self._perform(step)
-
-    async def _perform(self, step: Step) -> Answer:
-        if isinstance(step, Pause):
-            await asyncio.sleep(step.seconds)
-            return None
-        try:
-            return reply_of(
-                await self._http.request(
-                    step.method,
-                    step.path,
-                    params=dict(step.params),
-                    headers=dict(step.headers),
-                    content=step.body,
-                )
-            )
-        except httpx.TransportError as error:
-            return Lost(error)
+            if isinstance(step, Pause):
+                await asyncio.sleep(step.seconds)
+                answer = None
+            else:
+                answer = await self.exchange(step)
 
     submit = _method(operations.submit)
     submit_and_wait = _method(operations.submit_and_wait)
@@ -139,3 +105,52 @@ class AsyncClient:
     audit_events = _iterator(administration.audit_events_page)
     verify_audit = _method(administration.verify_audit)
     export_audit = _method(administration.export_audit)
+
+
+class AsyncClient(AsyncOperations):
+    """Asynchronous client of one Sixgate server. Close it, or use it in ``async with``.
+
+    ``api_key`` (``ocv_…`` of an agent, ``1ck_…`` of a person) is exchanged for tokens, which are
+    renewed before they expire; ``token`` is used as it is.
+    """
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        *,
+        api_key: str | None = None,
+        token: str | None = None,
+        unix_socket: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        if transport is None and unix_socket is not None:
+            transport = httpx.AsyncHTTPTransport(uds=unix_socket)
+        address = address_of(base_url, unix_socket)
+        self.session = session_of(api_key, token, name_of(address, unix_socket))
+        self._http = httpx.AsyncClient(base_url=address, timeout=timeout_s, transport=transport)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def exchange(self, request: Request) -> Answer:
+        """Send a request and return its reply, or that none arrived."""
+        try:
+            return reply_of(
+                await self._http.request(
+                    request.method,
+                    request.path,
+                    params=dict(request.params),
+                    headers=dict(request.headers),
+                    content=request.body,
+                )
+            )
+        except httpx.TransportError as error:
+            return Lost(error)

@@ -77,9 +77,9 @@ def create_app(services: Services) -> FastAPI:
 
 def add_mcp(app: FastAPI) -> None:
     """Serve MCP at ``/mcp``: its tools call this application with the caller's bearer."""
-    from sixgate.mcp.http import InProcess, McpEndpoint
+    from sixgate.mcp.http import McpEndpoint
 
-    endpoint = McpEndpoint(InProcess(app), "http://sixgate")
+    endpoint = McpEndpoint(app)
 
     @asynccontextmanager
     async def running(_app: object) -> AsyncIterator[None]:

@@ -16,6 +16,7 @@ from mcp_types import (
 )
 from pydantic import ValidationError
 from sixgate_client import AsyncClient, SixgateError
+from sixgate_client.async_client import AsyncOperations
 
 from sixgate.mcp import results
 from sixgate.mcp.tools import TOOLS, AgentTool, described
@@ -26,7 +27,7 @@ INSTRUCTIONS = (
     "Never repeat a lost submission without its idempotency_key."
 )
 Context: TypeAlias = ServerRequestContext[Any, Any]
-ClientOf: TypeAlias = Callable[[Context], AsyncClient]
+ClientOf: TypeAlias = Callable[[Context], AsyncOperations]
 _LOG = logging.getLogger("sixgate.mcp")
 
 
@@ -61,7 +62,9 @@ async def serve_stdio(client: AsyncClient) -> None:
         await server.run(received, sent, server.create_initialization_options())
 
 
-async def carry_out(tool: AgentTool, given: dict[str, Any], client: AsyncClient) -> CallToolResult:
+async def carry_out(
+    tool: AgentTool, given: dict[str, Any], client: AsyncOperations
+) -> CallToolResult:
     """Call the API and return its reply, or what failed and what to do next."""
     try:
         arguments = tool.arguments.model_validate(given)
@@ -81,7 +84,7 @@ async def carry_out(tool: AgentTool, given: dict[str, Any], client: AsyncClient)
         return results.failure(SixgateError("a defect in Sixgate: please report it"))
 
 
-async def _agent(client: AsyncClient) -> dict[str, Any] | None:
+async def _agent(client: AsyncOperations) -> dict[str, Any] | None:
     """Return the agent's limits; a refusal is reported even if they cannot be read."""
     try:
         return dict(await client.me())

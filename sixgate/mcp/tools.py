@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
 from mcp_types import Tool, ToolAnnotations
-from sixgate_client import AsyncClient
+from sixgate_client.async_client import AsyncOperations
 from sixgate_client.errors import Json
 
 from sixgate.mcp.arguments import (
@@ -34,7 +34,7 @@ class AgentTool(NamedTuple):
     reads: bool = False
 
 
-async def _list(client: AsyncClient, *, include_signed_tx: bool) -> Json:
+async def _list(client: AsyncOperations, *, include_signed_tx: bool) -> Json:
     found = []
     async for one in client.transactions(include_signed_tx=include_signed_tx, limit=LISTED_MAX):
         found.append(one)
@@ -43,11 +43,11 @@ async def _list(client: AsyncClient, *, include_signed_tx: bool) -> Json:
     return {"transactions": found}
 
 
-async def _keys(client: AsyncClient) -> Json:
+async def _keys(client: AsyncOperations) -> Json:
     return {"signing_keys": await client.signing_keys()}
 
 
-async def _explain(client: AsyncClient) -> Json:
+async def _explain(client: AsyncOperations) -> Json:
     return explained(await client.me(), await client.chains(), await client.signing_keys())
 
 
@@ -62,19 +62,19 @@ TOOLS: dict[str, AgentTool] = {
     "simulate_transaction": AgentTool(
         "Simulate a transaction without signing it.",
         TransactionArguments,
-        AsyncClient.simulate,
+        AsyncOperations.simulate,
         reads=True,
     ),
     "submit_transaction": AgentTool(
         "Sign and submit a transaction, by default after a simulation. If the status is pending, "
         "ask get_transaction; do not submit again.",
         SignedTransactionArguments,
-        AsyncClient.submit,
+        AsyncOperations.submit,
     ),
     "sign_transaction": AgentTool(
         "Sign a transaction without broadcasting it; it counts against all limits.",
         SignedTransactionArguments,
-        AsyncClient.sign_transaction,
+        AsyncOperations.sign_transaction,
     ),
     "list_transactions": AgentTool(
         f"List this agent's newest transactions, at most {LISTED_MAX}.",
@@ -83,21 +83,21 @@ TOOLS: dict[str, AgentTool] = {
         reads=True,
     ),
     "get_transaction": AgentTool(
-        "Show one transaction of this agent.", GetArguments, AsyncClient.transaction, reads=True
+        "Show one transaction of this agent.", GetArguments, AsyncOperations.transaction, reads=True
     ),
     "provision_signing_key": AgentTool(
         "Provision a signing key for a chain; only people may, so an agent is refused.",
         ChainArguments,
-        AsyncClient.provision_signing_key,
+        AsyncOperations.provision_signing_key,
     ),
     "list_signing_keys": AgentTool(
         "List this agent's signing keys and their addresses.", Arguments, _keys, reads=True
     ),
     "sign_message": AgentTool(
-        "Sign a message (EIP-191).", MessageArguments, AsyncClient.sign_message
+        "Sign a message (EIP-191).", MessageArguments, AsyncOperations.sign_message
     ),
     "sign_typed_data": AgentTool(
-        "Sign typed data (EIP-712).", TypedDataArguments, AsyncClient.sign_typed_data
+        "Sign typed data (EIP-712).", TypedDataArguments, AsyncOperations.sign_typed_data
     ),
 }
 

@@ -33,7 +33,7 @@ async def in_process(api: StubApi, _folder: Path) -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def over_http(api: StubApi, _folder: Path, bearer: str = API_KEY) -> AsyncIterator[Client]:
-    endpoint = endpoint_of(api)
+    endpoint = McpEndpoint(api.app())
     async with endpoint.running(), calling(endpoint, bearer) as client:
         yield client
 
@@ -41,7 +41,7 @@ async def over_http(api: StubApi, _folder: Path, bearer: str = API_KEY) -> Async
 @asynccontextmanager
 async def after_a_handshake(api: StubApi, _folder: Path) -> AsyncIterator[Client]:
     """Connect over HTTP as clients do that know only versions of the protocol before 2026."""
-    endpoint = endpoint_of(api)
+    endpoint = McpEndpoint(api.app())
     async with endpoint.running(), calling(endpoint, mode="legacy") as client:
         yield client
 
@@ -59,10 +59,6 @@ async def over_stdio(api: StubApi, folder: Path) -> AsyncIterator[Client]:
     with on_a_socket(api.app(), path):
         async with Client(stdio_client(command)) as client:
             yield client
-
-
-def endpoint_of(api: StubApi) -> McpEndpoint:
-    return McpEndpoint(httpx.ASGITransport(api.app()), URL)
 
 
 @asynccontextmanager

@@ -11,9 +11,9 @@ from mcp.server.context import CallNext, HandlerResult
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from sixgate_client import AsyncClient
 
-from sixgate.mcp.http import InProcess, McpEndpoint
+from sixgate.mcp.http import McpEndpoint
 from sixgate.mcp.server import Context, create_server
-from tests.harness.client.mcp_clients import URL, calling, endpoint_of
+from tests.harness.client.mcp_clients import URL, calling
 from tests.harness.client.stub_api import TOKEN, StubApi
 
 OLD, NEW, UNKNOWN = "2025-11-25", "2026-07-28", "2099-01-01"
@@ -27,7 +27,7 @@ def posted(content: str, headers: dict[str, str]) -> httpx.Response:
     """Return what a new endpoint answers."""
 
     async def run() -> httpx.Response:
-        endpoint = endpoint_of(StubApi())
+        endpoint = McpEndpoint(StubApi().app())
         transport = httpx.ASGITransport(endpoint)
         async with endpoint.running(), httpx.AsyncClient(transport=transport) as http:
             return await http.post(f"{URL}/mcp", content=content, headers=AUTHORIZED | headers)
@@ -153,7 +153,7 @@ def test_http_refuses_what_is_no_call_of_an_agent(
     method: str, headers: dict[str, str], status: int
 ) -> None:
     async def run() -> httpx.Response:
-        endpoint = endpoint_of(StubApi())
+        endpoint = McpEndpoint(StubApi().app())
         transport = httpx.ASGITransport(endpoint)
         async with endpoint.running(), httpx.AsyncClient(transport=transport) as http:
             return await http.request(method, f"{URL}/mcp", headers=headers)
@@ -165,7 +165,7 @@ def test_http_refuses_what_is_no_call_of_an_agent(
 
 def test_each_caller_acts_with_its_own_token() -> None:
     async def run() -> list[bool]:
-        endpoint = endpoint_of(StubApi())
+        endpoint = McpEndpoint(StubApi().app())
         failed = []
         async with endpoint.running():
             for bearer in (TOKEN, "another-token", TOKEN):
@@ -184,7 +184,7 @@ def test_the_api_sees_the_address_of_the_tools_caller() -> None:
         seen.append((scope["client"], scope.get("sixgate.client_ip")))
         await api(scope, receive, send)
 
-    endpoint = McpEndpoint(InProcess(app), URL)
+    endpoint = McpEndpoint(app)
 
     async def addressed(scope: Any, receive: Any, send: Any) -> None:
         scope["sixgate.client_ip"] = "198.51.100.7"
