@@ -12,7 +12,7 @@ import orjson
 from schemas.reasons import Reason
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
-from sixgate.answers.pending_records import misrouted
+from sixgate.answers.pending_records import is_repetition, misrouted
 from sixgate.api import Json
 
 ENDS = {Topic.OUTCOMES: "intent", Topic.UNATTRIBUTED: "input_digest", Topic.AUDIT: "subject"}
@@ -124,7 +124,7 @@ def _notice_of(event: Event) -> Notice | None:
     if not isinstance(content, dict):
         return None
     # Audit records have no signature. Any other one would end a wait without the outcome.
-    if event.topic is Topic.AUDIT and content.get("action") != "intent.duplicate":
+    if event.topic is Topic.AUDIT and not is_repetition(content):
         return None
     name = str(content.get(ENDS[event.topic], ""))
     return (misrouted(name) if content.get("reason") == Reason.MISROUTED else name), content

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from schemas.audit import input_digest
 from schemas.canonical import MalformedError
 from schemas.dsse import Envelope
-from schemas.intent import decode_intent, intent_digest
+from schemas.intent import AnyIntent, decode_intent, intent_digest
 from signer.account import owner_key
 from sixgate.api import Json
 
@@ -16,26 +16,35 @@ FirstEnd: TypeAlias = Callable[[str], Json | None]
 
 
 def names_of(value: bytes, key: str) -> Names:
-    """Return the names under which a record submitted with ``key`` may end.
-
-    A ``misrouted`` rejection ends only the wait for a record with the wrong key: another producer's
-    misrouted copy of our record must not end our wait. The last name of an intent is that of its
-    agent and idempotency key: a repetition may end only like an intent with the same one.
-    """
-    name = input_digest(value)
+    """Return the names under which a record submitted with ``key`` may end."""
     try:
         body = Envelope.decode(value).body()
         intent = decode_intent(body)
     except MalformedError:
-        return (name,)
-    owner = owner_key(intent.agent, intent.idempotency_key)
+        return (input_digest(value),)
+    return names_of_intent(intent, intent_digest(body), value, key)
+
+
+def names_of_intent(intent: AnyIntent, digest: str, value: bytes, key: str) -> Names:
+    """Return the names of an intent in the envelope ``value``, submitted with ``key``.
+
+    A ``misrouted`` rejection ends only the wait for a record with the wrong key: another producer's
+    misrouted copy of our record must not end our wait. The last name is that of agent and
+    idempotency key: a repetition may end only like an intent with the same one.
+    """
+    name = input_digest(value)
     wrong_key = () if key == intent.account else (misrouted(name),)
-    return name, intent_digest(body), *wrong_key, owner
+    return name, digest, *wrong_key, owner_key(intent.agent, intent.idempotency_key)
 
 
 def misrouted(name: str) -> str:
     """Name the end of a misrouted input."""
     return f"{name}/misrouted"
+
+
+def is_repetition(event: Json) -> bool:
+    """Return whether an event says that an intent repeats an earlier one."""
+    return bool(event.get("action") == "intent.duplicate")
 
 
 class Pending:
@@ -65,7 +74,7 @@ class Pending:
         """
         first = name
         end: Json | None = event
-        if event.get("action") == "intent.duplicate":
+        if is_repetition(event):
             # Records of older program versions also name the first intent in ``detail``: it is the
             # subject itself.
             first = str(event["detail"])

@@ -18,6 +18,7 @@ from schemas.outcome import AnyOutcome, decode_outcome
 from schemas.record import Outgoing
 from schemas.registry import AgentSet
 from schemas.topics import SUBMITTED_BYTES_MAX, Topic
+from sixgate.answers.pending_records import names_of_intent
 from sixgate.api import ApiError, Json
 from sixgate.api.callers import Caller
 from sixgate.api.intent_refusals import refused
@@ -113,8 +114,8 @@ def resume(services: Services) -> int:
 
 async def submit_once(by: Submitter, make: Callable[[str], AnyIntent]) -> Ended:
     """Submit a new intent; ``make`` gets a random key, because the caller sent none."""
-    signed = signed_by_gateway(by.services, make(f"api-{by.services.random_hex(16)}"))
-    return await _to_end(_unkeyed(by, signed))
+    intent = make(f"api-{by.services.random_hex(16)}")
+    return await _to_end(_unkeyed(by, intent, signed_by_gateway(by.services, intent)))
 
 
 async def submit_keyed(by: Submitter, keyed: Keyed, make: Callable[[str], AnyIntent]) -> Ended:
@@ -141,18 +142,19 @@ async def _keyed(
     services, keys = by.services, by.services.idempotency
     begun = await asyncio.to_thread(_begin, services, name, request, make)
     outcome, submitted = begun.outcome, begun.submitted
+    intent = _intent(begun.signed)
     try:
         if begun.repeated and outcome is None:
             outcome = await asyncio.to_thread(services.backend.outcome, begun.signed.intent)
             if outcome is None:
-                _check_not_pending(services, begun)
+                _check_not_pending(services, begun, intent)
         if outcome is None:
             submitted = False  # if appending fails, a repetition appends it again
-            outcome = await _result(by, begun.signed)
+            outcome = await _result(by, intent, begun.signed)
             submitted = True
     finally:
         keys.finish(name, outcome, submitted=submitted)
-    return _ended(begun.signed, outcome, repeated=begun.repeated, with_key=True)
+    return _ended(intent, begun.signed, outcome, repeated=begun.repeated, with_key=True)
 
 
 def _begin(
@@ -189,26 +191,26 @@ def _in_progress(intent: str) -> Problem:
     )
 
 
-def _check_not_pending(services: Services, begun: Begun) -> None:
+def _check_not_pending(services: Services, begun: Begun, intent: AnyIntent) -> None:
     """Raise ``request_in_progress`` if the intent was submitted and is still valid.
 
     Otherwise it is submitted again: a submission that failed may have left no trace.
     """
-    expires_at_ms = _intent(begun.signed).expires_at_ms
-    if begun.submitted and services.now_ms() < expires_at_ms:
+    if begun.submitted and services.now_ms() < intent.expires_at_ms:
         raise _in_progress(begun.signed.intent)
 
 
-async def _unkeyed(by: Submitter, signed: SignedIntent) -> Ended:
-    outcome = await _result(by, signed)
-    return _ended(signed, outcome, repeated=False, with_key=False)
+async def _unkeyed(by: Submitter, intent: AnyIntent, signed: SignedIntent) -> Ended:
+    outcome = await _result(by, intent, signed)
+    return _ended(intent, signed, outcome, repeated=False, with_key=False)
 
 
-async def _result(by: Submitter, signed: SignedIntent) -> Json | None:
+async def _result(by: Submitter, intent: AnyIntent, signed: SignedIntent) -> Json | None:
     """Append a signed intent and return how it ends, or None when the wait is over."""
     backend = by.services.backend
+    names = names_of_intent(intent, signed.intent, signed.envelope, signed.account)
     try:
-        with expecting(backend, signed.account, signed.envelope) as expected:
+        with expecting(backend, names) as expected:
             await asyncio.to_thread(_append_with_call, by, signed)
             end = await expected.result(by.services.wait_s)
     except ApiError as error:
@@ -244,14 +246,21 @@ def _record(signed: SignedIntent) -> Outgoing:
     return Outgoing(Topic.SUBMITTED, signed.account, signed.envelope)
 
 
-def _ended(signed: SignedIntent, outcome: Json | None, *, repeated: bool, with_key: bool) -> Ended:
+def _ended(
+    intent: AnyIntent,
+    signed: SignedIntent,
+    outcome: Json | None,
+    *,
+    repeated: bool,
+    with_key: bool,
+) -> Ended:
     """Return the end of an intent; raise the problem of a refused one."""
     # Another gateway may have submitted the same request first: its intent has the outcome.
     first = str(outcome.get("intent") or signed.intent) if outcome else signed.intent
     if outcome is not None and outcome["type"] in REFUSALS:
         raise refused(outcome, first, with_key=with_key)
     decoded = decode_outcome(canonical_bytes(outcome)) if outcome else None
-    return Ended(first, _intent(signed), decoded, repeated or first != signed.intent)
+    return Ended(first, intent, decoded, repeated or first != signed.intent)
 
 
 def _intent(signed: SignedIntent) -> AnyIntent:

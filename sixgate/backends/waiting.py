@@ -10,7 +10,7 @@ from itertools import chain
 
 from schemas.record import Outgoing
 from sixgate.answers.outcome_notifications import Notice, NoticeQueue, Watch
-from sixgate.answers.pending_records import Names, Pending, names_of
+from sixgate.answers.pending_records import Names, Pending, is_repetition
 from sixgate.api import Json
 from sixgate.backends.ports import Backend
 from sixgate.clocks import boot_ms
@@ -46,9 +46,8 @@ def submit_and_wait(
 
 
 @contextmanager
-def expecting(backend: Backend, account: str, envelope: bytes) -> Iterator["Expected"]:
+def expecting(backend: Backend, names: Names) -> Iterator["Expected"]:
     """Watch for the end of an intent from now on; enter it before the intent is appended."""
-    names = names_of(envelope, account)
     notices = _LoopQueue(asyncio.get_running_loop())
     with backend.wait.watching(names, notices) as watch:
         yield Expected(backend, watch, notices, Pending([names]))
@@ -85,8 +84,11 @@ class Expected:
                 waited_ms = int((loop.time() - started_s) * 1_000)
                 self.backend.wait.check_deciding(waited_ms)
                 continue
-            # Looking up an earlier end reads the ledger, which blocks.
-            ends = await asyncio.to_thread(self._taken, notices)
+            if any(is_repetition(event) for _, event in notices):
+                # Looking up the earlier end reads the ledger, which blocks.
+                ends = await asyncio.to_thread(self._taken, notices)
+            else:
+                ends = self._taken(notices)
             if ends:
                 return ends[0]
         return None

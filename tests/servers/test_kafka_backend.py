@@ -69,7 +69,7 @@ def submitted(value: bytes) -> Outgoing:
 
 
 async def result_of(backend: Backend, value: bytes) -> Json | None:
-    with expecting(backend, ACCOUNT, value) as expected:
+    with expecting(backend, names_of(value, ACCOUNT)) as expected:
         await asyncio.to_thread(backend.submit.append, [submitted(value)])
         return await expected.result(WAIT_S)
 

@@ -9,16 +9,16 @@ from schemas.policy import Policy
 from schemas.registry import AgentSet, Entry, PolicySet
 from sixgate.api.agent_views import agent_replies, agent_reply, known_agent
 from sixgate.api.callers import AgentOrPerson, AnyCaller, PersonCaller, ServicesOf, record
+from sixgate.api.direct_route import DirectRoute
 from sixgate.api.models import agents as models
 from sixgate.api.models.base import time_ms
 from sixgate.api.pages import CursorQuery, LimitQuery, page_of
 from sixgate.api.problems import answers, forbidden, invalid, not_found
-from sixgate.api.read_route import ReadRoute
 from sixgate.api.services import Services
 from sixgate.gateway.agents import AgentDetails
 from sixgate.gateway.guardrails import GuardrailError, with_guardrails
 
-router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=ReadRoute)
+router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=DirectRoute)
 GUARDRAILS = set(models.Guardrails.model_fields)
 
 

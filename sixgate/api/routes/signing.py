@@ -9,6 +9,7 @@ from schemas.key_chains import KeyChain
 from schemas.outcome import MessageSigned
 from signer.addresses.derivation import display_address
 from sixgate.api.callers import AgentItself, ServicesOf
+from sixgate.api.direct_route import DirectRoute, json_response
 from sixgate.api.models.base import timestamp
 from sixgate.api.models.submissions import (
     MessageReply,
@@ -29,7 +30,9 @@ from sixgate.api.services import Services
 from sixgate.api.submission import Ended, Submitter, submit_once, submitting_agent
 from sixgate.gateway.intents import created_at_ms, message_bytes
 
-router = APIRouter(prefix="/v1/agents/{agent_id}/sign", tags=["transactions"])
+router = APIRouter(
+    prefix="/v1/agents/{agent_id}/sign", tags=["transactions"], route_class=DirectRoute
+)
 SignReply = MessageReply | TypedDataReply | TransactionReply | PendingReply
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     202: {"model": PendingReply, "description": "Undecided: read the transaction later"},
@@ -37,21 +40,23 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.post("", responses=_RESPONSES, dependencies=[NoIdempotencyKey])
+@router.post("", response_model=SignReply, responses=_RESPONSES, dependencies=[NoIdempotencyKey])
 async def sign(
     request: SignRequest,
     caller: AgentItself,
     services: ServicesOf,
     share: ClientShareOf,
-    response: Response,
-) -> SignReply:
+) -> Response:
     """Sign a message (EIP-191), typed data (EIP-712) or a transaction of type 0 to 4."""
     agent = submitting_agent(services, caller.id)
     signing = checked(services, agent, request, share)
     transaction = request.intent_type == "transaction"
     by = Submitter(services, caller, "transaction.sign" if transaction else "message.sign")
     ended = await submit_once(by, signing.intent)
-    response.status_code = ended.status(HTTPStatus.OK)
+    return json_response(_reply(services, request, ended), ended.status(HTTPStatus.OK))
+
+
+def _reply(services: Services, request: SignRequest, ended: Ended) -> SignReply:
     if ended.outcome is None:
         return PendingReply(id=ended.intent_id)
     if isinstance(ended.outcome, MessageSigned):

@@ -13,16 +13,16 @@ import orjson
 from fastapi import APIRouter, Query, Response
 
 from sixgate.api.callers import AgentOrPerson, ServicesOf
+from sixgate.api.direct_route import DirectRoute
 from sixgate.api.models.transactions import TransactionList, TransactionReply, TransactionStatus
 from sixgate.api.pages import CursorQuery, LimitQuery
 from sixgate.api.problems import answers, invalid, not_found
-from sixgate.api.read_route import ReadRoute
 from sixgate.api.services import Services
 from sixgate.gateway.idempotency import hashed_key
 from sixgate.gateway.transaction_store import Filter, Place
 
 router = APIRouter(
-    prefix="/v1/agents/{agent_id}/transactions", tags=["transactions"], route_class=ReadRoute
+    prefix="/v1/agents/{agent_id}/transactions", tags=["transactions"], route_class=DirectRoute
 )
 SignedQuery = Annotated[
     bool, Query(description="Include `signed_tx` and `signature`, which reads leave out.")
