@@ -8,9 +8,8 @@ from schemas.access import Grant
 from schemas.registry import AccessSet
 from sixgate.api import Json
 from sixgate.cli.declare import Option, argument, group
-from sixgate.cli.entries import entry
-from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandError
+from sixgate.cli.exit_codes import CommandError, ExitCode
+from sixgate.cli.inputs import entry
 from sixgate.cli.options import agent_argument, agent_filter
 from sixgate.cli.render import Field, Listing, prints, table
 from sixgate.cli.session import Session, fail_usage, with_session
@@ -24,18 +23,13 @@ WRONG = {
     "rights": "must be read, write or sign, separated by commas",
 }
 _GRANT: TypeAdapter[Grant] = TypeAdapter(Grant)
-app = group(
-    "Manage agents' rights on vaults: nothing is granted by default, and a deny wins.",
-    "Example: sixgate access list",
-)
+app = group("access", example="list")
 _vault = argument("VAULT", "Vault of the agent's account; '*' means all.")
 _paths = argument("PATHS", "Pattern of paths, such as 'db/*' or '**'.")
 _RIGHTS = "Any of read, write, sign, separated by commas."
 
 
-@app.command(
-    "grant", epilog="Example: sixgate access grant payroll prod 'db/**' --rights read,write"
-)
+@app.command("grant", example="payroll prod 'db/**' --rights read,write")
 @agent_argument
 @_vault
 @_paths
@@ -46,9 +40,7 @@ def grant(here: Session, *, name: str, vault: str, paths: str, rights: str) -> N
     _add(here, name, _grant("allow", vault, paths, rights))
 
 
-@app.command(
-    "deny", epilog="Example: sixgate access deny payroll prod 'db/root/*' --rights read,write"
-)
+@app.command("deny", example="payroll prod 'db/root/*' --rights read,write")
 @agent_argument
 @_vault
 @_paths
@@ -59,7 +51,7 @@ def deny(here: Session, *, name: str, vault: str, paths: str, rights: str) -> No
     _add(here, name, _grant("deny", vault, paths, rights))
 
 
-@app.command("revoke", epilog="Example: sixgate access revoke payroll prod 'db/**'")
+@app.command("revoke", example="payroll prod 'db/**'")
 @agent_argument
 @_vault
 @_paths
@@ -88,7 +80,7 @@ def _listing(found: dict[str, list[Json]]) -> Listing:
     return _GRANTS({"agent": name} | one for name, grants in found.items() for one in grants)
 
 
-@app.command("list", epilog="Example: sixgate access list --agent payroll --json")
+@app.command("list", example="--agent payroll --json")
 @agent_filter
 @prints(_listing)
 @with_session

@@ -8,8 +8,8 @@ from schemas.policy import Policy
 from schemas.registry import ScopedAdminSet, SettingName
 from sixgate.api import Json
 from sixgate.cli.declare import Option, argument, flag, group
-from sixgate.cli.entries import entry
 from sixgate.cli.formats import activity, policy_value
+from sixgate.cli.inputs import entry
 from sixgate.cli.options import NAME
 from sixgate.cli.policies import compose, policy_file, policy_flags
 from sixgate.cli.render import Field, prints, table
@@ -24,17 +24,16 @@ WITHOUT_LIMITS = Policy(
     intents_per_minute="unlimited",
 )
 """The ceiling without flags: it limits the fee, and allows no messages and no delegations."""
-app = group(
-    "Manage scoped admins, who administer the agents of one gateway.",
-    "Example: sixgate admins list",
-)
+app = group("admins", example="list")
 _name = argument("NAME", "Name of the scoped admin.", type=NAME)
 
 
 @app.command(
     "add",
-    epilog="Example: sixgate admins add desk --public-key 0x… --account treasury "
-    "--gateway gateway-0 --max-value-eth 1 --daily-limit-eth 5",
+    example=(
+        "desk --public-key 0x… --account treasury --gateway gateway-0 --max-value-eth 1 "
+        "--daily-limit-eth 5"
+    ),
 )
 @_name
 @Option("--public-key HEX", "Ed25519 public key of the admin.", required=True)
@@ -95,7 +94,7 @@ _ADMINS = table(
 )
 
 
-@app.command("list", epilog="Example: sixgate admins list --json")
+@app.command("list", example="--json")
 @prints(_ADMINS)
 @with_session
 def list_(here: Session) -> list[Json]:
@@ -103,7 +102,7 @@ def list_(here: Session) -> list[Json]:
     return list(_admins(here).values())
 
 
-@app.command("remove", epilog="Example: sixgate admins remove desk")
+@app.command("remove", example="desk")
 @_name
 @with_session
 def remove(here: Session, *, name: str) -> None:

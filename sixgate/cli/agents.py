@@ -9,14 +9,27 @@ from schemas.registry import AccountOpened, AgentSet, Entry, PolicySet
 from signer.keys.paths import may_use
 from sixgate.api import Json
 from sixgate.cli.declare import Option, gathered, group
-from sixgate.cli.entries import entry
-from sixgate.cli.formats import activity, key_address, policy_value, remaining_limit, spent
-from sixgate.cli.options import ACCOUNT_DEFAULT, KEY_PATH, NAME, Checked, agent_argument
+from sixgate.cli.formats import (
+    activity,
+    format_time,
+    key_address,
+    policy_value,
+    remaining_limit,
+    spent,
+)
+from sixgate.cli.inputs import entry
+from sixgate.cli.options import (
+    ACCOUNT_DEFAULT,
+    KEY_PATH,
+    NAME,
+    Checked,
+    agent_argument,
+    parse_duration_ms,
+)
 from sixgate.cli.policies import compose, policy_file, policy_flags
 from sixgate.cli.render import Field, prints, sheet, table
 from sixgate.cli.session import Session, fail_usage, not_found, with_session
 from sixgate.cli.terminal import notice
-from sixgate.cli.times import format_time, parse_duration_ms
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.key_files import ensure_public_key
 
@@ -24,7 +37,7 @@ NEVER = "never"
 NO_PATHS = [""]
 """The value that clears the list of key paths: a command line has no empty list."""
 
-app = group("Manage agents and their policies.", "Example: sixgate agents list")
+app = group("agents", example="list")
 
 
 def _expiry(value: str) -> str:
@@ -59,8 +72,10 @@ _policy_id = Option("--policy-id ID", "Name of the policy.")
 
 @app.command(
     "add",
-    epilog="Example: sixgate agents add payroll --account treasury --max-value-eth 1 "
-    "--daily-limit-eth 5 --allow-to any --chains ethereum,base --rate 60",
+    example=(
+        "payroll --account treasury --max-value-eth 1 --daily-limit-eth 5 --allow-to any "
+        "--chains ethereum,base --rate 60"
+    ),
 )
 @agent_argument
 @Option("--account", "Account that the agent acts for.", type=NAME, default=ACCOUNT_DEFAULT)
@@ -104,9 +119,7 @@ def add(  # noqa: PLR0913 - one parameter per option
     notice(f"Agent {name} acts for account {account}{new_account}.")
 
 
-@app.command(
-    "update", epilog="Example: sixgate agents update payroll --daily-limit-eth 2 --rate 10"
-)
+@app.command("update", example="payroll --daily-limit-eth 2 --rate 10")
 @agent_argument
 @agent_fields
 @click.option(
@@ -149,7 +162,7 @@ def update(  # noqa: PLR0913 - one parameter per option
     notice(f"Agent {name} is changed.")
 
 
-@app.command("deactivate", epilog="Example: sixgate agents deactivate payroll")
+@app.command("deactivate", example="payroll")
 @agent_argument
 @with_session
 def deactivate(here: Session, *, name: str) -> None:
@@ -223,7 +236,7 @@ AGENTS = table(
 )
 
 
-@app.command("show", epilog="Example: sixgate agents show payroll --json")
+@app.command("show", example="payroll --json")
 @agent_argument
 @prints(AGENT)
 @with_session
@@ -238,7 +251,7 @@ def show(here: Session, *, name: str) -> Json:
     }
 
 
-@app.command("list", epilog="Example: sixgate agents list --json")
+@app.command("list", example="--json")
 @prints(AGENTS)
 @with_session
 def list_(here: Session) -> list[Json]:

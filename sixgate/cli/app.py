@@ -3,36 +3,69 @@
 import logging
 import os
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from signer.custody.process import forbid_core_files
-from sixgate.cli.commands import LazyGroup
-from sixgate.cli.declare import Option, flag
+from sixgate.cli.commands import COMMANDS, load_command
+from sixgate.cli.declare import Command, Group, Option
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import TRACEBACK_VARIABLE, failure_of
-from sixgate.cli.interrupts import ignore
+from sixgate.cli.failures import TRACEBACK_VARIABLE, OutputClosedError, failure_of
+from sixgate.cli.interrupts import ignore, raise_on_interrupt
 from sixgate.cli.options import DATA_DEFAULT, DATA_VARIABLE, FILE, config_option
-from sixgate.cli.output import OutputClosedError, write_line
-from sixgate.gc_tuning import tune
+from sixgate.gc_tuning import freeze_gc, tune
 
 COMPLETION_VARIABLE = "_SIXGATE_COMPLETE"
 
 
-def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's own signature
-    if wanted and not ctx.resilient_parsing:
-        from importlib.metadata import version
+class _Commands(Mapping[str, click.Command]):
+    """The commands by name; each is imported when it is looked up."""
 
-        write_line(f"sixgate {version('sixgate')}")
-        ctx.exit()
+    def __getitem__(self, name: str) -> click.Command:
+        return load_command(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+class LazyGroup(Group):
+    """The group of all commands; imports only the command that runs."""
+
+    def __init__(self, name: str | None, **attributes: Any) -> None:
+        super().__init__(name, **attributes)
+        self.commands = _Commands()  # type: ignore[assignment]  # read-only
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
+        """Return the names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the same
+        """Return a stand-in for help and completion, without importing the command."""
+        entry = COMMANDS.get(cmd_name)
+        return entry and Command(cmd_name, help=entry.help)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Import the command that runs; only then let Ctrl-C raise ``KeyboardInterrupt``.
+
+        Raised during an import, it would leave a half-initialised module.
+        """
+        name, listed, rest = super().resolve_command(ctx, args)
+        command = listed and load_command(args[0])
+        raise_on_interrupt()
+        freeze_gc()
+        return name, command, rest
 
 
 @click.command(
     cls=LazyGroup,
     context_settings={"show_default": True, "max_content_width": 120},
-    epilog="Try it: sixgate demo\n\nStart: sixgate init --org acme && sixgate agents add --help",
+    epilog="Try it: sixgate demo\nStart: sixgate init --org acme && sixgate agents add --help",
 )
 @Option(
     "--data DIR",
@@ -41,7 +74,9 @@ def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) ->
     show_default=f"{DATA_VARIABLE}, otherwise ./{DATA_DEFAULT}",
 )
 @config_option
-@flag("--version", "Print the version.", is_eager=True, expose_value=False, callback=_print_version)
+@click.version_option(
+    None, package_name="sixgate", message="sixgate %(version)s", help="Print the version."
+)
 def app(data: Path | None) -> None:
     """Sign blockchain transactions for software agents that never hold a key."""
     if data is not None:

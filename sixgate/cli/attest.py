@@ -26,22 +26,22 @@ from sixgate.cli.attest_views import (
     steps,
     verified_json,
 )
-from sixgate.cli.canonical_files import read_canonical
 from sixgate.cli.declare import Group, Option, argument
-from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandError
+from sixgate.cli.exit_codes import CommandError, ExitCode
+from sixgate.cli.inputs import read_canonical
 from sixgate.cli.options import FILE, TIME, config_option, data_option
 from sixgate.cli.render import Answer, Sheet, View, prints, show
 from sixgate.cli.session import fail_usage, session
 from sixgate.cli.terminal import notices, print_json
 from sixgate.data_folder.folder import Folder
 
-EXAMPLES = """Examples: sixgate attest --nonce 0x… --out evidence.json
 
-sixgate attest verify evidence.json --policy policy.json --nonce 0x…"""
-
-
-@click.group(cls=Group, invoke_without_command=True, epilog=EXAMPLES)
+@click.group(
+    cls=Group,
+    invoke_without_command=True,
+    example="--nonce 0x… --out evidence.json\n"
+    "verify evidence.json --policy policy.json --nonce 0x…",
+)
 @Option("--nonce HEX", "Your nonce: 32 to 64 random bytes.")
 @Option("--out FILE", "File for the evidence.", type=FILE)
 @Option("--url http://HOST:PORT", "Health port of a signer on Kafka.")
@@ -87,8 +87,8 @@ def _verified_view(
 
 @app.command(
     "verify",
-    epilog="Examples: sixgate attest verify evidence.json --policy policy.json --nonce 0x…\n\n"
-    "sixgate attest verify evidence.json --policy policy.json --at 2026-01-31 --json",
+    example="evidence.json --policy policy.json --nonce 0x…\n"
+    "evidence.json --policy policy.json --at 2026-01-31 --json",
 )
 @argument("FILE", "Evidence.", type=FILE)
 @Option("--policy FILE", "Verification policy.", type=FILE, required=True)

@@ -25,15 +25,14 @@ from signer.custody.atomic_write import write_atomic
 from signer.signatures import signature_is_valid
 from sixgate.api import Json
 from sixgate.cli.attest_views import properties, simulated_warning, verified_json
-from sixgate.cli.canonical_files import read_canonical
 from sixgate.cli.declare import Option, argument, command
-from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandError
+from sixgate.cli.exit_codes import CommandError, ExitCode
+from sixgate.cli.formats import format_time
+from sixgate.cli.inputs import read_canonical
 from sixgate.cli.options import FILE, TIME
 from sixgate.cli.render import Answer, Field, Sheet, View, prints, table
 from sixgate.cli.session import Session, with_session
 from sixgate.cli.terminal import notice
-from sixgate.cli.times import format_time
 from sixgate.cli.trail import trail_of
 
 BOOT = """SELECT body, at_ms FROM ledger
@@ -65,7 +64,7 @@ _BOOTS = table(
 )
 
 
-@command("boots", epilog="Example: sixgate attest boots")
+@command("boots", example="")
 @Option("--limit", "Maximum number of boots.", type=click.IntRange(1, 10_000), default=20)
 @prints(_BOOTS)
 @with_session
@@ -93,9 +92,7 @@ def _boot_view(found: Json, *, facts: BootFacts, verified: Verified) -> list[Vie
     return [*warning, Sheet("Deciding boot", about), Sheet("Machine", machine)]
 
 
-@command(
-    "boot", epilog="Example: sixgate attest boot 0x3fa9 --policy policy.json --out evidence.json"
-)
+@command("boot", example="0x3fa9 --policy policy.json --out evidence.json")
 @argument("INTENT", "Digest of the intent, or its start.")
 @Option("--policy FILE", "Verification policy.", type=FILE, required=True)
 @Option("--out FILE", "File for the evidence.", type=FILE)

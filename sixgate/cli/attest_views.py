@@ -12,9 +12,9 @@ from signer.attestation.report import FIELDS, GUEST_POLICY_BITS, PLATFORM_BITS, 
 from signer.attestation.tcb import Tcb
 from signer.attestation.verify import Verified
 from sixgate.api import Json
+from sixgate.cli.formats import format_time
 from sixgate.cli.render import Listing, Row
 from sixgate.cli.terminal import safe
-from sixgate.cli.times import format_time
 
 SIMULATED = "SIMULATED: a simulated platform signed this; it proves nothing about any machine."
 _UNPROVEN = "not proven: the nonce is the file's; prove it with --nonce and the nonce you sent"

@@ -9,13 +9,13 @@ from schemas.money import gwei_to_wei, wei_to_gwei
 from schemas.registry import ChainRemoved, ChainSet
 from sixgate.api import Json
 from sixgate.cli.declare import Option, argument, flag, gathered, group
-from sixgate.cli.entries import entry
+from sixgate.cli.inputs import entry
 from sixgate.cli.options import NAME, chain_argument
 from sixgate.cli.render import Answer, Field, Listing, prints, table
 from sixgate.cli.session import Session, fail_usage, with_session
 from sixgate.cli.terminal import notice
 
-app = group("Manage the chains that intents may name.", "Example: sixgate chains list")
+app = group("chains", example="list")
 _POSITIVE = click.IntRange(min=1)
 
 _details = gathered(
@@ -69,7 +69,7 @@ def _listing(chains: list[Json], *, aliases: bool) -> Listing:
     return table(*_FIELDS, details=_aliases if aliases else None)(chains)
 
 
-@app.command("list", epilog="Example: sixgate chains list --aliases")
+@app.command("list", example="--aliases")
 @flag("--aliases", "Show aliases.")
 @prints(_listing)
 @with_session
@@ -80,8 +80,10 @@ def list_(here: Session, *, aliases: bool) -> Answer:
 
 @app.command(
     "add",
-    epilog="Example: sixgate chains add 31337 anvil --symbol ETH --explorer http://localhost "
-    "--testnet --gas-limit 21000 --max-fee-gwei 10 --priority-fee-gwei 1",
+    example=(
+        "31337 anvil --symbol ETH --explorer http://localhost --testnet --gas-limit "
+        "21000 --max-fee-gwei 10 --priority-fee-gwei 1"
+    ),
 )
 @argument("CHAIN_ID", "EIP-155 chain id.", type=_POSITIVE)
 @argument("NAME", "Name in lower case, with hyphens.", type=NAME)
@@ -97,10 +99,7 @@ def add(here: Session, *, chain_id: int, name: str, details: Json) -> None:
     notice(f"Chain {name} is registered.")
 
 
-@app.command(
-    "update",
-    epilog="Example: sixgate chains update base --max-fee-gwei 0.5 --priority-fee-gwei 0.1",
-)
+@app.command("update", example="base --max-fee-gwei 0.5 --priority-fee-gwei 0.1")
 @chain_argument
 @_details
 @with_session
@@ -115,7 +114,7 @@ def update(here: Session, *, chain: str, details: Json) -> None:
     notice(f"Chain {before['name']} is changed.")
 
 
-@app.command("remove", epilog="Example: sixgate chains remove fantom")
+@app.command("remove", example="fantom")
 @chain_argument
 @with_session
 def remove(here: Session, *, chain: str) -> None:

@@ -26,12 +26,10 @@ from signer.custody.modes import PLANS
 from signer.custody.process import forbid_inspection
 from sixgate.api import ApiError, Json, RemoteApiError
 from sixgate.authoring.secret_reader import SecretReader
-from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandError
+from sixgate.cli.exit_codes import CommandError, ExitCode
 from sixgate.cli.private_files import read_hex, read_own, write_hex
-from sixgate.cli.progress import WAITING, progress
 from sixgate.cli.session import Session, fail_usage
-from sixgate.cli.terminal import notice
+from sixgate.cli.terminal import WAITING, notice, progress
 from sixgate.data_folder.folder import Folder
 
 REFUSALS = frozenset({"key_refused", "vault_refused", "access_refused", "registry_refused"})

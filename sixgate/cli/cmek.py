@@ -11,12 +11,16 @@ A rotation:
 """
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from schemas.access import Grant, Operation
 from schemas.registry import AgentSet, CustomerKeySet
+from schemas.vault_events import VALUE_BYTES_MAX
 from signer.access import Accessor, Refused, Target, decide
 from signer.custody.buffers import wiping
+from signer.custody.cmek import CmekContext, layer_of
 from signer.custody.errors import CmekRefusedError, CorruptError
 from signer.custody.modes import PLANS
 from signer.custody.process import forbid_inspection
@@ -25,31 +29,23 @@ from sixgate.api import Json
 from sixgate.authoring.customer_key import KEY_BYTES, CustomerKey
 from sixgate.authoring.customer_rotation import CustomerRotation
 from sixgate.authoring.vault_orders import NewSecret, VaultId, store
-from sixgate.cli.customer_layer import customer_key
 from sixgate.cli.declare import Option, group
-from sixgate.cli.entries import entry
-from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandError
+from sixgate.cli.exit_codes import CommandError, ExitCode
+from sixgate.cli.inputs import entry
 from sixgate.cli.options import FILE
-from sixgate.cli.private_files import write_hex
-from sixgate.cli.progress import progress
+from sixgate.cli.private_files import read_key, write_hex
 from sixgate.cli.session import Session, fail_usage, with_session
-from sixgate.cli.terminal import notice
+from sixgate.cli.terminal import notice, progress
 from sixgate.cli.vault_options import account_option, reader_option, vault_argument
 from sixgate.clocks import wall_ms
 
 OPERATIONS: tuple[Operation, ...] = ("export", "rotate")
 """The operations of a rotation on each secret, which the agent must be allowed."""
-app = group(
-    "Manage the customer's own key over a vault's values; it never leaves the customer.",
-    "Example: sixgate cmek enrol prod --account treasury --key customer.key",
-)
+app = group("cmek", example="enrol prod --account treasury --key customer.key")
 _key = Option("--key FILE", "Customer key, in hexadecimal digits.", type=FILE, required=True)
 
 
-@app.command(
-    "enrol", epilog="Example: sixgate cmek enrol prod --account treasury --key customer.key"
-)
+@app.command("enrol", example="prod --account treasury --key customer.key")
 @vault_argument
 @_key
 @account_option
@@ -74,10 +70,7 @@ def enrol(here: Session, *, vault: str, key: Path, account: str | None) -> None:
     notice("Sixgate has no copy of it: without it every value is lost.")
 
 
-@app.command(
-    "rotate",
-    epilog="Example: sixgate cmek rotate prod --agent payroll --key old.key --new-key new.key",
-)
+@app.command("rotate", example="prod --agent payroll --key old.key --new-key new.key")
 @vault_argument
 @reader_option
 @_key
@@ -96,6 +89,59 @@ def rotate(here: Session, *, vault: str, agent: str, key: Path, new_key: Path) -
     what = "1 secret" if count == 1 else f"{count} secrets"
     notice(f"Moved {what} of {vault} to {rotation.new.fingerprint}.")
     notice(f"Former versions stay under {key}: keep it while you need them.")
+
+
+def customer_key(file: Path) -> CustomerKey:
+    """Load a customer key from its private file."""
+    with wiping(read_key(file)) as key:
+        return CustomerKey(key)
+
+
+def require_customer_key(vault: Json, file: Path | None) -> None:
+    """End the command unless ``file`` has the customer key that the vault has enrolled, if any."""
+    enrolled: list[str] = vault["customer_keys"]
+    if not enrolled and file is not None:
+        fail_usage(f"{vault['vault']} has no customer key: omit --customer-key, or enrol the key")
+    if enrolled and file is None:
+        fail_usage(
+            f"{vault['vault']} accepts only values under its customer key: give --customer-key"
+        )
+    if file is not None and customer_key(file).fingerprint != enrolled[-1]:
+        fail_usage(
+            f"{file} is not the customer key of {vault['vault']}, {enrolled[-1]}: give that key"
+        )
+
+
+def layered(value: bytes | bytearray, context: CmekContext, file: Path | None) -> bytes | bytearray:
+    """Return a value encrypted with the customer key in ``file``, or unchanged without a file."""
+    if file is None:
+        return value
+    sealed = customer_key(file).seal(context, value, secrets.token_bytes)
+    if len(sealed) > VALUE_BYTES_MAX:
+        most = VALUE_BYTES_MAX - (len(sealed) - len(value))
+        fail_usage(f"under a customer key a value has at most {most} bytes: split it")
+    return sealed
+
+
+@contextmanager
+def unlayered(value: bytearray, context: CmekContext, file: Path | None) -> Iterator[bytearray]:
+    """Yield a value decrypted with the customer key in ``file``, if given; wipe it afterwards."""
+    if file is None:
+        yield value
+        return
+    key = customer_key(file)
+    if layer_of(value) != key.fingerprint:
+        found = layer_of(value) or "no customer key"
+        fail_usage(
+            f"{file} contains key {key.fingerprint}, but the value is under {found}: give the file "
+            "of that key, or omit --customer-key"
+        )
+    try:
+        opened = key.open(context, bytes(value))
+    except CorruptError:
+        fail_usage(f"the value does not open with the key in {file}: it was changed or moved")
+    with wiping(opened):
+        yield opened
 
 
 def _load_or_create(file: Path) -> CustomerKey:

@@ -1,19 +1,15 @@
 """Command table: help text and module of each command, so that commands load lazily.
 
 Importing all commands costs a second of CPU. ``sixgate --help`` therefore reads only this table,
-and a command's module is imported when it runs. A test compares the texts with the commands' help.
+and a command's module is imported when it runs. Groups take their help from it; a test compares
+the help of the others.
 """
 
-from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import click
-
-from sixgate.cli.declare import Command, Group
-from sixgate.cli.interrupts import raise_on_interrupt
-from sixgate.gc_tuning import freeze_gc
 
 
 class Entry(NamedTuple):
@@ -35,8 +31,8 @@ registrar processes:registrar Sign registry heads until SIGTERM.
 custody processes:custody Serve secrets to agents with a grant until SIGTERM; signing keys are never served.
 gateway processes:gateway Serve the HTTP API and MCP over Kafka until SIGTERM.
 desk processes:desk Sign what people change through the HTTP API, within a scope, until SIGTERM.
-probe probing:probe Report whether a process is healthy. Exit code 13 means stalled.
-mcp mcp_server:mcp Serve an agent's tools to a model by MCP on standard input and output.
+probe processes:probe Report whether a process is healthy. Exit code 13 means stalled.
+mcp processes:mcp Serve an agent's tools to a model by MCP on standard input and output.
 config processes:config Print the effective settings of the processes on Kafka, secrets masked.
 publish processes:publish Copy the organisation of the data folder to Kafka. Cannot be undone.
 people people:app Manage people who may use the HTTP API.
@@ -65,50 +61,6 @@ COMMANDS = {
     name: Entry(at, text) for name, at, text in (row.split(" ", 2) for row in _ROWS.splitlines())
 }
 """Every command, in the order of ``sixgate --help``."""
-
-
-class Commands(Mapping[str, click.Command]):
-    """The commands by name; each is imported when it is looked up."""
-
-    def __getitem__(self, name: str) -> click.Command:
-        return load_command(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(COMMANDS)
-
-    def __len__(self) -> int:
-        return len(COMMANDS)
-
-    def __contains__(self, name: object) -> bool:
-        return name in COMMANDS
-
-
-class LazyGroup(Group):
-    """The group of all commands; imports only the command that runs."""
-
-    def __init__(self, name: str | None, **attributes: Any) -> None:
-        super().__init__(name, **attributes)
-        self.commands = Commands()  # type: ignore[assignment]  # read-only
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
-        """Return the names of all commands."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the same
-        """Return a stand-in for help and completion, without importing the command."""
-        entry = COMMANDS.get(cmd_name)
-        return entry and Command(cmd_name, help=entry.help)
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """Import the command that runs; only then let Ctrl-C raise ``KeyboardInterrupt``.
-
-        Raised during an import, it would leave a half-initialised module.
-        """
-        name, listed, rest = super().resolve_command(ctx, args)
-        command = listed and load_command(args[0])
-        raise_on_interrupt()
-        freeze_gc()
-        return name, command, rest
 
 
 @cache

@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 
 import click
 
+from sixgate.cli.commands import COMMANDS
+
 Function: TypeAlias = Callable[..., Any]
 Decorator: TypeAlias = Callable[[Function], Function]
 
@@ -20,10 +22,14 @@ class Argument(click.Argument):
 
 
 class Command(click.Command):
-    """A command whose help describes its arguments and shows its examples as they are written."""
+    """A command whose help describes its arguments and shows its examples as they are written.
 
-    def __init__(self, name: str | None, **attributes: Any) -> None:
+    ``example`` has one example per line, without the words that name the command.
+    """
+
+    def __init__(self, name: str | None, example: str | None = None, **attributes: Any) -> None:
         super().__init__(name, **attributes)
+        self.example = example
         self.short_help = " ".join((self.help or "").partition("\n\n")[0].split())
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -34,10 +40,18 @@ class Command(click.Command):
                 formatter.write_dl([(one.make_metavar(ctx), one.help) for one in found])
         super().format_options(ctx, formatter)
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's own signature
-        """Write the examples without line breaks, so that they can be copied."""
-        for line in (self.epilog or "").split("\n\n"):
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each example on a line of its own, so that it can be copied."""
+        for line in self.examples(ctx.command_path):
             formatter.write(f"\n  {line}\n")
+
+    def examples(self, path: str) -> list[str]:
+        """Return the examples of a command that ``path`` names; one with a pipe is whole."""
+        if self.example is None:
+            return (self.epilog or "").splitlines()
+        given = self.example.split("\n")
+        first, *more = (one if " | " in one else f"{path} {one}".rstrip() for one in given)
+        return [f"Example{'s' if more else ''}: {first}", *more]
 
 
 class Group(Command, click.Group):
@@ -59,9 +73,9 @@ class Group(Command, click.Group):
 command = partial(click.command, cls=Command)
 
 
-def group(help: str, epilog: str) -> Group:  # noqa: A002 - as for commands
-    """Return a group without commands."""
-    return Group(None, help=help, epilog=epilog)
+def group(name: str, example: str) -> Group:
+    """Return a group of the table, without commands."""
+    return Group(name, example, help=COMMANDS[name].help)
 
 
 def argument(shown: str, help: str, name: str = "", **attributes: Any) -> Decorator:  # noqa: A002 - as for options

@@ -29,8 +29,7 @@ from sixgate.cli.commands import load_command
 from sixgate.cli.declare import Option, command, flag
 from sixgate.cli.demo_attacks import Attacker
 from sixgate.cli.demo_checks import matches_intent, recovered_address
-from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandError
+from sixgate.cli.exit_codes import CommandError, ExitCode
 from sixgate.cli.options import DATA_DEFAULT, FILE, config_file, config_option, use_config
 from sixgate.cli.render import Field, show, table
 from sixgate.cli.session import Session, session
@@ -59,7 +58,7 @@ _ATTACKS = table(
 )
 
 
-@command("demo", epilog="Example: sixgate demo --data ./demo")
+@command("demo", example="--data ./demo")
 @Option("--data DIR", "Data folder [default: a temporary one].", type=FILE, envvar="SIXGATE_DATA")
 @Option("--examples DIR", "Folder with intents.jsonl and policies/.", type=FILE, default=EXAMPLES)
 @flag("--kafka", "Use the pipeline on Kafka that make up started, or that --config names.")

@@ -5,18 +5,13 @@ import os
 from dataclasses import dataclass
 
 from sixgate.api_error import ApiError
-from sixgate.cli.exit_codes import OF_EXCEPTIONS, ExitCode
-from sixgate.cli.output import OutputClosedError
+from sixgate.cli.exit_codes import OF_EXCEPTIONS, CommandError, ExitCode
 
 TRACEBACK_VARIABLE = "SIXGATE_TRACEBACK"
 
 
-class CommandError(Exception):
-    """Ends a command with an exit code and a sentence: what happened, why, the next step."""
-
-    def __init__(self, code: ExitCode, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
+class OutputClosedError(Exception):
+    """The reader of standard output closed it, so no error is printed."""
 
 
 @dataclass(frozen=True, slots=True)

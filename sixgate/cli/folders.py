@@ -18,7 +18,7 @@ from schemas.custody import Tier
 from schemas.registry import PARTITIONS_MAX, AccountOpened, Entry, SettingSet
 from sixgate.chains import default_chains
 from sixgate.cli.declare import Option, command, flag
-from sixgate.cli.entries import entry
+from sixgate.cli.inputs import entry
 from sixgate.cli.options import (
     ACCOUNT_DEFAULT,
     DATA_DEFAULT,
@@ -27,10 +27,9 @@ from sixgate.cli.options import (
     config_option,
     data_option,
 )
-from sixgate.cli.progress import progress
 from sixgate.cli.render import show
 from sixgate.cli.session import fail_usage
-from sixgate.cli.terminal import notice
+from sixgate.cli.terminal import notice, progress
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.creation import Founding, create
 from sixgate.data_folder.folder import ADMIN, Folder, FolderBusyError
@@ -52,7 +51,7 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _COUNT = click.IntRange(1, PARTITIONS_MAX)
 
 
-@command("init", epilog="Example: sixgate init --org acme --data ./acme")
+@command("init", example="--org acme --data ./acme")
 @Option("--org", "Name of the organisation.", type=NAME, required=True)
 @Option("--account", "Name of the first account.", type=NAME, default=ACCOUNT_DEFAULT)
 @Option(
@@ -109,7 +108,7 @@ def init(  # noqa: PLR0913 - one parameter per option
         show(line)
 
 
-@command("up", epilog="Example: sixgate up --data ./acme")
+@command("up", example="--data ./acme")
 @Option("--http HOST:PORT", "Serve the HTTP API and MCP at this address.", show_default="no HTTP")
 @data_option
 @config_option

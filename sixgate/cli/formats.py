@@ -1,6 +1,7 @@
-"""Formats of values in tables and sheets: addresses, amounts, states."""
+"""Formats of values in tables and sheets: addresses, amounts, states, times in UTC."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.text import Text
@@ -49,3 +50,13 @@ def policy_value(value: Any) -> str:
 def activity(record: Json) -> Text:
     """Return whether an agent or an admin is active, coloured."""
     return safe("yes", "green") if record["active"] else safe("no", "red")
+
+
+def format_time(at_ms: int) -> str:
+    """Format a time to the second."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def format_time_ms(at_ms: int) -> str:
+    """Format a time to the millisecond."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + "Z"

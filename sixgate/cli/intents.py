@@ -10,6 +10,7 @@ from schemas.clearance import Gate
 from schemas.money import wei_to_eth
 from sixgate.api import Json, Position
 from sixgate.cli.declare import Option, argument, command, group
+from sixgate.cli.formats import format_time, format_time_ms
 from sixgate.cli.options import Checked, account_filter, agent_filter
 from sixgate.cli.outcomes import (
     KINDS,
@@ -34,7 +35,6 @@ from sixgate.cli.render import (
 )
 from sixgate.cli.session import Session, with_session
 from sixgate.cli.terminal import safe, short
-from sixgate.cli.times import format_time, format_time_ms
 from sixgate.cli.trail import Step, trail_of
 
 VERDICTS = {
@@ -42,7 +42,7 @@ VERDICTS = {
     False: safe("✗ rejected", "red"),
     None: safe("· not reached", "dim"),
 }
-app = group("Show intents and their outcomes.", "Example: sixgate intents list")
+app = group("intents", example="list")
 
 
 def _ending(row: Json) -> str:
@@ -70,7 +70,7 @@ def _intents(found: list[Json], *, chains: Chains) -> Listing:
     )(found)
 
 
-@app.command("list", epilog="Example: sixgate intents list --agent payroll --limit 50")
+@app.command("list", example="--agent payroll --limit 50")
 @agent_filter
 @account_filter
 @Option("--key KEY", "Only intents with this idempotency key.")
@@ -127,7 +127,7 @@ def _trail(events: list[Json], *, chains: Chains) -> list[View]:
     return [*views, records(events)]
 
 
-@app.command("show", epilog="Example: sixgate intents show 0x3fa9")
+@app.command("show", example="0x3fa9")
 @argument("INTENT", "Digest or transaction hash of the intent, or its start.")
 @prints(_trail)
 @with_session
@@ -155,7 +155,7 @@ def _position(value: str) -> Position:
     return value if "." in value else int(value)
 
 
-@command("signed", epilog="Example: sixgate signed --follow --json")
+@command("signed", example="--follow --json")
 @click.option("--follow", "-f", is_flag=True, help="Wait for new ones.")
 @Option(
     "--after",

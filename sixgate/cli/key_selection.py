@@ -15,11 +15,10 @@ from sixgate.api import Json
 from sixgate.authoring import form_fields
 from sixgate.authoring.operator import KeyTarget
 from sixgate.cli.client_shares import Client, client_of
-from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandError
+from sixgate.cli.exit_codes import CommandError, ExitCode
 from sixgate.cli.private_files import read_hex
-from sixgate.cli.progress import WAITING, progress
 from sixgate.cli.session import Session, fail_usage, not_found
+from sixgate.cli.terminal import WAITING, progress
 
 
 def selected_key(here: Session, path: str | None, options: Json) -> KeyTarget:

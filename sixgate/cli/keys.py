@@ -24,8 +24,8 @@ from sixgate.authoring.key_text import (
 from sixgate.authoring.operator import KeyTarget
 from sixgate.authoring.producer import Directory, key_changes
 from sixgate.cli.declare import Option, argument, gathered, group
-from sixgate.cli.entries import entry
 from sixgate.cli.formats import key_address
+from sixgate.cli.inputs import entry
 from sixgate.cli.key_selection import (
     key_plan,
     newest_version,
@@ -39,10 +39,7 @@ from sixgate.cli.session import Session, fail_usage, with_session
 from sixgate.cli.terminal import notice, notices, print_json, safe
 from sixgate.cli.vault_options import VAULT, share_out
 
-app = group(
-    "Manage keys of six chains; only Ethereum keys sign. Private keys stay in the signer.",
-    "Example: sixgate keys list",
-)
+app = group("keys", example="list")
 _path = argument("[PATH]", "Path of the key.", type=KEY_PATH)
 _options = gathered(
     "options",
@@ -61,9 +58,9 @@ def _address(key: Json, *, target: KeyTarget) -> str:
 
 @app.command(
     "provision",
-    epilog="Examples: sixgate keys provision --agent payroll\n\n"
-    "sixgate keys provision --chain base --account treasury --agent payroll\n\n"
-    "sixgate keys provision --chain solana --account treasury",
+    example="--agent payroll\n"
+    "--chain base --account treasury --agent payroll\n"
+    "--chain solana --account treasury",
 )
 @_path
 @_options
@@ -125,7 +122,7 @@ _KEYS = table(
 )
 
 
-@app.command("list", epilog="Example: sixgate keys list --json")
+@app.command("list", example="--json")
 @prints(_KEYS)
 @with_session
 def list_(here: Session) -> list[Json]:
@@ -137,7 +134,7 @@ def list_(here: Session) -> list[Json]:
     ]
 
 
-@app.command("rotate", epilog="Example: sixgate keys rotate --agent payroll")
+@app.command("rotate", example="--agent payroll")
 @_path
 @_options
 @share_out
@@ -162,9 +159,7 @@ def _deactivated(key: Json, *, target: KeyTarget) -> list[View]:
     return []
 
 
-@app.command(
-    "deactivate", epilog="Example: sixgate keys deactivate keys/base-signer --account treasury"
-)
+@app.command("deactivate", example="keys/base-signer --account treasury")
 @_path
 @_options
 @prints(_deactivated)
@@ -178,7 +173,7 @@ def deactivate(here: Session, *, path: str | None, options: Json) -> Answer:
 
 @app.command(
     "import",
-    epilog="Examples: sixgate keys import hot.hex wallets/hot --account treasury\n\n"
+    example="hot.hex wallets/hot --account treasury\n"
     "vault read … | sixgate keys import - --chain base --account treasury",
 )
 @argument("FILE|-", "64 hex digits; - reads standard input.", "file", type=FILE_OR_INPUT)
@@ -210,10 +205,7 @@ def import_(
     return Answer(key, target=plan.target)
 
 
-@app.command(
-    "seal-share",
-    epilog="Example: sixgate keys seal-share wallets/cold --agent payroll --share cold.share",
-)
+@app.command("seal-share", example="wallets/cold --agent payroll --share cold.share")
 @_path
 @_options
 @Option("--share FILE", "Client share of the key.", type=FILE, required=True)

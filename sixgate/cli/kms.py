@@ -12,9 +12,8 @@ from signer.custody.errors import (
 )
 from sixgate.api import Json
 from sixgate.cli.declare import group
-from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandError
-from sixgate.cli.options import config_file, config_option, data_option
+from sixgate.cli.exit_codes import CommandError, ExitCode
+from sixgate.cli.options import config_file, config_option, data_option, process_settings
 from sixgate.cli.render import Answer, Field, prints, table
 from sixgate.data_folder.folder import Folder
 from sixgate.errors import SettingsError
@@ -28,10 +27,7 @@ CODES: dict[type[CustodyError], ExitCode] = {
     KmsKeyNotFoundError: ExitCode.NOT_FOUND,
     KmsKeyWeakError: ExitCode.WEAKER,
 }
-app = group(
-    "Check the key management services that hold root keys.",
-    "Example: sixgate kms check --config sixgate.toml",
-)
+app = group("kms", example="check --config sixgate.toml")
 _CHECKS = table(
     Field("provider"),
     Field("state", lambda one: one["state"] or ""),
@@ -43,9 +39,7 @@ _CHECKS = table(
 )
 
 
-@app.command(
-    "check", epilog="Examples: sixgate kms check\n\nsixgate kms check --config sixgate.toml --json"
-)
+@app.command("check", example="\n--config sixgate.toml --json")
 @prints(_CHECKS)
 @data_option
 @config_option
@@ -68,14 +62,11 @@ def check(*, data: Path) -> Answer:
 
 
 def _settings(data: Path) -> KmsSettings:
-    file = config_file()
-    if file is None:
+    if config_file() is None:
         folder = Folder(data)
         folder.trust()  # report a missing folder before a missing root key
         return KmsSettings(local=LocalSection(root=folder.root_key), insecure_dev=True)
-    from sixgate.scaled.settings import load_settings  # slow: imports Kafka
-
-    return load_settings(file).kms
+    return process_settings().kms
 
 
 def _plain(found: Finding) -> Json:

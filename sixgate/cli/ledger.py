@@ -8,39 +8,33 @@ from schemas.strict_json import JsonError, read_json
 from signer.custody.atomic_write import write_atomic
 from sixgate.api import Json
 from sixgate.cli.declare import Option, argument, flag, group
-from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandError
-from sixgate.cli.long_running import run_until_stopped
-from sixgate.cli.options import FILE, TIME, config_file, config_option, insecure_dev
-from sixgate.cli.progress import progress
+from sixgate.cli.exit_codes import CommandError, ExitCode
+from sixgate.cli.formats import format_time
+from sixgate.cli.options import FILE, TIME, config_option, insecure_dev, process_settings
+from sixgate.cli.processes import run_until_stopped
 from sixgate.cli.render import Answer, Listing, Row, Sheet, View, prints
 from sixgate.cli.session import Session, fail_usage, with_session
-from sixgate.cli.terminal import notice, screen
-from sixgate.cli.times import format_time
+from sixgate.cli.terminal import notice, progress, screen
 
 FORMS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
-app = group("Verify, query and export the ledger.", "Example: sixgate ledger verify")
+app = group("ledger", example="verify")
 
 
-@app.command("run", epilog="Example: sixgate ledger run --config ledger.toml")
+@app.command("run", example="--config ledger.toml")
 @config_option
 @insecure_dev
 def run() -> None:
     """Copy all records from Kafka to the ledger's server until SIGTERM."""
-    from sixgate.scaled.ledger_process import LedgerProcess  # slow: imports Kafka
-    from sixgate.scaled.settings import load_settings
-
-    run_until_stopped(LedgerProcess, load_settings(config_file()))
+    run_until_stopped("scaled.ledger_process:LedgerProcess")
 
 
-@app.command("migrate", epilog="Example: sixgate ledger migrate --config ddl.toml")
+@app.command("migrate", example="--config ddl.toml")
 @config_option
 def migrate() -> None:
     """Create or update the ledger's tables on the server, as user ledger_ddl."""
-    from sixgate.scaled.ledger_process import migrate_ledger
-    from sixgate.scaled.settings import load_settings
+    from sixgate.scaled.ledger_process import migrate_ledger  # slow: imports Kafka
 
-    count = migrate_ledger(load_settings(config_file()))
+    count = migrate_ledger(process_settings())
     notice(f"{count} migrations applied." if count else "The ledger's tables are up to date.")
 
 
@@ -62,10 +56,7 @@ def _verified(found: Json) -> Sheet:
     return Sheet("Verified", pairs)
 
 
-@app.command(
-    "verify",
-    epilog="Examples: sixgate ledger verify\n\nsixgate ledger verify --head remembered-head.json",
-)
+@app.command("verify", example="\n--head remembered-head.json")
 @Option("--head FILE", "Head saved by `ledger head --out`.", type=FILE)
 @prints(_verified)
 @with_session
@@ -96,7 +87,7 @@ def _head(found: Json, *, out: Path | None) -> list[View]:
     return [] if out else [Sheet("Head", list(_flat(found["head"])))]
 
 
-@app.command("head", epilog="Example: sixgate ledger head --out remembered-head.json")
+@app.command("head", example="--out remembered-head.json")
 @Option("--out FILE", "File for the head; keep it off this machine.", type=FILE)
 @prints(_head)
 @with_session
@@ -126,8 +117,9 @@ def _rows(found: Json) -> View:
 
 @app.command(
     "sql",
-    epilog='Examples: sixgate ledger sql "SELECT agent, count() FROM intents GROUP BY agent"\n\n'
-    'sixgate ledger sql "SHOW TABLES"\n\nsixgate ledger sql "DESCRIBE intents"',
+    example='"SELECT agent, count() FROM intents GROUP BY agent"\n'
+    '"SHOW TABLES"\n'
+    '"DESCRIBE intents"',
 )
 @argument("QUERY", "A read-only query.")
 @prints(_rows)
@@ -139,10 +131,7 @@ def sql(here: Session, *, query: str) -> Json:
         return here.api.sql(query)
 
 
-@app.command(
-    "export",
-    epilog="Example: sixgate ledger export march.parquet --since 2026-03-01 --until 2026-04-01",
-)
+@app.command("export", example="march.parquet --since 2026-03-01 --until 2026-04-01")
 @argument("FILE", "Output file: .csv, .jsonl or .parquet.", type=FILE)
 @Option("--format FORM", "csv, jsonl or parquet.", name="form", show_default="by the file's name")
 @Option("--since", "Start: 7d (ago), or ISO 8601.", type=TIME, default="90d")

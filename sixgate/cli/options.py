@@ -1,19 +1,27 @@
 """Options, arguments and types of values that several commands share."""
 
 import os
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sixgate.cli.declare import Option, argument, flag
+from sixgate.clocks import wall_ms
+
+if TYPE_CHECKING:
+    from sixgate.scaled.settings import Settings
 
 ACCOUNT_DEFAULT = "main"
 DATA_DEFAULT = Path("sixgate-data")
 DATA_VARIABLE = "SIXGATE_DATA"
 CONFIG_VARIABLE = "SIXGATE_CONFIG"
 INSECURE_DEV_VARIABLE = "SIXGATE_KAFKA__INSECURE_DEV"
+_SPAN = re.compile(r"([1-9][0-9]{0,5})([smhd])", re.ASCII)
+_UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 class Checked(click.ParamType):
@@ -57,11 +65,31 @@ def _key_path(value: str) -> str:
         raise
 
 
-def _time(value: str) -> int:
-    from sixgate.cli.times import parse_time_ms
-    from sixgate.clocks import wall_ms
+def parse_duration_ms(text: str) -> int:
+    """Parse ``90s``, ``10m``, ``24h`` or ``30d``; raise ``ValueError`` for anything else."""
+    found = _SPAN.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!a} is not a duration such as 10m, 24h or 30d")
+    return int(found[1]) * _UNIT_MS[found[2]]
 
-    return parse_time_ms(value, wall_ms())
+
+def parse_time_ms(text: str, now_ms: int) -> int:
+    """Parse a time: ``now``, a duration ago, or an ISO 8601 date or time (by default in UTC).
+
+    Raises ``ValueError``.
+    """
+    if text == "now":
+        return now_ms
+    if _SPAN.fullmatch(text):
+        return max(0, now_ms - parse_duration_ms(text))
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"{text!a} is not a time: write 7d (ago), 2026-01-31 or 2026-01-31T12:00:00+00:00"
+        ) from None
+    known = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    return max(0, round(known.timestamp() * 1000))
 
 
 def _use_config(_ctx: click.Context, _param: click.Parameter, file: Path | None) -> None:
@@ -80,6 +108,13 @@ def config_file() -> Path | None:
     return Path(name) if name else None
 
 
+def process_settings(slots: str | None = None) -> "Settings":
+    """Return the settings of the processes on Kafka; ``slots`` overrides theirs."""
+    from sixgate.scaled.settings import load_settings  # slow
+
+    return load_settings(config_file(), slots=slots)
+
+
 def _use_insecure_dev(_ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's own signature
     use_insecure_dev(wanted)
 
@@ -92,7 +127,7 @@ def use_insecure_dev(wanted: bool) -> None:  # noqa: FBT001 - an option's value
 
 NAME = Checked("name", _name)
 KEY_PATH = Checked("path", _key_path)
-TIME = Checked("time", _time)
+TIME = Checked("time", lambda text: parse_time_ms(text, wall_ms()))
 """Milliseconds since 1970: ``now``, a duration ago, or an ISO 8601 date or time."""
 FILE = click.Path(path_type=Path)
 FILE_OR_INPUT = click.Path(path_type=Path, allow_dash=True)

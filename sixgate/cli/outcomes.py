@@ -18,9 +18,8 @@ from schemas.money import wei_to_eth
 from schemas.outcome import SIGNED_TYPES, TransactionSigned
 from sixgate.api import Json
 from sixgate.cli.advice import advice
-from sixgate.cli.formats import address
+from sixgate.cli.formats import address, format_time
 from sixgate.cli.terminal import safe, short
-from sixgate.cli.times import format_time
 
 Chains: TypeAlias = Mapping[int, Json]
 """Registered chains by id."""

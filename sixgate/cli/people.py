@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # slow to import
     from sixgate.oidc.id_tokens import Identity
 
 REQUIRE_EXPLICIT = "policies.require_explicit"
-app = group("Manage people who may use the HTTP API.", "Example: sixgate people add alice")
+app = group("people", example="add alice")
 _name = argument("NAME", "Name or e-mail address.")
 _subject = Option("--subject SUB", "Person's sub in ID tokens of the issuer.")
 _email = Option("--email EMAIL", "Person's verified e-mail address there.")
@@ -84,7 +84,7 @@ def _added(found: Json, *, issuer: str | None, explicit: bool) -> str | list[Vie
     return str(found["api_key"])
 
 
-@app.command("add", epilog="Example: sixgate people add alice")
+@app.command("add", example="alice")
 @_name
 @Option("--account", "Account of the HTTP API [default: the only one].", type=NAME)
 @_subject
@@ -140,7 +140,7 @@ _PEOPLE = table(
 )
 
 
-@app.command("list", epilog="Example: sixgate people list --json")
+@app.command("list", example="--json")
 @prints(_PEOPLE)
 @with_session
 def list_(here: Session) -> list[Json]:
@@ -153,9 +153,7 @@ def list_(here: Session) -> list[Json]:
         ]
 
 
-@app.command(
-    "bind", epilog="Example: sixgate people bind alice --subject 00u1 --issuer https://id.example"
-)
+@app.command("bind", example="alice --subject 00u1 --issuer https://id.example")
 @_name
 @_subject
 @_email
@@ -171,7 +169,7 @@ def bind(
     notice(f"{name} logs in at {issuer}.")
 
 
-@app.command("unbind", epilog="Example: sixgate people unbind alice")
+@app.command("unbind", example="alice")
 @_name
 @with_session
 def unbind(here: Session, *, name: str) -> None:
@@ -181,7 +179,7 @@ def unbind(here: Session, *, name: str) -> None:
     notice(f"{name} has no logins any more.")
 
 
-@app.command("deactivate", epilog="Example: sixgate people deactivate alice")
+@app.command("deactivate", example="alice")
 @_name
 @with_session
 def deactivate(here: Session, *, name: str) -> None:
@@ -229,6 +227,6 @@ def _served_account(here: Session, wanted: str | None) -> str:
 
 def _inactive(here: Session, person_id: str) -> "AgentSet":
     from schemas.registry import AgentSet
-    from sixgate.cli.entries import entry
+    from sixgate.cli.inputs import entry
 
     return entry(AgentSet, **here.agent(person_id) | {"active": False})

@@ -1,92 +1,173 @@
-"""Commands that run one process of a pipeline on Kafka, and ``config`` and ``publish``."""
+"""Commands that run one process until it is stopped, and ``probe``, ``config`` and ``publish``."""
 
 import asyncio
+import logging
+import os
 from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
 
 from schemas.topics import Principal
+from sixgate.cli.commands import COMMANDS
 from sixgate.cli.declare import Option, command
-from sixgate.cli.identities import connected_as
-from sixgate.cli.long_running import run_until_stopped
-from sixgate.cli.options import config_file, config_option, insecure_dev
+from sixgate.cli.exit_codes import CommandError, ExitCode
+from sixgate.cli.failures import Failure, failure_of
+from sixgate.cli.options import FILE, config_option, insecure_dev, process_settings
+from sixgate.cli.render import show
+from sixgate.cli.session import connected_as, fail_usage
 from sixgate.cli.terminal import notice, print_json
 
+# A halt needs an operator before the next start; every other failure may be restarted.
+EVENTS = {
+    ExitCode.HALTED: "process.halted",
+    ExitCode.LEDGER_WRONG: "process.halted",
+    ExitCode.TAKEN_OVER: "process.fenced",
+}
+PROBED = {"STALLED": ExitCode.STALLED, "ABSENT": ExitCode.UNREACHABLE, "UNEXPECTED": ExitCode.USAGE}
+TERM_S_MAX = 10.0
+API_KEY_VARIABLE = "SIXGATE_API_KEY"
+_LOG = logging.getLogger("sixgate.process")
 
-def _run(process: str, slots: str | None = None) -> None:
-    """Run the process ``module:class`` of ``sixgate`` with the settings that were given."""
+
+def run_until_stopped(process: str, slots: str | None = None) -> None:
+    """Run the process ``module:class`` of ``sixgate`` until SIGTERM or SIGINT.
+
+    Its settings are the given ones. Raises its first failure.
+    """
     module, _, name = process.partition(":")
     kind = getattr(import_module(f"sixgate.{module}"), name)  # slow: imports Faust or a cloud SDK
-    from sixgate.scaled.settings import load_settings
+    settings = process_settings(slots)
+    from sixgate.scaled.process import run_process
 
-    run_until_stopped(kind, load_settings(config_file(), slots=slots))
-
-
-@command("gates", epilog="Example: sixgate gates --config sixgate.toml")
-@config_option
-@insecure_dev
-def gates() -> None:
-    """Run the gates on Kafka until SIGTERM."""
-    _run("scaled.gates_process:GatesProcess")
+    try:
+        run_process(kind, settings)
+    except Exception as error:
+        log_end(failure_of(error), error)
+        raise
 
 
-@command("signer", epilog="Example: sixgate signer --config sixgate.toml --slots 0-3")
+def log_end(failure: Failure, error: Exception) -> None:
+    """Log the error that ends a process; ``failure`` quotes no message of a foreign exception."""
+    event = EVENTS.get(failure.code, "process.failed")
+    facts = {"error": type(error).__name__, "exit_code": failure.code.value}
+    _LOG.error(event, extra=facts | {"detail": failure.sentence})
+
+
+def _running(name: str, process: str, example: str) -> Any:
+    """Return the command of the table that runs a process."""
+
+    @command(name, example=example, help=COMMANDS[name].help)
+    @config_option
+    @insecure_dev
+    def run() -> None:
+        run_until_stopped(process)
+
+    return run
+
+
+gates = _running("gates", "scaled.gates_process:GatesProcess", "--config sixgate.toml")
+registrar = _running(
+    "registrar", "scaled.registrar_process:RegistrarProcess", "--config sixgate.toml"
+)
+custody = _running("custody", "custody.process:CustodyProcess", "--config custody.toml")
+gateway = _running("gateway", "scaled.gateway_process:GatewayProcess", "--config gateway.toml")
+desk = _running("desk", "scaled.desk_process:DeskProcess", "--config desk.toml")
+
+
+@command("signer", example="--config sixgate.toml --slots 0-3")
 @config_option
 @Option("--slots 0-3", "Slots to run.", show_default="the settings'")
 @insecure_dev
 def signer(*, slots: str | None) -> None:
     """Run the signer of some slots on Kafka until SIGTERM."""
-    _run("scaled.signer_process:SignerProcess", slots)
+    run_until_stopped("scaled.signer_process:SignerProcess", slots)
 
 
-@command("registrar", epilog="Example: sixgate registrar --config sixgate.toml")
-@config_option
-@insecure_dev
-def registrar() -> None:
-    """Sign registry heads until SIGTERM."""
-    _run("scaled.registrar_process:RegistrarProcess")
+@command("probe", example="--url http://127.0.0.1:9101 --pid 4711")
+@Option("--url http://HOST:PORT", "Metrics address of the process.", required=True)
+@Option(
+    "--stalled-s",
+    "Seconds without an answer or progress that mean stalled.",
+    type=click.FloatRange(0.1, 3_600),
+    default=30.0,
+)
+@Option("--pid", "End this process if it is stalled and owns the URL.", type=click.IntRange(min=2))
+def probe(*, url: str, stalled_s: float, pid: int | None) -> None:
+    """Report whether a process is healthy. Exit code 13 means stalled."""
+    from sixgate.scaled.probe import State, check_health, parse_address  # slow, as the next one
+    from sixgate.scaled.process_termination import WrongProcessError, terminate
+
+    try:
+        at = parse_address(url)
+    except ValueError as error:
+        fail_usage(f"--url {url!a} is {error}")
+    found = check_health(at, stalled_s)
+    if found.state is State.HEALTHY:
+        show(found.sentence)
+        return
+    ended = ""
+    if pid is not None and found.state is State.STALLED:
+        try:
+            ended = f" {terminate(pid, at, TERM_S_MAX)} ended process {pid}: restart it."
+        except WrongProcessError as error:
+            fail_usage(str(error))
+    raise CommandError(PROBED[found.state.name], found.sentence + ended)
 
 
-@command("custody", epilog="Example: sixgate custody --config custody.toml")
-@config_option
-@insecure_dev
-def custody() -> None:
-    """Serve secrets to agents with a grant until SIGTERM; signing keys are never served."""
-    _run("custody.process:CustodyProcess")
+@command("mcp", example="--url https://gateway.example --api-key-file agent.key")
+@Option("--url https://HOST", "Address of the HTTP API.")
+@Option("--socket PATH", "Unix socket of the HTTP API.", type=FILE)
+@Option(
+    "--api-key-file FILE",
+    "File with the agent's API key (ocv_…).",
+    type=FILE,
+    show_default=API_KEY_VARIABLE,
+)
+def mcp(*, url: str | None, socket: Path | None, api_key_file: Path | None) -> None:
+    """Serve an agent's tools to a model by MCP on standard input and output."""
+    import anyio
+    from sixgate_client import AsyncClient
+
+    from sixgate.mcp.server import serve_stdio
+
+    if (url is None) == (socket is None):
+        fail_usage("give --url or --socket, and only one of the two")
+    unix_socket = None if socket is None else str(socket)
+    try:
+        client = AsyncClient(url, api_key=_api_key(api_key_file), unix_socket=unix_socket)
+    except ValueError as error:
+        fail_usage(str(error))
+    anyio.run(serve_stdio, client)
 
 
-@command("gateway", epilog="Example: sixgate gateway --config gateway.toml")
-@config_option
-@insecure_dev
-def gateway() -> None:
-    """Serve the HTTP API and MCP over Kafka until SIGTERM."""
-    _run("scaled.gateway_process:GatewayProcess")
+def _api_key(file: Path | None) -> str:
+    key = file.read_text().strip() if file else os.environ.get(API_KEY_VARIABLE)
+    if key is None:
+        fail_usage(f"give the agent's API key with --api-key-file or {API_KEY_VARIABLE}")
+    if not (key.isascii() and key.isprintable() and key):
+        fail_usage("the API key must be one line of ASCII text")
+    return key
 
 
-@command("desk", epilog="Example: sixgate desk --config desk.toml")
-@config_option
-@insecure_dev
-def desk() -> None:
-    """Sign what people change through the HTTP API, within a scope, until SIGTERM."""
-    _run("scaled.desk_process:DeskProcess")
-
-
-@command("config", epilog="Example: sixgate config --config sixgate.toml")
+@command("config", example="--config sixgate.toml")
 @config_option
 def config() -> None:
     """Print the effective settings of the processes on Kafka, secrets masked."""
-    from sixgate.scaled.settings import load_settings, masked
+    from sixgate.scaled.settings import masked
 
-    print_json(masked(load_settings(config_file())))
+    print_json(masked(process_settings()))
 
 
-@command("publish", epilog="Example: sixgate publish --config sixgate.toml")
+@command("publish", example="--config sixgate.toml")
 @config_option
 def publish() -> None:
     """Copy the organisation of the data folder to Kafka. Cannot be undone."""
     from sixgate.data_folder.folder import Folder
     from sixgate.scaled.publishing import publish as send
-    from sixgate.scaled.settings import load_settings
 
-    settings = load_settings(config_file())
+    settings = process_settings()
     folder = Folder(settings.data)
     with connected_as(Principal.OPERATORS):
         sent = asyncio.run(send(settings.kafka.broker("sixgate-publish"), folder))

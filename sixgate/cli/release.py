@@ -8,10 +8,10 @@ import click
 from schemas.dsse import RELEASE_POLICY_TYPE
 from signer.attestation.release.policy import ReleasePolicy
 from signer.custody.atomic_write import write_atomic
-from sixgate.cli.canonical_files import read_canonical
 from sixgate.cli.declare import Group, Option, argument, flag
-from sixgate.cli.long_running import run_until_stopped
-from sixgate.cli.options import FILE, config_file, config_option, data_option, insecure_dev
+from sixgate.cli.inputs import read_canonical
+from sixgate.cli.options import FILE, config_option, data_option, insecure_dev, process_settings
+from sixgate.cli.processes import run_until_stopped
 from sixgate.cli.session import fail_usage
 from sixgate.cli.terminal import notice, print_json
 from sixgate.data_folder.folder import Folder
@@ -20,23 +20,17 @@ FIELDS = "docs/key-release.md lists the fields"
 
 
 @click.group(
-    cls=Group,
-    invoke_without_command=True,
-    epilog="Examples: sixgate release --config gcp.toml\n\nsixgate release keys --config gcp.toml",
+    cls=Group, invoke_without_command=True, example="--config gcp.toml\nkeys --config gcp.toml"
 )
 @config_option
 @insecure_dev
 def app() -> None:
     """Run one provider's key release until SIGTERM; create its keys, sign its policy."""
-    if click.get_current_context().invoked_subcommand is not None:
-        return
-    from sixgate.releasing.process import ReleaseProcess  # slow: imports a cloud SDK
-    from sixgate.scaled.settings import load_settings
-
-    run_until_stopped(ReleaseProcess, load_settings(config_file()))
+    if click.get_current_context().invoked_subcommand is None:
+        run_until_stopped("releasing.process:ReleaseProcess")
 
 
-@app.command("keys", epilog="Example: sixgate release keys --config gcp.toml")
+@app.command("keys", example="--config gcp.toml")
 @flag("--show", "Print the existing keys.")
 @config_option
 def keys(*, show: bool) -> None:
@@ -47,9 +41,8 @@ def keys(*, show: bool) -> None:
         open_keys,
     )
     from sixgate.releasing.process import only_kms
-    from sixgate.scaled.settings import load_settings
 
-    settings = load_settings(config_file())
+    settings = process_settings()
     released, folder = settings.release_section(), Folder(settings.data)
     kms = only_kms(settings.kms)
     release_name = ReleaseName(released.org, released.provider)
@@ -69,9 +62,7 @@ def keys(*, show: bool) -> None:
     )
 
 
-@app.command(
-    "policy", epilog="Example: sixgate release policy policy.json --out release-policy.json"
-)
+@app.command("policy", example="policy.json --out release-policy.json")
 @argument("FILE", "Policy to sign.", type=FILE)
 @Option("--out FILE", "File for the signed policy.", type=FILE, required=True)
 @data_option

@@ -12,14 +12,14 @@ from signer.custody.process import forbid_inspection
 from sixgate.api import Json
 from sixgate.authoring.vault_orders import NewSecret, VaultId, store
 from sixgate.cli.client_shares import client_of, sealed_client_share, was_interrupted
-from sixgate.cli.customer_layer import layered, require_customer_key, unlayered
+from sixgate.cli.cmek import layered, require_customer_key, unlayered
 from sixgate.cli.declare import Option, argument, flag, gathered, group
+from sixgate.cli.formats import format_time
 from sixgate.cli.options import FILE, NAME, Checked
 from sixgate.cli.private_files import read_value, write_value
 from sixgate.cli.render import Field, View, prints, table
 from sixgate.cli.session import Session, fail_usage, not_found, with_session
 from sixgate.cli.terminal import notice
-from sixgate.cli.times import format_time
 from sixgate.cli.vault_options import (
     account_option,
     customer_key_option,
@@ -32,10 +32,7 @@ from sixgate.cli.vault_options import (
 
 KINDS = get_args(SecretKind)
 KIND_DEFAULT = "password"
-app = group(
-    "Store secrets, and read them as an agent with a grant.",
-    "Example: sixgate secrets list prod --account treasury",
-)
+app = group("secrets", example="list prod --account treasury")
 
 
 def _kind(value: str) -> str:
@@ -77,9 +74,9 @@ _VERSIONS = table(
 
 @app.command(
     "put",
-    epilog="Examples: sixgate secrets put prod db/password value.txt --account treasury\n\n"
-    "pass show db | sixgate secrets put prod db/password - --agent payroll\n\n"
-    "sixgate secrets put prod api/token --generate --kind api_key --account treasury",
+    example="prod db/password value.txt --account treasury\n"
+    "pass show db | sixgate secrets put prod db/password - --agent payroll\n"
+    "prod api/token --generate --kind api_key --account treasury",
 )
 @vault_argument
 @path_argument
@@ -103,8 +100,8 @@ def put(
 
 @app.command(
     "rotate",
-    epilog="Examples: sixgate secrets rotate prod db/password new.txt --account treasury\n\n"
-    "sixgate secrets rotate prod api/token --generate --account treasury",
+    example="prod db/password new.txt --account treasury\n"
+    "prod api/token --generate --account treasury",
 )
 @vault_argument
 @path_argument
@@ -122,8 +119,8 @@ def rotate(here: Session, *, vault: str, path: str, value: Path | None, options:
 
 @app.command(
     "get",
-    epilog="Examples: sixgate secrets get prod db/password --agent payroll\n\n"
-    "sixgate secrets get cold seed --agent payroll --share seed.share --out seed.txt",
+    example="prod db/password --agent payroll\n"
+    "cold seed --agent payroll --share seed.share --out seed.txt",
 )
 @vault_argument
 @path_argument
@@ -157,11 +154,7 @@ def get(  # noqa: PLR0913 - one parameter per option
         write_value(out, opened.enter_context(unlayered(value, context, customer_key)))
 
 
-@app.command(
-    "list",
-    epilog="Examples: sixgate secrets list prod --account treasury\n\n"
-    "sixgate secrets list prod --agent payroll --json",
-)
+@app.command("list", example="prod --account treasury\nprod --agent payroll --json")
 @vault_argument
 @account_option
 @_maybe_reader
@@ -177,8 +170,7 @@ def list_(here: Session, *, vault: str, account: str | None, agent: str | None) 
 
 @app.command(
     "history",
-    epilog="Examples: sixgate secrets history prod db/password --account treasury\n\n"
-    "sixgate secrets history prod db/password --agent payroll --json",
+    example="prod db/password --account treasury\nprod db/password --agent payroll --json",
 )
 @vault_argument
 @path_argument

@@ -7,14 +7,14 @@ import click
 
 from schemas.registry import ServiceSet
 from sixgate.cli.declare import Group, Option, argument, flag
-from sixgate.cli.entries import entry
+from sixgate.cli.inputs import entry
 from sixgate.cli.options import (
     DATA_DEFAULT,
     DATA_VARIABLE,
     NAME,
-    config_file,
     config_option,
     data_option,
+    process_settings,
 )
 from sixgate.cli.render import Field, show, table
 from sixgate.cli.session import Session, fail_usage, not_found, session, with_session
@@ -33,11 +33,7 @@ _SERVICES = table(
 _name = argument("NAME", "Name of the service.", type=NAME)
 
 
-@click.group(
-    cls=Group,
-    invoke_without_command=True,
-    epilog="Examples: sixgate services --json\n\nsixgate services add registrar-1",
-)
+@click.group(cls=Group, invoke_without_command=True, example="--json\nadd registrar-1")
 @flag("--json", "Print JSON for programs.", name="as_json")
 @data_option
 @config_option
@@ -55,11 +51,7 @@ def app(*, as_json: bool, data: Path) -> None:
         show(_SERVICES(found))
 
 
-@app.command(
-    "add",
-    epilog="Examples: sixgate services add registrar-1\n\n"
-    "sixgate services add gateway-1 --role gateway",
-)
+@app.command("add", example="registrar-1\ngateway-1 --role gateway")
 @_name
 @Option("--role ROLE", "Role: registrar or gateway.", type=click.Choice(ROLES), default=ROLES[0])
 @Option("--public-key HEX", "Ed25519 public key, if the key was made elsewhere.")
@@ -80,7 +72,7 @@ def add(here: Session, *, name: str, role: str, public_key: str | None) -> None:
     notice(f"{role.capitalize()} {name} is active{where}.")
 
 
-@app.command("deactivate", epilog="Example: sixgate services deactivate registrar-0")
+@app.command("deactivate", example="registrar-0")
 @_name
 @with_session
 def deactivate(here: Session, *, name: str) -> None:
@@ -92,7 +84,7 @@ def deactivate(here: Session, *, name: str) -> None:
     notice(f"{known[name]['role'].capitalize()} {name} is revoked.")
 
 
-@app.command("reseal", epilog="Example: sixgate services reseal --config signer.toml")
+@app.command("reseal", example="--config signer.toml")
 @config_option
 def reseal() -> None:
     """Reseal the signer's identity under the root key in the settings; the identity stays the same.
@@ -100,9 +92,8 @@ def reseal() -> None:
     Run it on the signer's machine with its settings. The former root key must still be usable.
     """
     from sixgate.scaled.resealing import reseal as resealed  # slow: imports a cloud SDK
-    from sixgate.scaled.settings import load_settings
 
-    sealed, before, changed = resealed(load_settings(config_file()))
+    sealed, before, changed = resealed(process_settings())
     line = f"{SIGNER} ({sealed.public_key}) is sealed under {sealed.root}"
     if changed and before != sealed.root:
         line += f", formerly under {before}: copies of the former file open while that key exists"

@@ -11,22 +11,23 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from sixgate.api import Api, Json
+from schemas.topics import Principal
+from sixgate.api import Api, ApiError, Json
 from sixgate.authoring.suggestion import did_you_mean
 from sixgate.cli.declare import Function
-from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandError
+from sixgate.cli.exit_codes import CommandError, ExitCode
 from sixgate.cli.options import (
     ACCOUNT_DEFAULT,
     DATA_DEFAULT,
     config_file,
     config_option,
     folder_option,
+    process_settings,
 )
-from sixgate.cli.progress import progress
-from sixgate.cli.terminal import notice
+from sixgate.cli.terminal import notice, progress
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
+from streams.kafka.errors import KafkaDeniedError
 
 if TYPE_CHECKING:  # slow to import, and commands that only read do not need it
     from schemas.registry import Entry
@@ -168,8 +169,8 @@ def session(data: Path) -> Iterator[Session]:
         yield Session(outer.folder, outer.api)  # its own: it reads the registry anew
         return
     # Imports are local: the ledger's engine loads slowly, and --help need not wait for it.
-    if (file := config_file()) is not None:
-        with _scaled(file, data) as here:
+    if config_file() is not None:
+        with _scaled(data) as here:
             yield here
         return
     from sixgate.api.operator.connection import connect
@@ -181,15 +182,12 @@ def session(data: Path) -> Iterator[Session]:
 
 
 @contextmanager
-def _scaled(file: Path, data: Path) -> Iterator[Session]:
-    from schemas.topics import Principal
+def _scaled(data: Path) -> Iterator[Session]:
     from sixgate.backends.kafka import open_kafka_api
-    from sixgate.cli.identities import connected_as
-    from sixgate.scaled.settings import load_settings
 
-    settings = load_settings(file)
+    settings = process_settings()
     if "kafka" not in settings.model_fields_set:
-        fail_usage(f"{file} has no section [kafka]: add it with servers")
+        fail_usage(f"{config_file()} has no section [kafka]: add it with servers")
     folder = Folder(settings.data if data == DATA_DEFAULT else data)
     with ExitStack() as stack:
         stack.enter_context(connected_as(Principal.OPERATORS))
@@ -239,3 +237,15 @@ def not_found(what: str, name: str, known: Iterable[str]) -> NoReturn:
 def fail_usage(sentence: str) -> NoReturn:
     """End the command because its input is wrong."""
     raise CommandError(ExitCode.USAGE, sentence)
+
+
+@contextmanager
+def connected_as(who: str) -> Iterator[None]:
+    """Add to an authorisation error of Kafka which certificate the command needs."""
+    try:
+        yield
+    except (KafkaDeniedError, ApiError) as error:
+        if isinstance(error, ApiError) and error.code != "denied":
+            raise
+        needed = f"This command needs the certificate of {who}."
+        raise CommandError(ExitCode.REFUSED, f"{error} {needed}") from None

@@ -5,7 +5,7 @@ from typing import get_args
 from schemas.registry import SettingName, SettingSet
 from signer.settings import Settings, checked_setting
 from sixgate.cli.declare import argument, group
-from sixgate.cli.entries import entry
+from sixgate.cli.inputs import entry
 from sixgate.cli.render import Answer, Field, Listing, prints, table
 from sixgate.cli.session import Session, fail_usage, not_found, with_session
 from sixgate.cli.terminal import notice
@@ -18,7 +18,7 @@ MEANING = {
     "idempotency.remember_ms": "how long idempotency keys are remembered, 1 to 30 days in ms",
     "org.tier": "pro, team, business or enterprise: sets the mode of new treasury vaults",
 }
-app = group("Show and change the organisation's settings.", "Example: sixgate settings get")
+app = group("settings", example="get")
 
 
 def _text(value: object) -> str:
@@ -38,7 +38,7 @@ def _view(found: object, *, name: str | None) -> Listing | str:
     return _SETTINGS(found.items()) if isinstance(found, dict) and name is None else _text(found)
 
 
-@app.command("get", epilog="Example: sixgate settings get simulation.required")
+@app.command("get", example="simulation.required")
 @argument("[NAME]", "Name of a setting [default: all].")
 @prints(_view)
 @with_session
@@ -50,7 +50,7 @@ def get(here: Session, *, name: str | None) -> Answer:
     return Answer(settings if name is None else settings[name], name=name)
 
 
-@app.command("set", epilog="Example: sixgate settings set simulation.required always")
+@app.command("set", example="simulation.required always")
 @argument("NAME", "Name of the setting.")
 @argument("VALUE", "New value.")
 @with_session

@@ -14,11 +14,9 @@ from sixgate.authoring.intent_lines import Draft, Submission, finish
 from sixgate.authoring.producer import Directory
 from sixgate.cli.declare import Option, argument, flag, gathered, group
 from sixgate.cli.decoded import decoded
-from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandError
+from sixgate.cli.exit_codes import CommandError, ExitCode
 from sixgate.cli.options import FILE, FILE_OR_INPUT, NAME, Checked
 from sixgate.cli.outcomes import Chains, by_id, outcome_rows, summary
-from sixgate.cli.progress import progress
 from sixgate.cli.render import Answer, Sheet, prints
 from sixgate.cli.session import (
     Session,
@@ -28,15 +26,14 @@ from sixgate.cli.session import (
     with_session_at,
 )
 from sixgate.cli.submit import SubmissionProgress, answers, reporting_interruption, signers_of
+from sixgate.cli.terminal import progress
 from sixgate.clocks import wall_ms
 
 CREATE = "create"
-tx = group("Sign a transaction, or decode a signed one.", "Example: sixgate tx decode 0x02f8…")
-message = group("Sign personal messages (EIP-191).", "Example: sixgate message sign --help")
-typed_data = group("Sign typed data (EIP-712).", "Example: sixgate typed-data sign --help")
-authorization = group(
-    "Sign delegations of a key's address (EIP-7702).", "Example: sixgate authorization sign --help"
-)
+tx = group("tx", example="decode 0x02f8…")
+message = group("message", example="sign --help")
+typed_data = group("typed-data", example="sign --help")
+authorization = group("authorization", example="sign --help")
 
 
 def _sealed(file: str) -> Json:
@@ -148,7 +145,7 @@ def _ended(here: Session, one: Submission) -> Json:
     raise CommandError(ExitCode.INTERNAL, "the outcome did not arrive: see sixgate intents list")
 
 
-@tx.command("sign", epilog="Example: sixgate tx sign payroll --to 0x… --value 0.5 --chain base")
+@tx.command("sign", example="payroll --to 0x… --value 0.5 --chain base")
 @_agent
 @Option("--to ADDRESS", f"Recipient, or {CREATE} for a new contract.", required=True)
 @_options
@@ -176,7 +173,7 @@ def _decoded(found: Json) -> Sheet:
     return Sheet("", list(shown))
 
 
-@tx.command("decode", epilog="Example: sixgate tx decode 0x02f8… --json")
+@tx.command("decode", example="0x02f8… --json")
 @argument("HEX|-", "Signed transaction; - reads standard input.", "raw")
 @prints(_decoded)
 def decode(*, raw: str) -> Json:
@@ -190,7 +187,7 @@ def decode(*, raw: str) -> Json:
         fail_usage("HEX is not hex with two digits per byte")
 
 
-@message.command("sign", epilog='Example: sixgate message sign payroll "I am me" --chain base')
+@message.command("sign", example='payroll "I am me" --chain base')
 @_agent
 @argument("TEXT|-", "Message; - reads standard input.", "text")
 @flag("--hex", "Read TEXT as bytes in hex with 0x.", "as_hex")
@@ -207,9 +204,7 @@ def sign_message(here: Session, *, agent: str, text: str, as_hex: bool, options:
     return _sign(here, {"kind": "personal_sign", "agent": agent} | options | named)
 
 
-@typed_data.command(
-    "sign", epilog="Example: sixgate typed-data sign payroll permit.json --chain ethereum"
-)
+@typed_data.command("sign", example="payroll permit.json --chain ethereum")
 @_agent
 @argument("FILE|-", "EIP-712 JSON; - reads standard input.", "file", type=FILE_OR_INPUT)
 @_options
@@ -225,9 +220,7 @@ def sign_typed_data(here: Session, *, agent: str, file: Path, options: Json) -> 
     return _sign(here, {"kind": "typed_data", "agent": agent} | options | named)
 
 
-@authorization.command(
-    "sign", epilog="Example: sixgate authorization sign payroll --delegate 0x… --chain base"
-)
+@authorization.command("sign", example="payroll --delegate 0x… --chain base")
 @_agent
 @Option("--delegate ADDRESS", "Contract to delegate to.", required=True)
 @Option("--nonce N", "Nonce; the next + 1 is also accepted.", type=int, show_default="next free")

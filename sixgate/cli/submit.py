@@ -39,14 +39,12 @@ from sixgate.authoring.intent_lines import (
 from sixgate.authoring.producer import Directory
 from sixgate.cli.advice import advice
 from sixgate.cli.declare import Option, argument, command, flag
-from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandError
+from sixgate.cli.exit_codes import CommandError, ExitCode
 from sixgate.cli.options import FILE, FILE_OR_INPUT, config_option, data_option
 from sixgate.cli.outcomes import OUTCOMES, Chains, by_id, chain_name, outcome_of, summary
-from sixgate.cli.progress import progress
 from sixgate.cli.render import Field, Listing, show, table
 from sixgate.cli.session import Session, fail_usage, new_idempotency_key, session
-from sixgate.cli.terminal import notice, notices, print_json_line, safe, short
+from sixgate.cli.terminal import notice, notices, print_json_line, progress, safe, short
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
 from sixgate.data_folder.key_files import load_key_file
@@ -59,7 +57,7 @@ STAYS_REFUSED = "→ nothing was signed, and this key stays refused: then use a 
 
 @command(
     "submit",
-    epilog="Examples: sixgate submit intents.jsonl --save sent.jsonl\n\n"
+    example="intents.jsonl --save sent.jsonl\n"
     """echo '{"agent": "payroll", "chain": "base", "to": "0x…", "value": "0.5"}' """
     "| sixgate submit -",
 )

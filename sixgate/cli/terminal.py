@@ -1,4 +1,4 @@
-"""Output: consoles for people, JSON for programs.
+"""Output: consoles for people, JSON for programs, progress bars on a terminal.
 
 Text from the bus is untrusted: markup and control characters are escaped before they reach the
 terminal.
@@ -6,15 +6,21 @@ terminal.
 
 import os
 import sys
-from typing import Any, NoReturn
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn, TypeVar
 
 import orjson
 from rich.console import Console
 from rich.text import Text
 
-from sixgate.cli.output import OutputClosedError, write_line
+from sixgate.cli.failures import OutputClosedError
 
 WIDTH_MAX, WIDTH_PIPED = 120, 120
+DELAY_S = 1.0
+WAITING = "waiting for the signer"
+Item = TypeVar("Item")
 
 
 class Screen(Console):
@@ -44,12 +50,12 @@ def notice(sentence: str) -> None:
 
 def print_json(value: Any) -> None:
     """Write one JSON document, indented."""
-    write_line(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+    _write_line(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
 
 
 def print_json_line(value: Any) -> None:
     """Write one JSON value as a line and flush it."""
-    write_line(orjson.dumps(value).decode())
+    _write_line(orjson.dumps(value).decode())
 
 
 def safe(text: object, style: str = "") -> Text:
@@ -63,6 +69,62 @@ def short(digest: str, length: int = 10) -> str:
     return digest[: 2 + length]
 
 
+class Bar:
+    """A progress bar; without a total it only shows activity."""
+
+    def __init__(self, update: Callable[..., Any]) -> None:
+        self._update = update
+
+    def show(self, done: int, total: int | None = None, title: str | None = None) -> None:
+        """Set the number of items done, and the total."""
+        self._update(completed=done, total=total, description=title)
+
+    def track(self, items: Sequence[Item]) -> Iterator[Item]:
+        """Yield items and count those done."""
+        for done, item in enumerate(items):
+            self.show(done, len(items))
+            yield item
+        self.show(len(items), len(items))
+
+
+@contextmanager
+def progress(title: str, total: int | None = None) -> Iterator[Bar]:
+    """Yield a bar that appears after a second and is erased at the end."""
+    console = notices()
+    if not console.is_terminal:
+        yield Bar(_no_update)
+        return
+    with _shown(console, title, total) as bar:
+        yield bar
+
+
+def _no_update(**_: object) -> None:
+    """Do nothing: there is no terminal."""
+
+
+@contextmanager
+def _shown(console: Screen, title: str, total: int | None) -> Iterator[Bar]:
+    from rich import progress as bars  # slow, and only needed on a terminal
+
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TimeElapsedColumn(),
+    )
+    shown = bars.Progress(*columns, console=console, transient=True)
+    task = shown.add_task(title, total=total)
+    timer = threading.Timer(DELAY_S, shown.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield Bar(lambda **news: shown.update(task, **news))
+    finally:
+        timer.cancel()
+        timer.join()
+        shown.stop()
+
+
 def _console(file: Any) -> Screen:
     made = Screen(file=file)
     if made.is_terminal:
@@ -74,3 +136,12 @@ def _console(file: Any) -> Screen:
 
 def _escaped(character: str) -> str:
     return " " if character in "\n\t" else f"\\u{ord(character):04x}"
+
+
+def _write_line(line: str) -> None:
+    """Write a line and flush it; raise ``OutputClosedError`` if the reader closed the pipe."""
+    try:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise OutputClosedError from None

@@ -9,12 +9,10 @@ import click
 
 from schemas.registry import PARTITIONS_MAX
 from sixgate.cli.declare import Option, flag, gathered, group
-from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandError
-from sixgate.cli.identities import ADMINISTRATOR, connected_as
+from sixgate.cli.exit_codes import CommandError, ExitCode
 from sixgate.cli.options import FILE
 from sixgate.cli.render import show
-from sixgate.cli.session import fail_usage
+from sixgate.cli.session import connected_as, fail_usage
 from sixgate.cli.terminal import notice
 from streams.kafka.broker import Broker, Tls
 from streams.kafka.errors import KafkaBusError, KafkaUnreachableError
@@ -29,10 +27,7 @@ FACTOR_MAX = 32
 CLIENT = "sixgate-topics"
 KAFKA_VARIABLE = "SIXGATE_KAFKA__SERVERS"
 PREFIX_VARIABLE = "SIXGATE_KAFKA__PREFIX"
-app = group(
-    "Plan, apply and verify Kafka's topics or, with --acls, rights.",
-    "Example: sixgate topics plan --kafka 127.0.0.1:9092 --partitions 16",
-)
+app = group("topics", example="plan --kafka 127.0.0.1:9092 --partitions 16")
 
 
 class Plan(Protocol):
@@ -88,7 +83,7 @@ _with_target = gathered(
 )
 
 
-@app.command("plan", epilog="Example: sixgate topics plan --kafka 127.0.0.1:9092 --partitions 16")
+@app.command("plan", example="--kafka 127.0.0.1:9092 --partitions 16")
 @_with_target
 def plan(*, target: dict[str, Any]) -> None:
     """Show what `apply` would change."""
@@ -99,7 +94,7 @@ def plan(*, target: dict[str, Any]) -> None:
         notice("Everything is as declared.")
 
 
-@app.command("apply", epilog="Example: sixgate topics apply --kafka 127.0.0.1:9092 --partitions 16")
+@app.command("apply", example="--kafka 127.0.0.1:9092 --partitions 16")
 @_with_target
 def apply(*, target: dict[str, Any]) -> None:
     """Apply the plan. Never deletes a topic or changes its partitions."""
@@ -109,9 +104,7 @@ def apply(*, target: dict[str, Any]) -> None:
     notice(f"Made {len(done)} changes; everything is as declared.")
 
 
-@app.command(
-    "verify", epilog="Example: sixgate topics verify --acls --kafka kafka.example.org:9092 …"
-)
+@app.command("verify", example="--acls --kafka kafka.example.org:9092 …")
 @_with_target
 def verify(*, target: dict[str, Any]) -> None:
     """List what is missing or weaker than declared. Exit code 11 means there is a difference."""
@@ -179,7 +172,7 @@ def _run(work: Awaitable[T]) -> T:
         return await work
 
     try:
-        with connected_as(ADMINISTRATOR):
+        with connected_as("an administrator of the brokers"):
             return asyncio.run(awaited())
     except KafkaUnreachableError as error:
         raise CommandError(ExitCode.UNREACHABLE, str(error)) from None

@@ -17,14 +17,18 @@ from signer.custody.atomic_write import MODE_PRIVATE, atomic_file
 from signer.vaults.restoration import RestoreError, VaultEventError, VaultLine, vault_lines
 from sixgate.api import Json
 from sixgate.cli.declare import Option, argument, command
-from sixgate.cli.entries import entry
-from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandError
-from sixgate.cli.identities import connected_as
-from sixgate.cli.options import DATA_DEFAULT, FILE, config_file, config_option, data_option
-from sixgate.cli.progress import Bar, progress
-from sixgate.cli.session import Session, fail_usage, with_session
-from sixgate.cli.terminal import notice
+from sixgate.cli.exit_codes import CommandError, ExitCode
+from sixgate.cli.inputs import entry
+from sixgate.cli.options import (
+    DATA_DEFAULT,
+    FILE,
+    config_file,
+    config_option,
+    data_option,
+    process_settings,
+)
+from sixgate.cli.session import Session, connected_as, fail_usage, with_session
+from sixgate.cli.terminal import Bar, notice, progress
 from sixgate.cli.vault_options import VAULT, account_option
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
@@ -32,11 +36,7 @@ from sixgate.data_folder.folder import Folder
 _file = argument("FILE", "Backup file.", type=FILE)
 
 
-@command(
-    "backup",
-    epilog="Examples: sixgate vaults backup vaults.jsonl\n\n"
-    "sixgate vaults backup prod.jsonl --vault prod --account treasury",
-)
+@command("backup", example="vaults.jsonl\nprod.jsonl --vault prod --account treasury")
 @_file
 @Option("--vault", "One vault.", type=VAULT, show_default="all")
 @account_option
@@ -54,7 +54,7 @@ def backup(here: Session, *, file: Path, vault: str | None, account: str | None)
     notice(f"Wrote {len(lines)} events to {file}.")
 
 
-@command("restore", epilog="Example: sixgate vaults restore vaults.jsonl")
+@command("restore", example="vaults.jsonl")
 @_file
 @data_option
 @config_option
@@ -114,7 +114,7 @@ def _read(file: Path) -> Backup:
 
 
 def _restored(found: Backup, data: Path) -> int:
-    if (settings_file := config_file()) is None:
+    if config_file() is None:
         from sixgate.embedded.restoring import restore as into_folder  # slow
 
         folder = Folder(data)
@@ -122,9 +122,8 @@ def _restored(found: Backup, data: Path) -> int:
         with folder.ownership_lock():
             return into_folder(folder, found)
     from sixgate.scaled.restoring import restore as onto_kafka
-    from sixgate.scaled.settings import load_settings
 
-    settings = load_settings(settings_file)
+    settings = process_settings()
     folder = Folder(settings.data if data == DATA_DEFAULT else data)
     with connected_as(Principal.SIGNER):
         return onto_kafka(settings, folder, found)

@@ -12,13 +12,11 @@ from sixgate.authoring.vault_orders import (
     change_provider_root,
 )
 from sixgate.cli.declare import Option, command, flag
-from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandError
+from sixgate.cli.exit_codes import CommandError, ExitCode
 from sixgate.cli.options import NAME
-from sixgate.cli.progress import progress
 from sixgate.cli.render import Answer, View, prints
 from sixgate.cli.session import Session, fail_usage, with_session
-from sixgate.cli.terminal import notice
+from sixgate.cli.terminal import notice, progress
 from sixgate.cli.vault_options import account_option, vault_argument
 
 POLL_S = 0.1
@@ -37,9 +35,9 @@ def _rotated(made: Json, *, done: str) -> list[View]:
 
 @command(
     "rotate-key",
-    epilog="Examples: sixgate vaults rotate-key prod --account treasury\n\n"
-    "sixgate vaults rotate-key prod --account treasury --root\n\n"
-    "sixgate vaults rotate-key cold --account treasury --root --provider aws",
+    example="prod --account treasury\n"
+    "prod --account treasury --root\n"
+    "cold --account treasury --root --provider aws",
 )
 @vault_argument
 @account_option

@@ -10,8 +10,7 @@ from sixgate.authoring.form_fields import matching
 from sixgate.authoring.vault_orders import LostShare, VaultId, recover_share
 from sixgate.cli.client_shares import client_of
 from sixgate.cli.declare import Option, argument, command
-from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandError
+from sixgate.cli.exit_codes import CommandError, ExitCode
 from sixgate.cli.options import Checked, quoted
 from sixgate.cli.render import Answer, View, prints
 from sixgate.cli.session import Session, fail_usage, not_found, with_session
@@ -44,8 +43,10 @@ def _recovered(made: Json, *, sealed: bool) -> list[View]:
 
 @command(
     "recover",
-    epilog="Example: sixgate vaults recover cold seed --account treasury --share-out seed.share "
-    '--why "the laptop with the share was lost"',
+    example=(
+        'cold seed --account treasury --share-out seed.share --why "the laptop with the '
+        'share was lost"'
+    ),
 )
 @vault_argument
 @argument("PATH", "Path of the secret or key.", type=SECRET_PATH)

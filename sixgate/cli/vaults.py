@@ -5,9 +5,8 @@ from schemas.registry import VaultCreated
 from signer.custody.modes import PLANS
 from sixgate.api import Json
 from sixgate.cli.declare import Option, argument, group
-from sixgate.cli.entries import entry
-from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandError
+from sixgate.cli.exit_codes import CommandError, ExitCode
+from sixgate.cli.inputs import entry
 from sixgate.cli.options import account_filter
 from sixgate.cli.render import Field, prints, sheet, table
 from sixgate.cli.session import Session, with_session
@@ -31,18 +30,15 @@ NEEDS: dict[CustodyMode, str] = {
     "2of3_multi_hsm_client": "two providers and the client's share",
 }
 """Parties needed for a read; details are in ``docs/custody-modes.md``."""
-app = group(
-    "Manage vaults and their custody modes, which cannot be changed later.",
-    "Example: sixgate vaults list",
-)
+app = group("vaults", example="list")
 for _command in (backup, restore, recover):
     app.add_command(_command)
 
 
 @app.command(
     "create",
-    epilog="Examples: sixgate vaults create prod --account treasury\n\n"
-    "sixgate vaults create cold --account treasury --mode 2of3_multi_hsm --providers gcp,aws,azure",
+    example="prod --account treasury\n"
+    "cold --account treasury --mode 2of3_multi_hsm --providers gcp,aws,azure",
 )
 @vault_argument
 @account_option
@@ -72,7 +68,7 @@ _VAULTS = table(
 )
 
 
-@app.command("list", epilog="Example: sixgate vaults list --account treasury --json")
+@app.command("list", example="--account treasury --json")
 @account_filter
 @prints(_VAULTS)
 @with_session
@@ -98,7 +94,7 @@ _VAULT = sheet(
 )
 
 
-@app.command("show", epilog="Example: sixgate vaults show prod --account treasury --json")
+@app.command("show", example="prod --account treasury --json")
 @vault_argument
 @account_option
 @prints(_VAULT)
@@ -111,7 +107,7 @@ def show(here: Session, *, vault: str, account: str | None) -> Json:
     return found | granted | here.api.vault(owner, vault)
 
 
-@app.command("set-mode", epilog="Example: sixgate vaults set-mode __agent-keys 2of3_multi_hsm")
+@app.command("set-mode", example="__agent-keys 2of3_multi_hsm")
 @vault_argument
 @argument("MODE", MODES_HELP, type=MODE)
 @account_option

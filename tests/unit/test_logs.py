@@ -13,7 +13,7 @@ import pytest
 from signer.custody.kms.journal import KmsJournal
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import failure_of
-from sixgate.cli.long_running import log_end
+from sixgate.cli.processes import log_end
 from sixgate.errors import SettingsError
 from sixgate.logs import REMEMBERED_COUNT_MAX, JsonLines, RepeatLimit, log_kms_call
 from sixgate.releasing.policy_file import LastGood

@@ -78,8 +78,9 @@ def test_every_help_has_an_example(words: tuple[str, ...]) -> None:
     command: Any = app
     for word in words:
         command = command.commands[word]
-    assert isinstance(command.epilog, str)
-    assert "sixgate" in command.epilog
+    path = " ".join(("sixgate", *words))
+    assert all("sixgate" in line for line in command.examples(path))
+    assert command.examples(path)
     assert command.help
     documented = all(getattr(option, "help", "") for option in command.params)
     assert documented or hasattr(command, "commands")

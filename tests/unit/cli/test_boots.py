@@ -8,8 +8,7 @@ import pytest
 from schemas.redaction import signed_part
 from signer.signatures import Ed25519Signer
 from sixgate.cli.attest_boots import named_signer
-from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandError
+from sixgate.cli.exit_codes import CommandError, ExitCode
 from tests.harness.builders.cases import SIGNER
 from tests.harness.builders.signer_records import boot_event
 

@@ -30,7 +30,7 @@ def test_a_command_gets_only_the_options_that_were_given(
 ) -> None:
     seen = []
 
-    @command()
+    @command("add")
     @argument("NAME", "Name.")
     @details
     def add(name: str, details: dict[str, Any]) -> None:
@@ -40,7 +40,7 @@ def test_a_command_gets_only_the_options_that_were_given(
     assert seen == [("base", given)]
 
 
-@command(epilog="Example: sixgate " + "long " * 40 + "end")
+@command("show", example="long " * 40 + "end\nvault read | sixgate show -")
 @argument("AGENT", "Name of the agent.", name="name", type=NAME)
 @Option("--key", "Path of the key.", type=KEY_PATH)
 def show(**_: object) -> None:
@@ -50,7 +50,10 @@ def show(**_: object) -> None:
 def test_help_describes_arguments_and_keeps_examples_on_one_line() -> None:
     text = CliRunner().invoke(show, ["--help"]).output
     assert "AGENT  Name of the agent." in text
-    assert next(line for line in text.splitlines() if "Example:" in line).endswith("end")
+    first, second = [line for line in text.splitlines() if line][-2:]
+    assert first.startswith("  Examples: show long long")
+    assert first.endswith("long end")
+    assert second == "  vault read | sixgate show -"
 
 
 @pytest.mark.parametrize(
@@ -73,7 +76,7 @@ def test_a_private_key_in_place_of_a_path_is_not_repeated() -> None:
 
 
 def test_an_unknown_command_suggests_the_nearest_one() -> None:
-    agents = group("Manage agents.", "Example: sixgate agents list")
+    agents = group("agents", example="list")
     agents.add_command(show, "show")
     assert (
         "No such command 'shaw'. Did you mean 'show'?"

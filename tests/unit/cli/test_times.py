@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixgate.cli.times import format_time, format_time_ms, parse_duration_ms, parse_time_ms
+from sixgate.cli.formats import format_time, format_time_ms
+from sixgate.cli.options import parse_duration_ms, parse_time_ms
 
 NOW_MS = 1_790_000_000_123
 
