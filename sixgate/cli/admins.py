@@ -13,7 +13,7 @@ from sixgate.cli.inputs import entry
 from sixgate.cli.options import NAME
 from sixgate.cli.policies import compose, policy_file, policy_flags
 from sixgate.cli.render import Field, prints, table
-from sixgate.cli.session import Session, fail_usage, not_found, with_session
+from sixgate.cli.session import Session, fail_usage, known, not_found, with_session
 from sixgate.cli.terminal import notice
 
 WITHOUT_LIMITS = Policy(
@@ -107,10 +107,8 @@ def list_(here: Session) -> list[Json]:
 @with_session
 def remove(here: Session, *, name: str) -> None:
     """Revoke a scoped admin: it can sign nothing more. What it signed before stays valid."""
-    known = _admins(here)
-    if name not in known:
-        not_found("scoped admin", name, known)
-    here.register(entry(ScopedAdminSet, **known[name] | {"active": False}))
+    before = known("scoped admin", name, _admins(here))
+    here.register(entry(ScopedAdminSet, **before | {"active": False}))
     notice(f"Scoped admin {name} is revoked.")
 
 

@@ -30,10 +30,10 @@ from sixgate.cli.exit_codes import CommandError, ExitCode
 from sixgate.cli.formats import format_time
 from sixgate.cli.inputs import read_canonical
 from sixgate.cli.options import FILE, TIME
+from sixgate.cli.outcomes import trail_of
 from sixgate.cli.render import Answer, Field, Sheet, View, prints, table
 from sixgate.cli.session import Session, with_session
 from sixgate.cli.terminal import notice
-from sixgate.cli.trail import trail_of
 
 BOOT = """SELECT body, at_ms FROM ledger
 WHERE topic = 'boots' AND event_id = '{boot}' ORDER BY seq LIMIT 1"""

@@ -4,6 +4,7 @@ Each command is printed before its output. All share one connection to the pipel
 """
 
 import json
+import os
 import shlex
 import sys
 import tempfile
@@ -30,7 +31,7 @@ from sixgate.cli.declare import Option, command, flag
 from sixgate.cli.demo_attacks import Attacker
 from sixgate.cli.demo_checks import matches_intent, recovered_address
 from sixgate.cli.exit_codes import CommandError, ExitCode
-from sixgate.cli.options import DATA_DEFAULT, FILE, config_file, config_option, use_config
+from sixgate.cli.options import CONFIG_VARIABLE, DATA_DEFAULT, FILE, config_file, config_option
 from sixgate.cli.render import Field, show, table
 from sixgate.cli.session import Session, session
 from sixgate.cli.submit import SubmissionProgress, decided, refuse, signed, signers_of
@@ -71,7 +72,7 @@ def demo(*, data: Path | None, examples: Path, kafka: bool, as_json: bool) -> No
         if not LOCAL.exists():
             why = "no pipeline on Kafka found: run make up, or name its settings with --config FILE"
             raise CommandError(ExitCode.UNREACHABLE, why)
-        use_config(LOCAL)
+        os.environ[CONFIG_VARIABLE] = str(LOCAL)
     out = StringIO() if as_json else sys.stdout
     with (
         redirect_stdout(out),

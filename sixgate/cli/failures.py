@@ -22,44 +22,29 @@ class Failure:
     sentence: str
 
 
-API_CODES: dict[str, ExitCode] = {
-    "registry_refused": ExitCode.REFUSED,
-    "key_refused": ExitCode.REFUSED,
-    "vault_refused": ExitCode.REFUSED,
-    "read_refused": ExitCode.REFUSED,
-    "access_refused": ExitCode.REFUSED,
-    "secret_unknown": ExitCode.NOT_FOUND,
-    "custody_failed": ExitCode.REFUSED,
-    "custody_absent": ExitCode.UNREACHABLE,
-    "desk_absent": ExitCode.REFUSED,
-    "custody_unavailable": ExitCode.UNREACHABLE,
-    "intent_unknown": ExitCode.NOT_FOUND,
-    "ledger_wrong": ExitCode.LEDGER_WRONG,
-    "sql_refused": ExitCode.SQL_REFUSED,
-    "ledger_empty": ExitCode.NOT_FOUND,
-    "head_malformed": ExitCode.USAGE,
-    "export_failed": ExitCode.FOLDER,
-    "halted": ExitCode.HALTED,
-    "connection_lost": ExitCode.UNREACHABLE,
-    "busy": ExitCode.UNREACHABLE,
-    "denied": ExitCode.REFUSED,
-    "topic_missing": ExitCode.WEAKER,
-    "nonce_malformed": ExitCode.USAGE,
-    "attestation_busy": ExitCode.UNREACHABLE,
-    "attestation_failed": ExitCode.UNREACHABLE,
-    "not_attested": ExitCode.USAGE,
-    "position_unknown": ExitCode.USAGE,
-    "request_malformed": ExitCode.UNREACHABLE,
-    "method_unknown": ExitCode.UNREACHABLE,
-    "body_too_large": ExitCode.USAGE,
-    "head_too_large": ExitCode.USAGE,
-    "request_timeout": ExitCode.UNREACHABLE,
-    "ledger_failed": ExitCode.HALTED,
-    "reads_behind": ExitCode.UNREACHABLE,
-    "reads_failed": ExitCode.FOLDER,
-    "simulator_busy": ExitCode.UNREACHABLE,
-    "internal": ExitCode.INTERNAL,
+_API_CODES = {
+    ExitCode.REFUSED: (
+        "registry_refused key_refused vault_refused read_refused access_refused custody_failed "
+        "desk_absent denied"
+    ),
+    ExitCode.UNREACHABLE: (
+        "custody_absent custody_unavailable connection_lost busy attestation_busy "
+        "attestation_failed request_malformed method_unknown request_timeout reads_behind "
+        "simulator_busy"
+    ),
+    ExitCode.USAGE: (
+        "head_malformed nonce_malformed not_attested position_unknown body_too_large head_too_large"
+    ),
+    ExitCode.NOT_FOUND: "secret_unknown intent_unknown ledger_empty",
+    ExitCode.FOLDER: "export_failed reads_failed",
+    ExitCode.HALTED: "halted ledger_failed",
+    ExitCode.LEDGER_WRONG: "ledger_wrong",
+    ExitCode.SQL_REFUSED: "sql_refused",
+    ExitCode.WEAKER: "topic_missing",
+    ExitCode.INTERNAL: "internal",
 }
+API_CODES = {name: code for code, names in _API_CODES.items() for name in names.split()}
+"""Exit codes of the codes of ``ApiError``."""
 
 ADVICE: dict[int, str] = {
     errno.ENOENT: "check the path",

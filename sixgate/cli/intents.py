@@ -15,12 +15,14 @@ from sixgate.cli.options import Checked, account_filter, agent_filter
 from sixgate.cli.outcomes import (
     KINDS,
     Chains,
+    Step,
     by_id,
     intent_rows,
     message,
     native,
     outcome_of,
     outcome_rows,
+    trail_of,
     transfer,
 )
 from sixgate.cli.render import (
@@ -35,7 +37,6 @@ from sixgate.cli.render import (
 )
 from sixgate.cli.session import Session, with_session
 from sixgate.cli.terminal import safe, short
-from sixgate.cli.trail import Step, trail_of
 
 VERDICTS = {
     True: safe("✓ passed", "green"),

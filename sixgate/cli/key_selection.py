@@ -27,7 +27,9 @@ def selected_key(here: Session, path: str | None, options: Json) -> KeyTarget:
     Without a path it is the chain's key, otherwise the agent's own. A conflict ends the command.
     """
     agent, account, chain = map(options.get, ("agent", "account", "chain"))
-    owner = _account(here, agent, account)
+    owner = here.owner(agent, account)
+    if owner is None:
+        fail_usage("no account selected: give --agent or --account")
     network = _network(here, chain) if chain else None
     if path is None and network:
         return KeyTarget(owner, _default(network_key_path(network[0])), network[1])
@@ -51,30 +53,16 @@ def newest_version(here: Session, key: KeyTarget) -> Json:
     return versions[-1]
 
 
-def previous_version(here: Session, key: Json) -> Json | None:
-    """Return the previous version of a key, or None for the first."""
-    wanted = key["account"], key["path"], key["version"] - 1
-    keys: list[Json] = here.registry["keys"]
-    found = (each for each in keys if (each["account"], each["path"], each["version"]) == wanted)
-    return next(found, None)
-
-
-def _account(here: Session, agent: str | None, account: str | None) -> str:
-    own: str | None = here.agent(agent)["account"] if agent else None
-    if own and account and own != account:
-        fail_usage(f"agent {agent} acts for {own}: omit --account")
-    return own or account or fail_usage("no account selected: give --agent or --account")
+def key_versions(registry: Json) -> dict[tuple[str, str, int], Json]:
+    """Return all versions of keys by account, path and version."""
+    return {(key["account"], key["path"], key["version"]): key for key in registry["keys"]}
 
 
 def _network(here: Session, name: str) -> tuple[str, KeyChain]:
     """Return a network's name and kind of key; every registered chain is an EVM network."""
-    registered = {
-        alias: chain["name"]
-        for chain in here.registry["chains"]
-        for alias in (chain["name"], str(chain["chain_id"]), *chain.get("aliases", ()))
-    }
+    registered = here.chains()
     if name in registered:
-        return registered[name], KeyChain.ETHEREUM
+        return registered[name]["name"], KeyChain.ETHEREUM
     found = key_chain_of(name)
     if found is None or found is KeyChain.ETHEREUM:
         not_found("chain", name, {*registered, *KeyChain})
@@ -112,11 +100,8 @@ class KeyPlan:
             with progress(WAITING):
                 return make()
         version = self.client.make_version(here, make)["version"]
-        named = (self.target.account, self.target.path, version)
-        keys = here.api.registry()["keys"]
-        found: Json
-        (found,) = (k for k in keys if (k["account"], k["path"], k["version"]) == named)
-        return found
+        versions = key_versions(here.api.registry())
+        return versions[self.target.account, self.target.path, version]
 
 
 def sealed_share(here: Session, agent: str, key: Json, file: Path) -> Json:
@@ -140,11 +125,11 @@ def key_plan(here: Session, target: KeyTarget, vault: str | None, out: Path | No
 
     Ends the command if the client share has no destination.
     """
-    vaults = {(one["account"], one["vault"]): one for one in here.registry["vaults"]}
-    name = vault or default_vault(target.account, target.path, vaults)
-    found: Json | None = vaults.get((target.account, name))
     if vault is not None:
         here.vault(target.account, vault)
+    vaults = here.vaults()
+    name = vault or default_vault(target.account, target.path, vaults)
+    found = vaults.get((target.account, name))
     client = client_of(here.folder, found, target.path, out) if found else None
     share_for = client.share_for if client else None
     return KeyPlan(target._replace(vault=vault, share_for=share_for), client)

@@ -1,7 +1,5 @@
 """``sixgate keys``: makes, rotates and imports keys of six chains; only Ethereum keys sign."""
 
-import os
-import sys
 from pathlib import Path
 
 from schemas.custody import AGENT_KEYS
@@ -28,12 +26,13 @@ from sixgate.cli.formats import key_address
 from sixgate.cli.inputs import entry
 from sixgate.cli.key_selection import (
     key_plan,
+    key_versions,
     newest_version,
-    previous_version,
     sealed_share,
     selected_key,
 )
 from sixgate.cli.options import FILE, FILE_OR_INPUT, KEY_PATH, NAME
+from sixgate.cli.private_files import read_piped
 from sixgate.cli.render import Answer, Field, View, prints, table
 from sixgate.cli.session import Session, fail_usage, with_session
 from sixgate.cli.terminal import notice, notices, print_json, safe
@@ -149,7 +148,8 @@ def rotate(here: Session, *, path: str | None, options: Json, share_out: Path | 
     last = newest_version(here, target)
     plan = key_plan(here, target, last["vault"], share_out)
     key = plan.make_key(here, lambda: operator.rotate(here.admin(), plan.target, last["version"]))
-    if (old := previous_version(here, key)) is not None:
+    before = key["account"], key["path"], key["version"] - 1
+    if old := key_versions(here.registry).get(before):
         notice(f"{key_address(old)} is rotated and can no longer sign.")
     return Answer(key, target=target)
 
@@ -234,7 +234,9 @@ def _secret(file: Path) -> bytearray:
     if not piped and not file.exists():
         fail_usage(_no_file(file))
     try:
-        return read_key_text(_piped() if piped else read_private(file, TEXT_BYTES_MAX))
+        return read_key_text(
+            read_piped("key", TEXT_BYTES_MAX) if piped else read_private(file, TEXT_BYTES_MAX)
+        )
     except (PrivateFileError, KeyFormatError) as error:
         fail_usage(f"{'standard input' if piped else file} {error}")
 
@@ -243,13 +245,3 @@ def _no_file(file: Path) -> str:
     if looks_like_a_key(str(file)):
         return f"FILE {ON_THE_COMMAND_LINE}; put another key into a private file, or pipe it in"
     return f"{file} cannot be opened (No such file or directory): check the path"
-
-
-def _piped() -> bytearray:
-    if sys.stdin.isatty():
-        fail_usage("a key is not read from a terminal: pipe it in, or name a file")
-    text, size_bytes = bytearray(TEXT_BYTES_MAX), 0
-    # Bypass Python's buffer, which would keep a copy of the key.
-    while read := os.readv(sys.stdin.fileno(), [memoryview(text)[size_bytes:]]):
-        size_bytes += read
-    return text

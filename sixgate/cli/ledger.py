@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from schemas.strict_json import JsonError, read_json
 from signer.custody.atomic_write import write_atomic
 from sixgate.api import Json
 from sixgate.cli.declare import Option, argument, flag, group
 from sixgate.cli.exit_codes import CommandError, ExitCode
 from sixgate.cli.formats import format_time
+from sixgate.cli.inputs import read_json_file
 from sixgate.cli.options import FILE, TIME, config_option, insecure_dev, process_settings
 from sixgate.cli.processes import run_until_stopped
 from sixgate.cli.render import Answer, Listing, Row, Sheet, View, prints
@@ -73,10 +73,7 @@ def verify(here: Session, *, head: Path | None) -> Json:
 
 
 def _read_head(file: Path) -> Json:
-    try:
-        found = read_json(file.read_bytes())
-    except JsonError as error:
-        fail_usage(f"{file} {error}")
+    found = read_json_file(file)
     if not isinstance(found, dict) or not isinstance(found.get("envelope"), dict):
         fail_usage(f"{file} is not a ledger head: use a file written by sixgate ledger head --out")
     envelope: Json = found["envelope"]

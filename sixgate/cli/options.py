@@ -19,7 +19,6 @@ ACCOUNT_DEFAULT = "main"
 DATA_DEFAULT = Path("sixgate-data")
 DATA_VARIABLE = "SIXGATE_DATA"
 CONFIG_VARIABLE = "SIXGATE_CONFIG"
-INSECURE_DEV_VARIABLE = "SIXGATE_KAFKA__INSECURE_DEV"
 _SPAN = re.compile(r"([1-9][0-9]{0,5})([smhd])", re.ASCII)
 _UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
@@ -92,16 +91,6 @@ def parse_time_ms(text: str, now_ms: int) -> int:
     return max(0, round(known.timestamp() * 1000))
 
 
-def _use_config(_ctx: click.Context, _param: click.Parameter, file: Path | None) -> None:
-    use_config(file)
-
-
-def use_config(file: Path | None) -> None:
-    """Use the settings in ``file`` for this command; None changes nothing."""
-    if file is not None:
-        os.environ[CONFIG_VARIABLE] = str(file)
-
-
 def config_file() -> Path | None:
     """Return the settings file, if one was given."""
     name = os.environ.get(CONFIG_VARIABLE)
@@ -115,14 +104,14 @@ def process_settings(slots: str | None = None) -> "Settings":
     return load_settings(config_file(), slots=slots)
 
 
-def _use_insecure_dev(_ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's own signature
-    use_insecure_dev(wanted)
+def _sets(variable: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    """Return a callback that sets a variable of the settings to the value of an option."""
 
+    def callback(_ctx: click.Context, _param: click.Parameter, value: Any) -> None:
+        if value:
+            os.environ[variable] = "true" if value is True else str(value)
 
-def use_insecure_dev(wanted: bool) -> None:  # noqa: FBT001 - an option's value
-    """Set ``insecure_dev`` over all settings, as its environment variable does."""
-    if wanted:
-        os.environ[INSECURE_DEV_VARIABLE] = "true"
+    return callback
 
 
 NAME = Checked("name", _name)
@@ -147,7 +136,7 @@ config_option = Option(
     "Settings file (TOML): connect to Kafka, or use its KMSs.",
     type=FILE,
     expose_value=False,
-    callback=_use_config,
+    callback=_sets(CONFIG_VARIABLE),
     show_default=CONFIG_VARIABLE,
 )
 """Takes effect before the command runs; ``config_file()`` returns the file."""
@@ -155,7 +144,7 @@ insecure_dev = flag(
     "--insecure-dev",
     "Allow missing TLS, and topics and rights that are weaker than declared.",
     expose_value=False,
-    callback=_use_insecure_dev,
+    callback=_sets("SIXGATE_KAFKA__INSECURE_DEV"),
 )
 agent_argument = argument("AGENT", "Name of the agent.", name="name", type=NAME)
 chain_argument = argument("CHAIN", "Name, alias or id of a chain.")

@@ -10,11 +10,11 @@ from pydantic import ValidationError
 from schemas.canonical import malformed
 from schemas.money import eth_to_wei, wei_to_eth
 from schemas.policy import Policy
-from schemas.strict_json import JsonError, read_json
 from signer.ethereum.address import parse_address
 from signer.ethereum.errors import AddressError
 from sixgate.api import Json
 from sixgate.cli.declare import Option, gathered
+from sixgate.cli.inputs import read_json_file
 from sixgate.cli.options import FILE
 from sixgate.cli.session import Session, fail_usage
 
@@ -82,10 +82,7 @@ def compose(session: Session, before: Json, file: Path | None, flags: Json) -> P
 
 
 def _read(file: Path) -> Json:
-    try:
-        members = read_json(file.read_bytes())
-    except JsonError as error:
-        fail_usage(f"{file} {error}")
+    members = read_json_file(file)
     if not isinstance(members, dict):
         fail_usage(f"{file} must hold one JSON object: the policy")
     return members

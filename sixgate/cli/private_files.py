@@ -20,9 +20,13 @@ def read_value(file: Path) -> bytearray:
     if str(file) != "-" and not os.path.exists(file):  # noqa: PTH110 - False for a long name too
         # Do not repeat the name: the user may have typed the value itself.
         fail_usage("the file with the value does not exist: give an existing file, or - for a pipe")
-    value = _piped() if str(file) == "-" else read_own(file, VALUE_BYTES_MAX)
+    piped = str(file) == "-"
+    value = read_piped("secret", VALUE_BYTES_MAX + 1) if piped else read_own(file, VALUE_BYTES_MAX)
     if not value:
-        fail_usage(f"{_named(file)} is empty: give a value")
+        fail_usage(f"{'standard input' if piped else file} is empty: give a value")
+    if len(value) > VALUE_BYTES_MAX:
+        wipe(value)
+        fail_usage(f"the value is larger than {VALUE_BYTES_MAX} bytes: split it")
     return value
 
 
@@ -77,20 +81,14 @@ def write_value(file: Path | None, value: bytes | bytearray) -> None:
     sys.stdout.buffer.flush()
 
 
-def _piped() -> bytearray:
+def read_piped(what: str, bytes_max: int) -> bytearray:
+    """Return at most ``bytes_max`` bytes of standard input; the caller wipes them."""
     if sys.stdin.isatty():
-        fail_usage("a secret is not read from a terminal: pipe it in, or name a file")
-    text, size_bytes = bytearray(VALUE_BYTES_MAX + 1), 0
-    # Bypass Python's buffer, which would keep a copy of the value.
+        fail_usage(f"a {what} is not read from a terminal: pipe it in, or name a file")
+    text, size_bytes = bytearray(bytes_max), 0
+    # Bypass Python's buffer, which would keep a copy.
     while read := os.readv(sys.stdin.fileno(), [memoryview(text)[size_bytes:]]):
         size_bytes += read
-    value = text[:size_bytes]
+    found = text[:size_bytes]
     wipe(text)
-    if size_bytes > VALUE_BYTES_MAX:
-        wipe(value)
-        fail_usage(f"the value is larger than {VALUE_BYTES_MAX} bytes: split it")
-    return value
-
-
-def _named(file: Path) -> str:
-    return "standard input" if str(file) == "-" else str(file)
+    return found

@@ -191,11 +191,8 @@ def history(
 
 def _vault_id(here: Session, options: Json, vault: str) -> VaultId:
     """Return the vault of the agent's account, or of the named account."""
-    agent, account = options.get("agent"), options.get("account")
-    own: str | None = here.agent(agent)["account"] if agent else None
-    if own and account and own != account:
-        fail_usage(f"agent {agent} acts for {own}: omit --account")
-    vault_id = VaultId(own or here.account(account), vault)
+    owner = here.owner(options.get("agent"), options.get("account"))
+    vault_id = VaultId(here.account(owner), vault)
     here.vault(*vault_id)
     return vault_id
 

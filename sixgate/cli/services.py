@@ -17,7 +17,7 @@ from sixgate.cli.options import (
     process_settings,
 )
 from sixgate.cli.render import Field, show, table
-from sixgate.cli.session import Session, fail_usage, not_found, session, with_session
+from sixgate.cli.session import Session, fail_usage, known, session, with_session
 from sixgate.cli.terminal import notice, print_json
 from sixgate.data_folder.folder import ADMIN, SIGNER
 from sixgate.data_folder.key_files import ensure_public_key
@@ -77,11 +77,10 @@ def add(here: Session, *, name: str, role: str, public_key: str | None) -> None:
 @with_session
 def deactivate(here: Session, *, name: str) -> None:
     """Revoke a registrar or a gateway. Undo with `services add`."""
-    known = {one["name"]: one for one in here.registry["services"] if one["role"] in ROLES}
-    if name not in known:
-        not_found(" or ".join(ROLES), name, known)
-    here.register(entry(ServiceSet, **known[name] | {"active": False}))
-    notice(f"{known[name]['role'].capitalize()} {name} is revoked.")
+    among = {one["name"]: one for one in here.registry["services"] if one["role"] in ROLES}
+    before = known(" or ".join(ROLES), name, among)
+    here.register(entry(ServiceSet, **before | {"active": False}))
+    notice(f"{before['role'].capitalize()} {name} is revoked.")
 
 
 @app.command("reseal", example="--config signer.toml")

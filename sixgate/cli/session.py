@@ -1,13 +1,13 @@
 """Session: a command's access to a data folder and to the API of its pipeline."""
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, wraps
 from inspect import isgeneratorfunction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # slow to import, and commands that only read do not need it
     from sixgate.authoring.vault_orders import Orderer
 
 IDEMPOTENCY_KEY_BYTES = 16
+Value = TypeVar("Value")
 NEXT = {
     "agent": ": see sixgate agents list, or create it with sixgate agents add {name}",
     "gateway": ": add it with sixgate services add {name} --role gateway",
@@ -103,43 +104,52 @@ class Session:
 
     def agent(self, name: str) -> Json:
         """Return a registered agent's record; an unknown name ends the command."""
-        agents: Json = self.registry["agents"]
-        if name not in agents:
-            not_found("agent", name, agents)
-        agent: Json = agents[name]
-        return agent
+        agents: dict[str, Json] = self.registry["agents"]
+        return known("agent", name, agents)
+
+    def chains(self) -> dict[str, Json]:
+        """Return the registered chains by name, alias and id."""
+        return {
+            name: chain
+            for chain in self.registry["chains"]
+            for name in (chain["name"], str(chain["chain_id"]), *chain.get("aliases", ()))
+        }
 
     def chain(self, name: str) -> Json:
         """Return a registered chain by name, alias or id; an unknown one ends the command."""
-        known: dict[str, Json] = {}
-        for chain in self.registry["chains"]:
-            names = (chain["name"], str(chain["chain_id"]), *chain.get("aliases", ()))
-            known |= dict.fromkeys(names, chain)
-        return known[name] if name in known else not_found("chain", name, known)
+        return known("chain", name, self.chains())
 
     def account(self, name: str | None) -> str:
         """Return ``name``, or by default main, or the only account if there is no main."""
-        known: list[str] = self.registry["accounts"]
+        accounts: list[str] = self.registry["accounts"]
         if name is not None:
             return name
-        if ACCOUNT_DEFAULT in known or len(known) != 1:
+        if ACCOUNT_DEFAULT in accounts or len(accounts) != 1:
             return ACCOUNT_DEFAULT
-        return known[0]
+        return accounts[0]
+
+    def owner(self, agent: str | None, account: str | None) -> str | None:
+        """Return the agent's account, otherwise ``account``; a conflict ends the command."""
+        own: str | None = self.agent(agent)["account"] if agent else None
+        if own and account and own != account:
+            fail_usage(f"agent {agent} acts for {own}: omit --account")
+        return own or account
 
     def require_account(self, account: str) -> None:
         """End the command if an account is not open."""
-        known: list[str] = self.registry["accounts"]
-        if account not in known:
-            hint = (
-                did_you_mean(account, known)
-                or f": the accounts are {', '.join(known)}; choose one with --account"
-            )
+        accounts: list[str] = self.registry["accounts"]
+        if account not in accounts:
+            choices = f": the accounts are {', '.join(accounts)}; choose one with --account"
+            hint = did_you_mean(account, accounts) or choices
             raise CommandError(ExitCode.NOT_FOUND, f"there is no account {account}{hint}")
+
+    def vaults(self) -> dict[tuple[str, str], Json]:
+        """Return the registered vaults by account and name."""
+        return {(vault["account"], vault["vault"]): vault for vault in self.registry["vaults"]}
 
     def vault(self, account: str, name: str) -> Json:
         """Return a registered vault of an account; an unknown one ends the command."""
-        every: dict[tuple[str, str], Json]
-        every = {(vault["account"], vault["vault"]): vault for vault in self.registry["vaults"]}
+        every = self.vaults()
         if (account, name) in every:
             return every[account, name]
         self.require_account(account)
@@ -228,9 +238,14 @@ def _warn_failed_providers(providers: Sequence[str]) -> None:
     notice(f"{names} returned no share; the others sufficed. See sixgate kms check.")
 
 
-def not_found(what: str, name: str, known: Iterable[str]) -> NoReturn:
+def known(what: str, name: str, among: Mapping[str, Value]) -> Value:
+    """Return what is registered under a name; an unknown name ends the command."""
+    return among[name] if name in among else not_found(what, name, among)
+
+
+def not_found(what: str, name: str, among: Iterable[str]) -> NoReturn:
     """End the command because a name is not registered."""
-    hint = did_you_mean(name, known) or NEXT.get(what, "").format(name=name)
+    hint = did_you_mean(name, among) or NEXT.get(what, "").format(name=name)
     raise CommandError(ExitCode.NOT_FOUND, f"there is no {what} {name}{hint}")
 
 

@@ -1,20 +1,26 @@
 """``sixgate tx``, ``message``, ``typed-data`` and ``authorization``: signs one intent."""
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
+from schemas.fields import SAFE_INTEGER_MAX
 from schemas.outcome import SIGNED_TYPES
 from schemas.strict_json import JsonError, read_json
-from signer.ethereum.errors import EthereumError
+from signer.ethereum.authorization import SignedAuthorization, authority
+from signer.ethereum.decoding import decode_signed, sender
+from signer.ethereum.encoding import transaction_hash
+from signer.ethereum.errors import EthereumError, SignatureError
+from signer.ethereum.transaction import TYPE_BYTE_MAX
 from sixgate.api import Json
 from sixgate.authoring.intent_form import read_form
 from sixgate.authoring.intent_lines import Draft, Submission, finish
 from sixgate.authoring.producer import Directory
 from sixgate.cli.declare import Option, argument, flag, gathered, group
-from sixgate.cli.decoded import decoded
 from sixgate.cli.exit_codes import CommandError, ExitCode
+from sixgate.cli.inputs import read_json_file
 from sixgate.cli.options import FILE, FILE_OR_INPUT, NAME, Checked
 from sixgate.cli.outcomes import Chains, by_id, outcome_rows, summary
 from sixgate.cli.render import Answer, Sheet, prints
@@ -154,16 +160,9 @@ def _ended(here: Session, one: Submission) -> Json:
 @with_session_at("--folder")
 def sign_transaction(here: Session, *, agent: str, to: str, options: Json, fields: Json) -> Answer:
     """Request the signature of a transaction, wait for it and print the signed transaction."""
-    named = fields | {name: _content(fields[name]) for name in _FILES if name in fields}
+    named = fields | {name: read_json_file(fields[name]) for name in _FILES if name in fields}
     recipient = {} if to == CREATE else {"to": to}
     return _sign(here, {"agent": agent} | recipient | options | named)
-
-
-def _content(file: Path) -> Any:
-    try:
-        return read_json(file.read_bytes())
-    except JsonError as error:
-        fail_usage(f"{file} {error}")
 
 
 def _decoded(found: Json) -> Sheet:
@@ -180,7 +179,7 @@ def decode(*, raw: str) -> Json:
     """Decode a signed transaction. Invalid bytes are refused with the location of the error."""
     text = (sys.stdin.read() if raw == "-" else raw).strip()
     try:
-        return decoded(bytes.fromhex(text.removeprefix("0x")))
+        return decoded_transaction(bytes.fromhex(text.removeprefix("0x")))
     except EthereumError as error:
         fail_usage(f"HEX is not a signed transaction: {error}")
     except ValueError:
@@ -212,12 +211,8 @@ def sign_message(here: Session, *, agent: str, text: str, as_hex: bool, options:
 @with_session
 def sign_typed_data(here: Session, *, agent: str, file: Path, options: Json) -> Answer:
     """Request the signature of typed data, wait for it and print it."""
-    raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    try:
-        named = {"typed_data": read_json(raw)}
-    except JsonError as error:
-        fail_usage(f"{file} {error}")
-    return _sign(here, {"kind": "typed_data", "agent": agent} | options | named)
+    named = {"kind": "typed_data", "agent": agent, "typed_data": read_json_file(file)}
+    return _sign(here, named | options)
 
 
 @authorization.command("sign", example="payroll --delegate 0x… --chain base")
@@ -233,3 +228,50 @@ def sign_authorization(
     """Request a signed delegation of the key's address to a contract, and print it."""
     named = {"kind": "authorization", "agent": agent, "delegate": delegate}
     return _sign(here, named | ({} if nonce is None else {"nonce": nonce}) | options)
+
+
+def decoded_transaction(raw: bytes) -> Json:
+    """Return type, hash, sender, every field and the signature of a signed transaction.
+
+    Bytes are in hex, integers above 2^53 decimal strings. Raises ``EthereumError``, which names
+    the location.
+    """
+    tx, signature = decode_signed(raw)
+    return {
+        "type": raw[0] if raw[0] <= TYPE_BYTE_MAX else 0,
+        "hash": _plain(transaction_hash(raw)),
+        "sender": _plain(sender(raw)),
+        **{field.name: _plain(getattr(tx, field.name)) for field in dataclasses.fields(tx)},
+        "signature": _signature(signature),
+    }
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case bytes():
+            return f"0x{value.hex()}"
+        case int() if value > SAFE_INTEGER_MAX:
+            return str(value)
+        case SignedAuthorization():
+            return _authorization(value)
+        case tuple():
+            return [_plain(one) for one in value]
+    return value
+
+
+def _authorization(signed: SignedAuthorization) -> Json:
+    terms = signed.authorization
+    try:
+        by = _plain(authority(signed))
+    except SignatureError:
+        by = None  # a chain skips such an entry
+    return {
+        "authority": by,
+        **{field.name: _plain(getattr(terms, field.name)) for field in dataclasses.fields(terms)},
+        "signature": _signature(signed.signature),
+    }
+
+
+def _signature(signature: bytes) -> Json:
+    r, s = signature[:32], signature[32:64]
+    return {"r": _plain(r), "s": _plain(s), "y_parity": signature[64]}

@@ -8,7 +8,6 @@
    intents.*
 """
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,6 +39,7 @@ from sixgate.authoring.producer import Directory
 from sixgate.cli.advice import advice
 from sixgate.cli.declare import Option, argument, command, flag
 from sixgate.cli.exit_codes import CommandError, ExitCode
+from sixgate.cli.inputs import read_input
 from sixgate.cli.options import FILE, FILE_OR_INPUT, config_option, data_option
 from sixgate.cli.outcomes import OUTCOMES, Chains, by_id, chain_name, outcome_of, summary
 from sixgate.cli.render import Field, Listing, show, table
@@ -99,8 +99,7 @@ def submit(
 
 
 def _drafts(file: Path) -> tuple[list[Draft], list[InvalidLine]]:
-    raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    lines = list(split(raw))
+    lines = list(split(read_input(file)))
     if len(lines) > LINES_MAX:
         fail_usage(
             f"{file} has {len(lines)} lines: split it into files of at most {LINES_MAX} lines"

@@ -1,13 +1,12 @@
 """``sixgate topics``: plans, applies and verifies Kafka's topics and rights."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from collections.abc import Sequence
 
 import click
 
 from schemas.registry import PARTITIONS_MAX
+from sixgate.api import Json
 from sixgate.cli.declare import Option, flag, gathered, group
 from sixgate.cli.exit_codes import CommandError, ExitCode
 from sixgate.cli.options import FILE
@@ -20,32 +19,12 @@ from streams.kafka.names import Names
 from streams.kafka.provision import AccessPlan, TopicPlan
 from streams.kafka.topics import Replication
 
-T = TypeVar("T")
-
 FACTOR_DEFAULT = 3
 FACTOR_MAX = 32
 CLIENT = "sixgate-topics"
 KAFKA_VARIABLE = "SIXGATE_KAFKA__SERVERS"
 PREFIX_VARIABLE = "SIXGATE_KAFKA__PREFIX"
 app = group("topics", example="plan --kafka 127.0.0.1:9092 --partitions 16")
-
-
-class Plan(Protocol):
-    """A declaration of topics or of rights."""
-
-    async def differences(self, broker: Broker) -> Sequence[object]:
-        """Return the differences between Kafka and the declaration."""
-
-    async def apply(self, broker: Broker) -> Sequence[object]:
-        """Remove the differences; return what was changed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The brokers and the declaration that the options name."""
-
-    broker: Broker
-    plan: Plan
 
 
 _with_target = gathered(
@@ -85,51 +64,54 @@ _with_target = gathered(
 
 @app.command("plan", example="--kafka 127.0.0.1:9092 --partitions 16")
 @_with_target
-def plan(*, target: dict[str, Any]) -> None:
+def plan(*, target: Json) -> None:
     """Show what `apply` would change."""
-    where = _target(target)
-    differences = _run(where.plan.differences(where.broker))
-    _print(differences)
-    if not differences:
+    if not _print(target):
         notice("Everything is as declared.")
 
 
 @app.command("apply", example="--kafka 127.0.0.1:9092 --partitions 16")
 @_with_target
-def apply(*, target: dict[str, Any]) -> None:
+def apply(*, target: Json) -> None:
     """Apply the plan. Never deletes a topic or changes its partitions."""
-    where = _target(target)
-    done = _run(where.plan.apply(where.broker))
-    _print(done)
-    notice(f"Made {len(done)} changes; everything is as declared.")
+    done = _print(target, apply=True)
+    notice(f"Made {done} changes; everything is as declared.")
 
 
 @app.command("verify", example="--acls --kafka kafka.example.org:9092 …")
 @_with_target
-def verify(*, target: dict[str, Any]) -> None:
+def verify(*, target: Json) -> None:
     """List what is missing or weaker than declared. Exit code 11 means there is a difference."""
-    where = _target(target)
-    differences = _run(where.plan.differences(where.broker))
-    _print(differences)
-    if differences:
+    if count := _print(target):
         raise CommandError(
             ExitCode.WEAKER,
-            f"Kafka differs from the declaration in {len(differences)} places: "
+            f"Kafka differs from the declaration in {count} places: "
             "run sixgate topics apply with the same options",
         )
     notice("Everything is as declared.")
 
 
-def _print(differences: Sequence[object]) -> None:
-    for difference in differences:
-        show(str(difference))
-
-
-def _target(given: dict[str, Any]) -> Target:
-    if not given.get("kafka"):
+def _print(target: Json, *, apply: bool = False) -> int:
+    """Print the differences from the declaration, or what ``apply`` changed; return how many."""
+    if not target.get("kafka"):
         fail_usage(f"no brokers: give --kafka HOST:PORT or set {KAFKA_VARIABLE}")
-    broker = Broker(given["kafka"], CLIENT, _tls(given), _names(given.get("prefix") or ""))
-    return Target(broker, AccessPlan() if given.get("acls") else _topic_plan(given))
+    broker = Broker(target["kafka"], CLIENT, _tls(target), _names(target.get("prefix") or ""))
+    declared: AccessPlan | TopicPlan
+    declared = AccessPlan() if target.get("acls") else _topic_plan(target)
+    try:
+        with connected_as("an administrator of the brokers"):
+            found: Sequence[object] = (
+                asyncio.run(declared.apply(broker))
+                if apply
+                else asyncio.run(declared.differences(broker))
+            )
+    except KafkaUnreachableError:
+        raise
+    except KafkaBusError as error:
+        raise CommandError(ExitCode.WEAKER, str(error)) from None
+    for one in found:
+        show(str(one))
+    return len(found)
 
 
 def _names(prefix: str) -> Names:
@@ -139,7 +121,7 @@ def _names(prefix: str) -> Names:
         fail_usage(f"invalid --prefix {prefix!a}: {error}")
 
 
-def _topic_plan(given: dict[str, Any]) -> TopicPlan:
+def _topic_plan(given: Json) -> TopicPlan:
     if not given.get("partitions"):
         fail_usage(
             "no number of partitions: give --partitions, as the organisation was created with"
@@ -154,7 +136,7 @@ def _topic_plan(given: dict[str, Any]) -> TopicPlan:
     return TopicPlan(given["partitions"], Replication(copies, in_sync))
 
 
-def _tls(given: dict[str, Any]) -> Tls | None:
+def _tls(given: Json) -> Tls | None:
     files = [given.get(name) for name in ("ca", "certificate", "key")]
     if not any(files):
         return None
@@ -165,16 +147,3 @@ def _tls(given: dict[str, Any]) -> Tls | None:
     if not tls.usable():
         fail_usage(f"{ca}, {certificate} and {key} are not a CA, a certificate and its key in PEM")
     return tls
-
-
-def _run(work: Awaitable[T]) -> T:
-    async def awaited() -> T:
-        return await work
-
-    try:
-        with connected_as("an administrator of the brokers"):
-            return asyncio.run(awaited())
-    except KafkaUnreachableError as error:
-        raise CommandError(ExitCode.UNREACHABLE, str(error)) from None
-    except KafkaBusError as error:
-        raise CommandError(ExitCode.WEAKER, str(error)) from None

@@ -97,8 +97,8 @@ def _header(here: Session, lines: list[VaultLine]) -> BackupHeader:
     vault_ids = {line.vault_id for line in lines}
     vaults = [
         entry(BackedUpVault, **{name: vault[name] for name in BackedUpVault.model_fields})
-        for vault in here.registry["vaults"]
-        if (vault["account"], vault["vault"]) in vault_ids
+        for vault_id, vault in here.vaults().items()
+        if vault_id in vault_ids
     ]
     return BackupHeader(
         org=here.registry["org"], made_at_ms=wall_ms(), events=len(lines), vaults=tuple(vaults)

@@ -6,7 +6,7 @@ import pytest
 from schemas.clearance import Gate
 from sixgate.api import Json
 from sixgate.authoring.intent_lines import finish, read, split
-from sixgate.cli.trail import trail_of
+from sixgate.cli.outcomes import trail_of
 from tests.harness.builders.directories import ADDRESS, NOW_MS, directory, signers
 
 LINE = {"agent": "payroll", "chain": "base", "to": ADDRESS, "value": "1"}
