@@ -98,10 +98,13 @@ def key_reply(
     if curve is Curve.SECP256K1:
         public_key = PublicKey(public_key).format(compressed=False)
     mode = key.provisioned.mode
+    public_key_hex = f"0x{public_key.hex()}"
     return KeyReply(
+        id=key.path,
         agent_id=agent_id,
         chain=key.chain,
-        public_key=f"0x{public_key.hex()}",
+        public_key=public_key_hex,
+        public_key_hex=public_key_hex,
         address=display_address(key.chain, key.address),
         curve="secp256k1" if curve is Curve.SECP256K1 else "Ed25519",
         key_version=key.version,

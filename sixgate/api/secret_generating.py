@@ -18,6 +18,7 @@ from sixgate.gateway.secret_versions import Terms
 ALPHABETS: Mapping[str, bytes] = MappingProxyType(
     {
         "alphanumeric": (string.ascii_letters + string.digits).encode(),
+        "ascii": (string.ascii_letters + string.digits + string.punctuation).encode(),
         "base64": (string.ascii_letters + string.digits + "+/").encode(),
         "hex": b"0123456789abcdef",
         "numeric": string.digits.encode(),

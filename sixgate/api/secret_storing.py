@@ -44,6 +44,8 @@ KIND_OF_TYPE: dict[str, SecretKind] = {
     "generic": "note",
     "api_key": "api_key",
     "certificate": "certificate",
+    "env": "note",
+    "env_bundle": "note",
     "file": "file",
     "note": "note",
     "password": "password",
@@ -95,7 +97,7 @@ def type_of(stored: ShownVersion, terms: Terms) -> str:
     """Return the type of a version as the API names it."""
     if stored.kind != "note":
         return stored.kind
-    return "note" if terms.type == "note" else "generic"
+    return terms.type if terms.type and KIND_OF_TYPE[terms.type] == "note" else "generic"
 
 
 def store_version(

@@ -68,6 +68,19 @@ def visible_vaults(services: Services, caller: Caller) -> list[KnownVault]:
     return [one for one in found if one and _sees(services, caller, one.id)]
 
 
+def bound_vaults(services: Services, agent_id: str) -> list[str]:
+    """Return the vaults that a client of the agent uses if its user names none.
+
+    They are the agent's ``vault_ids``, or else the vault of its grants if there is only one.
+    """
+    details = services.agents.get(agent_id)
+    if details is not None and details.vault_ids:
+        return list(details.vault_ids)
+    grants = services.backend.read.registered.access.get(agent_id, ())
+    granted = {grant.vault for grant in grants if grant.effect == "allow"}
+    return list(granted) if len(granted) == 1 and _known(services, *granted) else []
+
+
 def ensure_registered(services: Services, known: KnownVault) -> KnownVault:
     """Register a vault with the default mode unless it is registered; return it as registered.
 

@@ -90,7 +90,7 @@ def test_step_2_a_secret_is_put_read_listed_rotated_and_deleted(person: OneclawC
     versions = data_of(person.secrets.list_versions(vault, path))["versions"]
     assert [one["version"] for one in versions] == [3, 2, 1]
     assert data_of(person.secrets.get_version(vault, path, 1))["value"] == "one"
-    assert data_of(person.secrets.disable_version(vault, path, 1))["disabled"] is True
+    assert data_of(person.secrets.disable_version(vault, path, 1))["is_disabled"] is True
     refusal_of(person.secrets.get_version(vault, path, 1), 410)
     refusal_of(person.secrets.get_version(vault, path, 9), 404)
     done(person.secrets.delete(vault, path))

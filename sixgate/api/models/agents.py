@@ -1,22 +1,76 @@
 """Requests and replies of the agent routes.
 
-A guardrail that is not enforced is no member of a request, so sending it is a 400 that names it.
-The defaults that the documented client always sends are members with one allowed value.
+A guardrail that is not enforced is no member of a request, so sending it is a 400 that names it,
+unless its value asks for nothing.
 """
 
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, BeforeValidator, Field
 
 from sixgate.api.models.base import Reply, Request, Time
 from sixgate.gateway.tokens import TTL_S_MAX, TTL_S_MIN
 
-Nothing = Annotated[list[str], Field(max_length=0)]
+UNSUPPORTED = MappingProxyType(
+    dict.fromkeys(
+        (
+            "action_approval_policy",
+            "approval_id",
+            "cards_enabled",
+            "discoverable",
+            "env_auto_resolve",
+            "environment",
+            "environment_locked",
+            "execution_guardrails",
+            "execution_intents_enabled",
+            "execution_require_tee",
+            "federated_token_ttl_seconds",
+            "federation_audiences",
+            "federation_enabled",
+            "intents_require_tee",
+            "memory_enabled",
+            "new_recipient_cap_native",
+            "per_chain_guardrails",
+            "per_environment_guardrails",
+            "personal_sign_policy",
+            "raw_signing_enabled",
+            "scopes",
+            "shroud_config",
+            "shroud_enabled",
+            "solana_ata_allowlist",
+            "tx_approval_policy",
+            "tx_block_unlimited_approvals",
+            "tx_daily_limit_usd",
+            "tx_known_tokens_only",
+            "tx_max_per_day",
+            "tx_max_value_usd",
+            "tx_overhead_budget",
+            "tx_per_recipient_daily_limit",
+            "tx_per_recipient_max_per_day",
+            "tx_token_allowlist",
+            "xrpl_allowed_tx_types",
+        )
+    )
+    | {"auth_method": "api_key", "simulation_failure_policy": "deny"}
+)
+"""Members that are off when they are null, false or empty.
+
+``allow_erc4337`` and ``allow_eip7702`` are not among them: false would forbid something.
+"""
 TtlSeconds = Annotated[int, Field(ge=TTL_S_MIN, le=TTL_S_MAX)]
 
 
+def _of_contract(given: Any) -> Any:
+    """Return the domain of a contract that a client lists by its address alone."""
+    return {"verifying_contract": given} if isinstance(given, str) else given
+
+
 class Domain(Request):
-    """A domain whose typed data may be signed; an absent member matches any value."""
+    """A domain whose typed data may be signed; an absent member matches any value.
+
+    A list may have the address of the contract instead.
+    """
 
     verifying_contract: str
     chain_id: int | None = None
@@ -25,35 +79,39 @@ class Domain(Request):
     primary_types: list[str] | None = None
 
 
+ListedDomain = Annotated[Domain, BeforeValidator(_of_contract, json_schema_input_type=Domain | str)]
+
+
+def _amount(name: str) -> Any:
+    """Return the field of an amount, whose name may end in ``_eth``."""
+    return Field(default=None, validation_alias=AliasChoices(f"{name}_eth", name))
+
+
 class Guardrails(Request):
     """The limits of an agent. An empty list means any, null means no limit.
 
-    Amounts are decimal strings of ETH. An organisation that requires explicit policies needs
-    ``"unlimited"`` and ``["any"]`` instead.
+    Amounts are decimal strings of ETH; their names may lack ``_eth``. An organisation that requires
+    explicit policies needs ``"unlimited"`` and ``["any"]`` instead.
     """
 
     tx_to_allowlist: list[str] = Field(default=[], max_length=4096)
-    tx_max_value_eth: str | None = None
-    tx_daily_limit_eth: str | None = None
+    tx_max_value_eth: str | None = _amount("tx_max_value")
+    tx_daily_limit_eth: str | None = _amount("tx_daily_limit")
     tx_allowed_chains: list[str] = Field(default=[], max_length=256)
     message_signing_enabled: bool = False
     eip712_default_policy: Literal["deny", "allow"] = "deny"
-    eip712_domain_allowlist: list[Domain] = Field(default=[], max_length=256)
+    eip712_domain_allowlist: list[ListedDomain] = Field(default=[], max_length=256)
 
 
 class AgentRequest(Guardrails):
     """The members that creation and update share."""
 
+    unsupported = UNSUPPORTED
     description: str = Field(default="", max_length=1024)
     intents_api_enabled: bool = False
     token_ttl_seconds: TtlSeconds | None = None
     vault_ids: list[str] = Field(default=[], max_length=64)
     expires_at: Time | None = None
-    auth_method: Literal["api_key"] = "api_key"
-    shroud_enabled: Literal[False] = False
-    federation_enabled: Literal[False] = False
-    federation_audiences: Nothing = Field(default=[])
-    scopes: Nothing = Field(default=[])
 
 
 class NewAgentRequest(AgentRequest):

@@ -9,8 +9,8 @@ class AuditEventReply(Reply):
     """One recorded action: its actor, resource, time and the caller's address.
 
     ``integrity_hash`` is the hash of the event's row in the ledger (``docs/format.md``),
-    ``details`` the recorded event. ``event_id``, ``actor``, ``resource`` and ``client_ip`` repeat
-    other members under later names of the description.
+    ``details`` the recorded event. ``event_id``, ``actor``, ``resource``, ``client_ip`` and
+    ``created_at`` repeat other members under the names that other clients read.
     """
 
     id: str
@@ -27,24 +27,33 @@ class AuditEventReply(Reply):
     resource_id: str
     resource: str
     timestamp: str
+    created_at: str
     ip_address: str | None
     client_ip: str | None
     details: dict[str, Any]
 
 
 class AuditList(Reply):
-    """Audit events, newest first; ``total`` counts all that match the filters."""
+    """Audit events, newest first; ``count`` counts them, ``total`` all that match the filters."""
 
     events: list[AuditEventReply]
+    count: int
     total: int
     next_cursor: str | None
 
 
 class AuditVerification(Reply):
-    """The result of verifying a period of the ledger; ``broken_at`` is the first bad row."""
+    """The result of verifying a period of the ledger; ``broken_at`` is the first bad row.
+
+    ``chain_valid`` repeats ``valid``, ``events_verified`` the number of good rows, ``checked``.
+    ``events_checked`` counts the bad row too.
+    """
 
     valid: bool
+    chain_valid: bool
     checked: int
+    events_verified: int
+    events_checked: int
     first_event_id: str | None
     last_event_id: str | None
     broken_at: int | None

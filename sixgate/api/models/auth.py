@@ -36,7 +36,10 @@ class TokenReply(Reply):
 
 
 class AgentTokenReply(TokenReply):
-    """An agent's access token, with what clients need to build paths."""
+    """An agent's access token, with what clients need to build paths.
+
+    ``vault_ids`` are those of the agent, or else the vault of its grants if there is only one.
+    """
 
     agent_id: str
     vault_ids: list[str]
@@ -64,11 +67,12 @@ class ApiKeyRequest(LenientRequest):
 
 
 class ApiKeyEntry(Reply):
-    """An API key without its secret."""
+    """An API key without its secret; ``key_prefix`` repeats ``prefix``."""
 
     id: str
     name: str
     prefix: str
+    key_prefix: str
     scopes: list[str]
     created_at: str
     expires_at: str | None

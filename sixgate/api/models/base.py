@@ -1,7 +1,9 @@
 """Base classes of request and reply models, and field types that several of them share."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator, model_validator
 
@@ -40,17 +42,35 @@ def _encodable(value: object) -> bool:
 
 
 class Request(_Text):
-    """A request that refuses unknown members: ignoring one could weaken a promise."""
+    """A request that refuses unknown members: ignoring one could weaken a promise.
 
+    ``unsupported`` maps members of the documented API that Sixgate does not have to the value that
+    asks for nothing. A client may send this value, null, false or an empty one; any other value is
+    refused by the member's name.
+    """
+
+    unsupported: ClassVar[Mapping[str, object]] = MappingProxyType({})
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     @model_validator(mode="before")
     @classmethod
-    def _has_few_members(cls, members: object) -> object:
-        """Refuse many members at once: naming each unknown one would block the event loop."""
-        if isinstance(members, dict) and len(members) > MEMBERS_MAX:
+    def _asked_members(cls, members: object) -> object:
+        """Drop members that are off; refuse many at once: naming each blocks the event loop."""
+        if not isinstance(members, dict):
+            return members
+        if len(members) > MEMBERS_MAX:
             raise ValueError(f"has {len(members)} members; at most {MEMBERS_MAX} are possible")
-        return members
+        return {name: member for name, member in members.items() if not cls._is_off(name, member)}
+
+    @classmethod
+    def _is_off(cls, name: str, member: object) -> bool:
+        """Return whether a member is unsupported and asks for nothing; 0 may be a limit."""
+        if name not in cls.unsupported:
+            return False
+        if member is None or member is False or member in ("", [], {}):
+            return True
+        default = cls.unsupported[name]
+        return (type(member), member) == (type(default), default)
 
 
 class LenientRequest(_Text):

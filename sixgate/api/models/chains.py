@@ -77,7 +77,7 @@ class SettingList(Reply):
 
 
 class Member(Reply):
-    """A person of the organisation."""
+    """A person of the organisation; ``joined_at`` repeats ``created_at``."""
 
     id: str
     user_id: str
@@ -86,6 +86,7 @@ class Member(Reply):
     role: str
     is_active: bool
     created_at: str
+    joined_at: str
 
 
 class MemberList(Reply):

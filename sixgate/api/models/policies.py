@@ -1,5 +1,6 @@
 """Requests and replies of the routes of access policies."""
 
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -13,6 +14,10 @@ Conditions = Annotated[
 Expiry = Annotated[
     Time | None, must_be_empty("is not supported: delete the policy when it should end")
 ]
+UNSUPPORTED = MappingProxyType(
+    dict.fromkeys(("approval_id", "attribute_conditions", "consensus_trigger", "tx_conditions"))
+    | {"effect": "allow", "priority": 0}
+)
 Permissions = Annotated[list[Right], Field(min_length=1, max_length=3)]
 
 
@@ -25,6 +30,7 @@ class PolicyRequest(Request):
     empty.
     """
 
+    unsupported = UNSUPPORTED
     principal_type: Literal["agent", "user"]
     principal_id: str = Field(max_length=64)
     secret_path_pattern: PathGlob
@@ -36,6 +42,7 @@ class PolicyRequest(Request):
 class PolicyUpdate(Request):
     """Changes of a policy; an absent member stays as it is."""
 
+    unsupported = UNSUPPORTED
     permissions: Permissions | None = None
     conditions: Conditions = None
     expires_at: Expiry = None

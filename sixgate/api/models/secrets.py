@@ -11,9 +11,10 @@ from sixgate.api.models.base import Reply, Request, Time, must_be_empty
 METADATA_BYTES_MAX = 4096
 GENERATED_MIN, GENERATED_MAX = 16, 1024
 SecretType = Literal[
-    "generic", "api_key", "certificate", "file", "note", "password", "private_key", "ssh_key"
-]
-Charset = Literal["alphanumeric", "base64", "hex", "numeric"]
+    "generic", "api_key", "certificate", "env", "env_bundle", "file", "note", "password",
+    "private_key", "ssh_key",
+]  # fmt: skip
+Charset = Literal["alphanumeric", "ascii", "base64", "hex", "numeric"]
 RotationPolicy = Annotated[
     dict[str, Any] | None,
     must_be_empty("is not supported: rotate the secret with secret-rotate or with PUT"),
@@ -36,15 +37,23 @@ class SecretRequest(Request):
     ``value`` is text of at most 64 KiB; in a vault with a customer key it is base64 of a value that
     the customer encrypted. A path keeps the type of its first version, and every secret below
     ``keys/``, ``wallets/`` and ``agents/`` is a key. This version can be read until
-    ``expires_at``, and ``max_access_count`` times.
+    ``expires_at``, and ``max_access_count`` times. ``description`` is kept in ``metadata``, unless
+    that has a description of its own.
     """
 
     value: SecretStr = Field(min_length=1, max_length=2 * VALUE_BYTES_MAX)
     type: SecretType = "generic"
     metadata: Annotated[dict[str, Any], AfterValidator(_metadata)] | None = None
+    description: str | None = Field(default=None, max_length=1024)
     expires_at: Time | None = None
     max_access_count: int | None = Field(default=None, ge=1, le=2**31)
     rotation_policy: RotationPolicy = None
+
+    @property
+    def kept_metadata(self) -> dict[str, Any]:
+        """The metadata of the version, with the description."""
+        described = {"description": self.description} if self.description else {}
+        return described | (self.metadata or {})
 
 
 class GenerateRequest(Request):
@@ -68,7 +77,7 @@ class SecretEntry(Reply):
     access_count: int
     metadata: dict[str, Any]
     cmek_encrypted: bool
-    disabled: bool
+    is_disabled: bool
 
 
 class NewSecretEntry(SecretEntry):

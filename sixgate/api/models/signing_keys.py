@@ -17,12 +17,15 @@ class NewKeyRequest(Request):
 class KeyReply(Reply):
     """A signing key. ``public_key`` is the uncompressed point (0x04…) on secp256k1.
 
-    ``client_share`` (base64) is present once, at creation, if the vault's mode has a client share.
+    ``public_key_hex`` repeats it. ``id`` is the path of the key. ``client_share`` (base64) is
+    present once, at creation, if the vault's mode has a client share.
     """
 
+    id: str
     agent_id: str | None
     chain: KeyChain
     public_key: str
+    public_key_hex: str
     address: str
     curve: Literal["secp256k1", "Ed25519"]
     key_version: int
@@ -33,9 +36,10 @@ class KeyReply(Reply):
 
 
 class KeyList(Reply):
-    """The keys of an agent."""
+    """The keys of an agent; ``keys`` repeats them under their other name."""
 
     signing_keys: list[KeyReply]
+    keys: list[KeyReply]
 
 
 class WalletsRequest(Request):

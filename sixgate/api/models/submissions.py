@@ -1,33 +1,36 @@
 """Requests to sign transactions, messages and typed data, and their replies."""
 
+from types import MappingProxyType
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from sixgate.api.models import submission_fields as typed
 from sixgate.api.models.base import Reply, Request
 
 IntentType = Literal["personal_sign", "typed_data", "transaction"]
 MessageEncoding = Literal["utf8", "hex"]
-UNSUPPORTED = frozenset(
-    {
-        "destination_tag",
-        "fee_limit_sun",
-        "fee_rate_sat_per_vbyte",
-        "gasless",
-        "hash",
-        "memo",
-        "mode",
-        "raw_transaction",
-        "token_decimals",
-        "token_mint",
-        "treasury_id",
-        "tron_transaction",
-        "ttl",
-        "xrpl_tx_json",
-    }
+UNSUPPORTED = MappingProxyType(
+    dict.fromkeys(
+        (
+            "approval_id",
+            "destination_tag",
+            "fee_limit_sun",
+            "fee_rate_sat_per_vbyte",
+            "gasless",
+            "hash",
+            "memo",
+            "raw_transaction",
+            "token_decimals",
+            "token_mint",
+            "treasury_id",
+            "tron_transaction",
+            "ttl",
+            "xrpl_tx_json",
+        )
+    )
+    | {"mode": "eoa"}
 )
-"""Members of the documented API that Sixgate refuses unless they are null, false or empty."""
 
 
 class TransactionRequest(Request):
@@ -39,6 +42,7 @@ class TransactionRequest(Request):
     ``sixgate keys seal-share``; the header ``X-Client-Share`` takes one that is not sealed.
     """
 
+    unsupported = UNSUPPORTED
     chain: typed.Chain
     to: typed.Recipient
     value: typed.Eth = Field(default="0", validate_default=True)
@@ -56,18 +60,6 @@ class TransactionRequest(Request):
     blob_versioned_hashes: typed.BlobHashes = None
     authorization_list: typed.Authorizations = None
     client_share: typed.Share = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_empty_members(cls, members: Any) -> Any:
-        """Drop unsupported members that ask for nothing; any other one is refused by name."""
-        if not isinstance(members, dict):
-            return members
-        return {
-            name: member
-            for name, member in members.items()
-            if name not in UNSUPPORTED or not _asks_nothing(member)
-        }
 
     def contradictions(self) -> dict[str, str]:
         """Return fields that are valid alone but not together, and why."""
@@ -160,7 +152,3 @@ class TypedDataReply(_SignatureReply):
     typed_data_hash: str
     primary_type: str | None
     verifying_contract: str | None
-
-
-def _asks_nothing(member: Any) -> bool:
-    return member is None or member is False or member in ("", [], {})

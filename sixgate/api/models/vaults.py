@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, AliasChoices, Field, StringConstraints
 
 from schemas.custody import Providers
 from sixgate.api.models.base import LenientRequest, Reply, Request
@@ -34,9 +34,12 @@ class NewVaultRequest(LenientRequest):
 
 
 class MpcRequest(Request):
-    """The custody mode of an empty vault; ``providers`` are the holders of its shares, in order."""
+    """The custody mode of an empty vault; ``providers`` are the holders of its shares, in order.
 
-    custody_mode: MpcMode
+    ``mpc_custody`` is accepted as another name of ``custody_mode``.
+    """
+
+    custody_mode: MpcMode = Field(validation_alias=AliasChoices("custody_mode", "mpc_custody"))
     providers: Providers = ()
 
 
@@ -85,8 +88,10 @@ class CmekRotationReply(Reply):
 
     ``status`` is ``running``, ``completed`` or ``failed``. ``skipped`` counts secrets whose newest
     version is disabled or not encrypted by the customer; they are not among ``total_secrets``.
+    ``id`` repeats ``job_id``.
     """
 
+    id: str
     job_id: str
     status: str
     total_secrets: int

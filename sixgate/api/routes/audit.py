@@ -74,6 +74,7 @@ def list_events(
     full = len(page) == limit
     return AuditList(
         events=[_reply(event) for event in page],
+        count=len(page),
         total=queries.count(wanted),
         next_cursor=str(page[-1].seq) if full else None,
     )
@@ -93,7 +94,13 @@ def verify(
     report = (
         services.backend.evidence.ledger().settled().audit.verify(*_period_ms(since, until), limit)
     )
-    return AuditVerification(**report)
+    valid, checked = report["valid"], report["checked"]
+    return AuditVerification(
+        **report,
+        chain_valid=valid,
+        events_verified=checked,
+        events_checked=checked if valid else checked + 1,
+    )
 
 
 @router.get("/audit/export", response_class=StreamingResponse)
@@ -186,6 +193,7 @@ def _reply(event: AuditEvent) -> AuditEventReply:
         resource_id=event.resource,
         resource=event.resource,
         timestamp=timestamp(event.at_ms),
+        created_at=timestamp(event.at_ms),
         ip_address=event.client_address or None,
         client_ip=event.client_address or None,
         details=json.loads(event.body),

@@ -20,6 +20,7 @@ from sixgate.api.not_supported import not_supported
 from sixgate.api.pages import CursorQuery, LimitQuery, page_of
 from sixgate.api.problems import Problem, answers, forbidden, not_found
 from sixgate.api.services import Services
+from sixgate.api.vault_lookup import bound_vaults
 from sixgate.gateway.api_keys import ApiKey, OwnerKind
 from sixgate.gateway.logins import ID_PREFIX, Login
 from sixgate.gateway.tokens import TTL_S_MAX
@@ -38,11 +39,10 @@ def exchange_agent_key(
         raise unauthorized("the API key belongs to another agent")
     if problem := services.agent_problem(key.owner):
         raise unauthorized(problem)
-    meta = services.agents.get(key.owner)
     return models.AgentTokenReply(
         **_issued(services, key),
         agent_id=key.owner,
-        vault_ids=list(meta.vault_ids) if meta else [],
+        vault_ids=bound_vaults(services, key.owner),
         entitlements=_entitlements(services, key.owner),
     )
 
@@ -219,6 +219,7 @@ def _entry(key: ApiKey) -> models.ApiKeyEntry:
         id=key.id,
         name=key.name,
         prefix=key.prefix,
+        key_prefix=key.prefix,
         scopes=list(key.scopes),
         created_at=timestamp(key.created_at_ms),
         expires_at=optional_timestamp(key.expires_at_ms),

@@ -125,6 +125,7 @@ def _reply(services: Services, known: KnownVault, job_id: str) -> models.CmekRot
     if job is None:
         raise not_found("rotation", job_id)
     return models.CmekRotationReply(
+        id=job.id,
         job_id=job.id,
         status=job.status,
         total_secrets=job.total,

@@ -58,6 +58,7 @@ def list_members(_caller: PersonCaller, services: ServicesOf) -> models.MemberLi
             role=one.role,
             is_active=one.active,
             created_at=timestamp(one.created_at_ms),
+            joined_at=timestamp(one.created_at_ms),
         )
         for one in services.people.all()
     ]

@@ -82,7 +82,7 @@ def put(
         path=path,
         version=0,
         type=request.type,
-        metadata=request.metadata or {},
+        metadata=request.kept_metadata,
         expires_at_ms=expires_at_ms,
         reads_max=request.max_access_count,
         created_by=caller.actor,
@@ -252,5 +252,5 @@ def _entry(services: Services, stored: ShownVersion) -> models.SecretEntry:
         access_count=terms.reads,
         metadata=terms.metadata,
         cmek_encrypted=terms.layered,
-        disabled=terms.disabled,
+        is_disabled=terms.disabled,
     )

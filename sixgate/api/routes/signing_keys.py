@@ -29,7 +29,8 @@ def list_keys(agent_id: str, _caller: AgentOrPerson, services: ServicesOf) -> mo
     """List an agent's keys, the newest version of each."""
     account = known_agent(services, agent_id).account
     owners = [KeyOwner(account, chain, agent_id) for chain in KeyChain]
-    return models.KeyList(signing_keys=key_orders.list_keys(services, owners))
+    keys = key_orders.list_keys(services, owners)
+    return models.KeyList(signing_keys=keys, keys=keys)
 
 
 @router.post("/{chain}/rotate")

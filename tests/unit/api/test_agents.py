@@ -60,11 +60,41 @@ def test_any_domain_of_typed_data_may_be_listed(api: Api) -> None:
     assert body["eip712_domain_allowlist"] == [{"verifying_contract": ADDRESS}]
 
 
+def test_a_domain_may_be_listed_by_the_address_of_its_contract(api: Api) -> None:
+    body = create(api, eip712_domain_allowlist=[ADDRESS.lower()]).json()
+    assert body["eip712_domain_allowlist"] == [{"verifying_contract": ADDRESS}]
+    changed = patch(api, body["id"], eip712_domain_allowlist=[]).json()
+    assert changed["eip712_domain_allowlist"] == []
+
+
+def test_the_limits_of_value_are_also_known_without_their_unit(api: Api) -> None:
+    body = create(api, tx_max_value="0.5", tx_daily_limit="5").json()
+    assert (body["tx_max_value_eth"], body["tx_daily_limit_eth"]) == ("0.5", "5")
+    changed = patch(api, body["id"], tx_max_value=None).json()
+    assert (changed["tx_max_value_eth"], changed["tx_daily_limit_eth"]) == (None, "5")
+    twice = patch(api, body["id"], tx_max_value="2", tx_max_value_eth="1")
+    assert (twice.status_code, twice.json()["code"]) == (400, "validation")
+
+
+def test_a_guardrail_that_asks_for_nothing_is_accepted(api: Api) -> None:
+    off: dict[str, Any] = {
+        "tx_max_per_day": None, "tx_known_tokens_only": False, "tx_token_allowlist": [],
+        "per_chain_guardrails": {}, "shroud_enabled": False, "scopes": [],
+    }  # fmt: skip
+    body = create(api, **off, auth_method="api_key", simulation_failure_policy="deny")
+    assert body.status_code == 201, body.text
+    assert patch(api, body.json()["id"], **off).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("tx_token_allowlist", [ADDRESS]),
         ("tx_max_per_day", 5),
+        ("tx_max_per_day", 0),
+        ("allow_eip7702", False),
+        ("auth_method", "mtls"),
+        ("eip712_domain_allowlist", ["any"]),
         ("shroud_enabled", True),
         ("scopes", ["all"]),
         ("tx_max_value_eth", "1e3"),

@@ -25,6 +25,7 @@ def test_a_call_is_recorded_with_actor_address_and_time(api: Api) -> None:
     assert event["actor_type"] == "user"
     assert event["client_ip"] == event["ip_address"] == "testclient"
     assert event["timestamp"].endswith("Z")
+    assert event["created_at"] == event["timestamp"]
     assert '"tx_max_value_eth": "0.5"' in event["details"]["detail"]
     assert len(event["integrity_hash"]) == 64
 
@@ -38,6 +39,7 @@ def test_registry_records_and_calls_are_listed_newest_first(api: Api) -> None:
 def test_pages_by_cursor_and_by_offset_agree(api: Api) -> None:
     api.new_agent()
     first = events(api, limit=2)
+    assert first["count"] == 2
     by_cursor = events(api, limit=2, cursor=first["next_cursor"])
     by_offset = events(api, limit=2, offset=2)
     assert by_cursor["events"] == by_offset["events"]
@@ -65,6 +67,8 @@ def test_the_audit_verifies(api: Api) -> None:
     reply = api.client.get("/v1/audit/verify", headers=api.person).json()
     assert reply["valid"] is True
     assert reply["checked"] > 0
+    assert reply["chain_valid"] is True
+    assert reply["events_checked"] == reply["events_verified"] == reply["checked"]
     assert reply["first_event_id"]
     none = {"to": "2020-01-01T00:00:00Z"}
     empty = api.client.get("/v1/audit/verify", params=none, headers=api.person).json()

@@ -145,6 +145,7 @@ def test_a_deleted_key_ends_its_tokens(api: Api) -> None:
     made = api.client.post("/v1/auth/api-keys", json={"name": "ci"}, headers=api.person).json()
     listed = api.client.get("/v1/auth/api-keys", headers=api.person).json()["keys"]
     assert made["key"]["id"] in {key["id"] for key in listed}
+    assert {key["key_prefix"] for key in listed} == {key["prefix"] for key in listed}
     assert made["api_key"] not in json.dumps(listed)
     token = api.token(made["api_key"])
     path = f"/v1/auth/api-keys/{made['key']['id']}"

@@ -69,6 +69,7 @@ def ended(person: Session, vault: str, job_id: str) -> dict[str, Any]:
         return found
 
     until(lambda: job()["status"] != "running")
+    assert job()["id"] == job()["job_id"] == job_id
     return job()
 
 

@@ -90,6 +90,7 @@ def test_people_change_no_other_setting(api: Api) -> None:
 def test_people_and_tier_are_shown(api: Api) -> None:
     (alice,) = api.client.get("/v1/org/members", headers=api.person).json()["members"]
     assert (alice["display_name"], alice["is_active"]) == ("alice", True)
+    assert alice["joined_at"] == alice["created_at"]
     tier = api.client.get("/v1/billing/subscription", headers=api.person).json()
     assert tier["tier"] is None
 

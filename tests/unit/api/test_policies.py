@@ -56,7 +56,8 @@ def test_a_policy_is_a_grant_in_the_registry(
         "principal_type": "agent", "principal_id": name, "secret_path_pattern": "production/*",
         "conditions": {},
     }  # fmt: skip
-    reply = person.send("POST", f"/vaults/{vault}/policies", body)
+    always_sent = {"effect": "allow", "priority": 0, "attribute_conditions": None}
+    reply = person.send("POST", f"/vaults/{vault}/policies", body | always_sent)
     made = reply.json()
     assert reply.status_code == 201
     assert {one: made[one] for one in body} == body
@@ -65,6 +66,25 @@ def test_a_policy_is_a_grant_in_the_registry(
     assert grants(person, name) == (expected,)
     assert person.send("GET", f"/vaults/{vault}/policies").json()["policies"][0] == made
     assert reader.get(vault, "production/db").status_code == 200
+
+
+def test_a_token_names_the_only_vault_in_which_its_agent_has_a_policy(
+    person: Session, vault: str
+) -> None:
+    made = person.send("POST", "/agents", {"name": "bot"}).json()
+
+    def named() -> Any:
+        body = {"api_key": made["api_key"]}
+        return person.api.client.post("/v1/auth/agent-token", json=body).json()["vault_ids"]
+
+    assert named() == []
+    person.allow(vault, made["id"], "production/*")
+    assert named() == [vault]
+    another = person.vault()
+    person.allow(another, made["id"], "**")
+    assert named() == []
+    person.send("PATCH", f"/agents/{made['id']}", {"vault_ids": [another]})
+    assert named() == [another]
 
 
 def test_an_agent_with_vault_ids_reaches_no_other_vault(person: Session, vault: str) -> None:
@@ -155,7 +175,9 @@ def test_grants_of_an_administrator_stay(
         ({"secret_path_pattern": "a//b"}, "secret_path_pattern"),
         ({"secret_path_pattern": "[a-z]"}, "secret_path_pattern"),
         ({"principal_type": "group"}, "principal_type"),
-        ({"tx_conditions": {}}, "tx_conditions"),
+        ({"tx_conditions": {"to": []}}, "tx_conditions"),
+        ({"effect": "deny"}, "effect"),
+        ({"priority": 1}, "priority"),
     ],
 )
 def test_what_is_not_enforced_is_refused(

@@ -51,6 +51,23 @@ def test_a_secret_is_stored_read_and_stored_again(person: Session, vault: str) -
     assert "value" not in listed["versions"][0]
 
 
+def test_a_description_is_kept_in_the_metadata(person: Session, vault: str) -> None:
+    made = person.put(vault, "described", "x", description="for the shop", metadata={"env": "live"})
+    assert made.json()["metadata"] == {"description": "for the shop", "env": "live"}
+    own = person.put(vault, "described", "x", description="a", metadata={"description": "b"})
+    assert own.json()["metadata"] == {"description": "b"}
+    assert person.put(vault, "described", "x", description="").json()["metadata"] == {}
+
+
+@pytest.mark.parametrize("type_", ["env", "env_bundle", "generic", "note"])
+def test_the_types_of_plain_text_are_answered_as_stored(
+    person: Session, vault: str, type_: str
+) -> None:
+    path = f"plain/{type_.replace('_', '-')}"
+    assert person.put(vault, path, "A=1", type=type_).json()["type"] == type_
+    assert person.get(vault, path).json()["type"] == type_
+
+
 def test_a_type_is_kept_by_its_path(person: Session, vault: str) -> None:
     person.put(vault, "sticky/password", "p", type="password")
     assert person.put(vault, "sticky/password", "p").json()["type"] == "password"
@@ -223,7 +240,7 @@ def test_a_disabled_version_is_refused_and_others_are_not(person: Session, vault
     person.put(vault, "disabled/x", "2")
     base = f"/vaults/{vault}/secret-version"
     disabled = person.send("POST", f"{base}-disable/disabled/x/1")
-    assert (disabled.status_code, disabled.json()["disabled"]) == (200, True)
+    assert (disabled.status_code, disabled.json()["is_disabled"]) == (200, True)
     refused(person.send("GET", f"{base}/disabled/x/1"), 410, "version_disabled")
     assert person.get(vault, "disabled/x").json()["value"] == "2"
     refused(person.send("POST", f"{base}-disable/disabled/x/3"), 404, "secret_unknown")

@@ -23,6 +23,7 @@ def test_every_agent_has_a_key_of_its_own_on_every_chain(api: Api) -> None:
             addresses.add(reply.json()["address"])
         listed = api.client.get(f"/v1/agents/{agent_id}/signing-keys", headers=api.person).json()
         assert [key["chain"] for key in listed["signing_keys"]] == CHAINS
+        assert listed["keys"] == listed["signing_keys"]
     assert len(addresses) == 2 * len(CHAINS)
 
 
@@ -31,6 +32,8 @@ def test_a_key_has_its_uncompressed_point_and_checksummed_address(api: Api) -> N
     key = post(api, f"/v1/agents/{agent_id}/signing-keys", chain="ethereum").json()
     assert key["public_key"].startswith("0x04")
     assert len(key["public_key"]) == 2 + 130
+    assert key["public_key_hex"] == key["public_key"]
+    assert key["id"] == f"agents/{agent_id}/chains/ethereum/private_key"
     assert is_checksum_address(key["address"])
     assert (key["curve"], key["key_version"], key["is_active"]) == ("secp256k1", 1, True)
     assert "client_share" not in key

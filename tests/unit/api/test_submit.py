@@ -181,7 +181,7 @@ def test_an_undecided_transaction_is_pending(api: Api, agent: SigningAgent) -> N
 @pytest.mark.parametrize(
     "members",
     [
-        {"gasless": True}, {"treasury_id": "t"}, {"mode": "eoa"}, {"destination_tag": 0},
+        {"gasless": True}, {"treasury_id": "t"}, {"mode": "safe"}, {"destination_tag": 0},
         {"memo": "x"}, {"fee_rate_sat_per_vbyte": 1}, {"fee_limit_sun": 1}, {"token_mint": "m"},
         {"token_decimals": 0}, {"ttl": 1}, {"xrpl_tx_json": {"a": 1}}, {"raw_transaction": "0x00"},
         {"tron_transaction": {"a": 1}},
@@ -206,6 +206,7 @@ def test_unsupported_members_that_ask_for_nothing_are_accepted(agent: SigningAge
         "memo": None,
     }
     assert agent.submit(**empty, data=None, nonce=None, access_list=None).status_code == 201
+    assert agent.submit(mode="eoa").status_code == 201
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,14 @@ def test_a_mode_is_chosen_once_and_only_client_custody_gives_shares(
     assert ("client_share" in person.put(vault, "x", "value").json()) is ("client" in mode)
 
 
+def test_a_mode_may_have_the_name_that_a_vault_shows(person: Session) -> None:
+    path = f"/vaults/{person.vault()}/mpc"
+    both = person.send("POST", path, {"custody_mode": MODES[0], "mpc_custody": MODES[1]})
+    assert (both.status_code, both.json()["code"]) == (400, "validation")
+    chosen = person.send("POST", path, {"mpc_custody": MODES[0]})
+    assert (chosen.status_code, chosen.json()["mpc_custody"]) == (200, MODES[0])
+
+
 def test_a_mode_can_be_chosen_at_creation(person: Session) -> None:
     vault = person.vault(mpc_custody="2of3_multi_hsm")
     made = person.send("GET", f"/vaults/{vault}").json()
