@@ -6,30 +6,28 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
-import yaml
 
-from schemas.topics import PROCESSES as PRINCIPALS
 from schemas.topics import Principal
 from sixgate.releasing.release_holders import refuse_own_kms
 from sixgate.scaled.settings import Settings, load_settings
 from tests.harness.builders.compose import is_setting, parse
 from tests.harness.builders.gke import (
+    APPLIED,
     GKE,
-    KUSTOMIZATION,
     MANIFESTS,
     SETTINGS,
     Workload,
-    flows,
+    kustomization,
     objects,
+    service_port,
     workloads,
 )
 
-PROCESSES = {"registrar", "gates", "signer", "ledger", "release-gcp"}
+PROCESSES = {"registrar", "gates", "signer", "ledger", "gateway", "desk", "release-gcp"}
+OPERATED = {"release-gcp-keys", "people"}
+"""Pods that an operator starts for a moment."""
 KUBERNETES = "1.34"  # the oldest version with the device plugin's report, see README.md
 PAGE = (GKE / "README.md").read_text()
-ROW = re.compile(
-    r"^\| `([\w/.-]+)` \| ([^|]*)`([\w/.-]+)` \| ((?:TCP|UDP) [^|]+) \|$", re.MULTILINE
-)
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +54,12 @@ def test_a_misspelled_field_is_detected() -> None:
 
 
 def test_every_manifest_is_applied() -> None:
-    files = {file.name for file in MANIFESTS.glob("*.yaml")} - {"kustomization.yaml"}
-    assert files == set(KUSTOMIZATION["resources"])
+    for folder in APPLIED:
+        files = {file.name for file in folder.glob("*.yaml")} - {"kustomization.yaml"}
+        assert files == set(kustomization(folder)["resources"])
     generated = {
         (made["name"], made["namespace"], *made["files"])
-        for made in KUSTOMIZATION["configMapGenerator"]
+        for made in kustomization(MANIFESTS)["configMapGenerator"]
     }
     assert generated == {
         (name, pod.namespace, f"sixgate.toml=settings/{name}.toml")
@@ -70,10 +69,14 @@ def test_every_manifest_is_applied() -> None:
     assert {file.stem for file in SETTINGS.iterdir()} == PROCESSES
 
 
-def test_every_image_is_named_by_its_digest(pods: dict[str, Workload]) -> None:
-    (image,) = KUSTOMIZATION["images"]
-    once = yaml.safe_load((MANIFESTS / "once" / "kustomization.yaml").read_text())
-    assert once["images"] == [image]
+def test_one_file_names_the_image_of_all_pods_by_its_digest(pods: dict[str, Workload]) -> None:
+    (image,) = kustomization(MANIFESTS / "image")["images"]
+    for folder in APPLIED:
+        applied = kustomization(folder)
+        assert "images" not in applied
+        assert [(folder / name).resolve() for name in applied["components"]] == [
+            MANIFESTS / "image"
+        ]
     assert re.fullmatch("sha256:[0-9a-f]{64}", image["digest"])
     assert {c["image"] for pod in pods.values() for c in pod.containers} == {image["name"]}
 
@@ -81,11 +84,11 @@ def test_every_image_is_named_by_its_digest(pods: dict[str, Workload]) -> None:
 def test_every_command_and_probe_exists_and_its_options_parse(
     pods: dict[str, Workload], settings: dict[str, Settings]
 ) -> None:
-    assert set(pods) == PROCESSES | {"release-gcp-keys"}
-    for name, pod in pods.items():
+    assert set(pods) == PROCESSES | OPERATED
+    parse(pods["release-gcp-keys"].main["args"])
+    for name in PROCESSES:
+        pod = pods[name]
         parse(pod.main["args"])
-        if name not in PROCESSES:
-            continue
         port = settings[name].monitor.port
         program, *words = pod.main["livenessProbe"]["exec"]["command"]
         assert program == "sixgate"
@@ -119,6 +122,8 @@ def test_settings_are_those_of_production(settings: dict[str, Settings]) -> None
         assert loaded.signer.head_required
         assert loaded.signer.ledger_required
         assert loaded.gates.head_required
+        assert loaded.gateway.head_required
+        assert loaded.desk.head_required
     assert [name for name, loaded in settings.items() if loaded.kms != Settings().kms] == [
         "release-gcp"
     ]
@@ -151,6 +156,8 @@ def test_every_process_gets_its_own_keys_only(pods: dict[str, Workload]) -> None
         "gates": {"simulator-0.pem"},
         "signer": {"signer.sealed", "clickhouse.password"},
         "ledger": {"ledger-0.pem", "clickhouse.password"},
+        "gateway": {"gateway-0.pem", "clickhouse.password"},
+        "desk": {"desk-0.pem"},
     }
     for name, pod in pods.items():
         secrets = [v["secret"]["secretName"] for v in pod.pod["volumes"] if "secret" in v]
@@ -208,17 +215,35 @@ def test_the_signer_asks_the_release_that_runs_with_the_token_for_it_and_no_kms(
     assert (loaded.releases.org, loaded.releases.insecure_dev) == (released.org, False)
     ((provider, address),) = loaded.releases.at.items()
     assert provider == released.provider
-    (service,) = [
-        found
-        for found in objects()
-        if found["kind"] == "Service" and found["metadata"]["namespace"] != "sixgate"
-    ]
-    place, (port,) = service["metadata"], service["spec"]["ports"]
-    host = f"{place['name']}.{place['namespace']}.svc.cluster.local"
-    assert (address.url, port["port"]) == (f"https://{host}:{released.port}", released.port)
-    assert service["spec"]["selector"] == {"app": "release-gcp"}
+    host, port = service_port("release-gcp", "sixgate-release-gcp")
+    assert (address.url, port) == (f"https://{host}:{released.port}", released.port)
     (source,) = pods["signer"].mounts["/var/run/sixgate"]["projected"]["sources"]
     assert address.token == Path("/var/run/sixgate") / source["serviceAccountToken"]["path"]
+
+
+def test_the_gateway_is_served_with_tls_and_asks_the_desk_that_runs(
+    settings: dict[str, Settings],
+) -> None:
+    loaded, desk = settings["gateway"], settings["desk"].desk
+    assert (loaded.api.insecure_dev, loaded.api.tls is not None) == (False, True)
+    _, port = service_port("gateway", "sixgate")
+    assert (loaded.api.host, loaded.api.port) == ("0.0.0.0", port)  # noqa: S104 - see above
+    assert (desk.insecure_dev, desk.tls is not None) == (False, True)
+    assert desk.clients == (Principal.GATEWAY,)
+    assert loaded.desk_at is not None
+    host, port = service_port("desk", "sixgate")
+    assert (loaded.desk_at.url, desk.port) == (f"https://{host}:{port}", port)
+    # Custody does not run on this cluster.
+    assert not [name for name, found in settings.items() if found.custody_at]
+
+
+def test_the_files_of_the_gateway_belong_to_one_pod_at_a_time() -> None:
+    claims = {
+        found["metadata"]["name"]: found["spec"]["accessModes"]
+        for found in objects()
+        if found["kind"] == "PersistentVolumeClaim"
+    }
+    assert claims["gateway"] == ["ReadWriteOncePod"]
 
 
 def test_state_of_a_process_outlives_its_pod(pods: dict[str, Workload]) -> None:
@@ -233,6 +258,8 @@ def test_state_of_a_process_outlives_its_pod(pods: dict[str, Workload]) -> None:
         "ledger": "/heads",
         "release-gcp": "/data",
         "release-gcp-keys": "/data",
+        "gateway": "/data",
+        "people": "/data",  # the gateway's, see README.md
     }
 
 
@@ -249,53 +276,6 @@ def test_processes_that_sign_or_keep_heads_run_once_at_a_time() -> None:
     found = {f["metadata"]["name"]: f["spec"] for f in objects() if f["kind"] == "Deployment"}
     for spec in found.values():
         assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
-
-
-def test_every_namespace_denies_traffic_by_default() -> None:
-    policies = [found for found in objects() if found["kind"] == "NetworkPolicy"]
-    denied = {
-        found["metadata"]["namespace"]
-        for found in policies
-        if found["metadata"]["name"] == "deny-by-default"
-        and found["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-    }
-    assert denied == {pod.namespace for pod in workloads().values()}
-    for found in policies:  # a rule without its type would not count
-        listed = {kind.lower() for kind in found["spec"]["policyTypes"]}
-        assert {"egress", "ingress"} & set(found["spec"]) <= listed
-        for rule in [*found["spec"].get("egress", []), *found["spec"].get("ingress", [])]:
-            assert rule["ports"]
-            assert rule.get("to") or rule.get("from")
-
-
-def test_the_network_policies_allow_exactly_the_documented_flows() -> None:
-    out, into = flows()
-    documented = {
-        (source, target, port.strip())
-        for source, _, target, ports in ROW.findall(PAGE)
-        for port in _each_port(ports)
-    }
-    release = {flow for flow in out if flow.target == "sixgate-release-gcp/release-gcp"}
-    assert documented == {tuple(flow) for flow in out} | {
-        tuple(flow) for flow in into if flow.source == "monitoring"
-    }
-    answered = {flow for flow in into if flow.source != "monitoring"}
-    assert {(f"sixgate/{f.source}", "release-gcp", f.port) for f in release} == {
-        tuple(flow) for flow in answered
-    }
-
-
-def test_every_process_reaches_kafka_and_only_two_reach_clickhouse() -> None:
-    spoken = {(flow.source.removesuffix("-gcp"), flow.port) for flow in flows()[0]}
-    # Custody needs its own KMSs; on this cluster releases hold all keys, so it does not run.
-    # The HTTP API is not set up there.
-    expected = set(PRINCIPALS) - {Principal.CUSTODY, Principal.DESK, Principal.GATEWAY}
-    assert {who for who, port in spoken if port == "TCP 9093"} == expected
-    assert {who for who, port in spoken if port == "TCP 8443"} == {"signer", "ledger"}
-
-
-def _each_port(ports: str) -> list[str]:
-    return [f"{kind} {n}" for kind, n in re.findall(r"(TCP|UDP) (\d+)", ports)]
 
 
 def _paths(value: Any) -> list[Path]:

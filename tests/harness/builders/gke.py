@@ -14,7 +14,8 @@ Json: TypeAlias = dict[str, Any]
 GKE = ROOT / "infra" / "gke"
 MANIFESTS, TERRAFORM = GKE / "manifests", GKE / "terraform"
 SETTINGS = MANIFESTS / "settings"
-KUSTOMIZATION: Json = yaml.safe_load((MANIFESTS / "kustomization.yaml").read_text())
+APPLIED = (MANIFESTS, MANIFESTS / "once", MANIFESTS / "people")
+"""The folders that operators apply, each with a kustomization."""
 
 
 class Flow(NamedTuple):
@@ -61,10 +62,14 @@ class Workload:
         }
 
 
+def kustomization(folder: Path) -> Json:
+    found: Json = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    return found
+
+
 def objects() -> list[Json]:
     """Return every object of every manifest."""
-    files = [MANIFESTS / name for name in KUSTOMIZATION["resources"]]
-    files += sorted((MANIFESTS / "once").glob("release*.yaml"))
+    files = [folder / name for folder in APPLIED for name in kustomization(folder)["resources"]]
     return [found for file in files for found in yaml.safe_load_all(file.read_text())]
 
 
@@ -73,11 +78,23 @@ def workloads() -> dict[str, Workload]:
         found["metadata"]["name"]: Workload(
             found["metadata"]["name"],
             found["metadata"]["namespace"],
-            found["spec"]["template"]["spec"],
+            found["spec"] if found["kind"] == "Pod" else found["spec"]["template"]["spec"],
         )
         for found in objects()
-        if found["kind"] in {"Deployment", "StatefulSet", "Job"}
+        if found["kind"] in {"Deployment", "StatefulSet", "Job", "Pod"}
     }
+
+
+def service_port(name: str, namespace: str) -> tuple[str, int]:
+    """Return the host name and the only port of a Service, which selects the pods of its name."""
+    (spec,) = [
+        found["spec"]
+        for found in objects()
+        if (found["kind"], found["metadata"]) == ("Service", {"name": name, "namespace": namespace})
+    ]
+    assert spec["selector"] == {"app": name}
+    (port,) = spec["ports"]
+    return f"{name}.{namespace}.svc.cluster.local", port["port"]
 
 
 def flows() -> tuple[set[Flow], set[Flow]]:
