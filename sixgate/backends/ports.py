@@ -60,7 +60,7 @@ class LogFeed(Protocol):
         ...
 
     def on_change(self, call: Callable[[], None]) -> None:
-        """Call a function whenever there may be new records; it must not block or raise."""
+        """Call a function whenever there may be new outcomes; it must not block or raise."""
         ...
 
     def refresh(self) -> Hashable:

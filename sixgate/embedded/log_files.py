@@ -32,7 +32,7 @@ class LogFiles:
         self._on_change = call
 
     def committed(self) -> None:
-        """Say that the pipeline has committed records."""
+        """Say that the pipeline has committed outcomes."""
         self._on_change()
 
     def refresh(self) -> tuple[int, int]:

@@ -117,7 +117,11 @@ class Pipeline:
 
     @contextmanager
     def calling(self, after_commit: Callable[[], None]) -> Iterator[None]:
-        """Call a function after every commit during the block; it must not block or raise."""
+        """Call a function after each commit with outcomes in the block; it must not block or raise.
+
+        The commit before it, of what the signer is going to sign, would wake its caller while the
+        signer signs.
+        """
         with self.lock:
             self._after_commit.append(after_commit)
         try:
@@ -143,8 +147,9 @@ class Pipeline:
         # First, so that a caller that learns its outcome no longer sees its record as waiting.
         self._committed = self.parts.runner.stage.memory.slot.positions
         self._on_commit(events)
-        for call in self._after_commit:
-            call()
+        if any(event.topic is Topic.OUTCOMES for event in events):
+            for call in self._after_commit:
+                call()
 
     def _append_to_ledger(self) -> int:
         if self.failure is None and not self._yields_to_pipeline():
