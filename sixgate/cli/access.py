@@ -9,10 +9,9 @@ from schemas.registry import AccessSet
 from sixgate.api import Json
 from sixgate.cli.declare import Option, argument, group
 from sixgate.cli.exit_codes import CommandError, ExitCode
-from sixgate.cli.inputs import entry
 from sixgate.cli.options import agent_argument, agent_filter
-from sixgate.cli.render import Field, Listing, prints, table
-from sixgate.cli.session import Session, fail_usage, with_session
+from sixgate.cli.render import Field, Listing, shows, table
+from sixgate.cli.session import Session, entry, fail_usage, with_session
 from sixgate.cli.terminal import notice
 
 ANY = "*"
@@ -82,8 +81,7 @@ def _listing(found: dict[str, list[Json]]) -> Listing:
 
 @app.command("list", example="--agent payroll --json")
 @agent_filter
-@prints(_listing)
-@with_session
+@shows(_listing)
 def list_(here: Session, *, agent: str | None) -> Json:
     """List grants and denies. An agent may also sign with its own key; nothing else is granted."""
     names = sorted(here.registry["agents"]) if agent is None else [agent]

@@ -9,11 +9,10 @@ from schemas.registry import ScopedAdminSet, SettingName
 from sixgate.api import Json
 from sixgate.cli.declare import Option, argument, flag, group
 from sixgate.cli.formats import activity, policy_value
-from sixgate.cli.inputs import entry
 from sixgate.cli.options import NAME
 from sixgate.cli.policies import compose, policy_file, policy_flags
-from sixgate.cli.render import Field, prints, table
-from sixgate.cli.session import Session, fail_usage, known, not_found, with_session
+from sixgate.cli.render import Field, shows, table
+from sixgate.cli.session import Session, entry, fail_usage, known, not_found, with_session
 from sixgate.cli.terminal import notice
 
 WITHOUT_LIMITS = Policy(
@@ -95,8 +94,7 @@ _ADMINS = table(
 
 
 @app.command("list", example="--json")
-@prints(_ADMINS)
-@with_session
+@shows(_ADMINS)
 def list_(here: Session) -> list[Json]:
     """List scoped admins with their accounts, gateways and ceilings."""
     return list(_admins(here).values())

@@ -17,7 +17,6 @@ from sixgate.cli.formats import (
     remaining_limit,
     spent,
 )
-from sixgate.cli.inputs import entry
 from sixgate.cli.options import (
     ACCOUNT_DEFAULT,
     KEY_PATH,
@@ -27,8 +26,8 @@ from sixgate.cli.options import (
     parse_duration_ms,
 )
 from sixgate.cli.policies import compose, policy_file, policy_flags
-from sixgate.cli.render import Field, prints, sheet, table
-from sixgate.cli.session import Session, fail_usage, not_found, with_session
+from sixgate.cli.render import Field, sheet, shows, table
+from sixgate.cli.session import Session, entry, fail_usage, not_found, with_session
 from sixgate.cli.terminal import notice
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.key_files import ensure_public_key
@@ -238,8 +237,7 @@ AGENTS = table(
 
 @app.command("show", example="payroll --json")
 @agent_argument
-@prints(AGENT)
-@with_session
+@shows(AGENT)
 def show(here: Session, *, name: str) -> Json:
     """Show an agent with its policy, keys and remaining daily limit."""
     agent = here.agent(name)
@@ -252,8 +250,7 @@ def show(here: Session, *, name: str) -> Json:
 
 
 @app.command("list", example="--json")
-@prints(AGENTS)
-@with_session
+@shows(AGENTS)
 def list_(here: Session) -> list[Json]:
     """List all agents with their remaining daily limits."""
     here.warn_pending()

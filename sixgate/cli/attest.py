@@ -14,7 +14,6 @@ from signer.attestation.evidence import EvidenceFile
 from signer.attestation.policy import VerificationPolicy
 from signer.attestation.public_root import SIMULATED_ROOT
 from signer.attestation.report import REPORT_DATA_BYTES
-from signer.attestation.verify import Verified
 from signer.attestation.verify import verify as verify_evidence
 from sixgate.api import Json
 from sixgate.cli.attest_boots import boot, boots, write_evidence
@@ -28,9 +27,9 @@ from sixgate.cli.attest_views import (
 )
 from sixgate.cli.declare import Group, Option, argument
 from sixgate.cli.exit_codes import CommandError, ExitCode
-from sixgate.cli.inputs import read_canonical
+from sixgate.cli.files import read_canonical
 from sixgate.cli.options import FILE, TIME, config_option, data_option
-from sixgate.cli.render import Answer, Sheet, View, prints, show
+from sixgate.cli.render import Answer, Sheet, prints, show
 from sixgate.cli.session import fail_usage, session
 from sixgate.cli.terminal import notices, print_json
 from sixgate.data_folder.folder import Folder
@@ -68,23 +67,6 @@ app.add_command(boots)
 app.add_command(boot)
 
 
-def _verified_view(
-    _result: Json,
-    *,
-    evidence: EvidenceFile,
-    found: Verified | None = None,
-    error: AttestationError | None = None,
-    ours: bool = False,
-    bound: bool = False,
-    simulated: bool,
-) -> list[View]:
-    views: list[View] = [*simulated_warning(simulated=simulated), step_list(error)]
-    if found is not None:
-        proven = properties(found, nonce_is_ours=ours)
-        views.append(Sheet("Verified", proven + (claim_rows(evidence) if bound else [])))
-    return views
-
-
 @app.command(
     "verify",
     example="evidence.json --policy policy.json --nonce 0x…\n"
@@ -101,7 +83,7 @@ def _verified_view(
     show_default="the policy's",
 )
 @Option("--at", "Time of verification.", type=TIME, default="now")
-@prints(_verified_view)
+@prints(lambda _result, *, views: views)
 def verify(
     *,
     file: Path,
@@ -125,16 +107,18 @@ def verify(
         refused = {"verified": False, "simulated": simulated, "steps": steps(error)} | why
         sentence = f"{file} fails verification at step {error.step}: {error} ({error.code})"
         failure = CommandError(ExitCode.NOT_ATTESTED, sentence)
-        return Answer(refused, failure=failure, evidence=evidence, error=error, simulated=simulated)
+        return Answer(
+            refused,
+            failure=failure,
+            views=[*simulated_warning(simulated=simulated), step_list(error)],
+        )
     ours = nonce is not None or report_data is not None
-    return Answer(
-        {"verified": True, "nonce_is_ours": ours, "steps": steps(None)} | verified_json(found),
-        evidence=evidence,
-        found=found,
-        ours=ours,
-        bound=report_data is None,
-        simulated=found.simulated,
-    )
+    proven = properties(found, nonce_is_ours=ours)
+    if report_data is None:
+        proven += claim_rows(evidence)
+    shown = {"verified": True, "nonce_is_ours": ours, "steps": steps(None)} | verified_json(found)
+    warning = simulated_warning(simulated=found.simulated)
+    return Answer(shown, views=[*warning, step_list(None), Sheet("Verified", proven)])
 
 
 def _root(evidence: EvidenceFile) -> str:

@@ -27,12 +27,12 @@ from sixgate.api import Json
 from sixgate.cli.attest_views import properties, simulated_warning, verified_json
 from sixgate.cli.declare import Option, argument, command
 from sixgate.cli.exit_codes import CommandError, ExitCode
+from sixgate.cli.files import read_canonical
 from sixgate.cli.formats import format_time
-from sixgate.cli.inputs import read_canonical
 from sixgate.cli.options import FILE, TIME
 from sixgate.cli.outcomes import trail_of
-from sixgate.cli.render import Answer, Field, Sheet, View, prints, table
-from sixgate.cli.session import Session, with_session
+from sixgate.cli.render import Answer, Field, Sheet, View, shows, table
+from sixgate.cli.session import Session
 from sixgate.cli.terminal import notice
 
 BOOT = """SELECT body, at_ms FROM ledger
@@ -66,8 +66,7 @@ _BOOTS = table(
 
 @command("boots", example="")
 @Option("--limit", "Maximum number of boots.", type=click.IntRange(1, 10_000), default=20)
-@prints(_BOOTS)
-@with_session
+@shows(_BOOTS)
 def boots(here: Session, *, limit: int) -> list[Json]:
     """List signer boots that decided intents, newest first, without verifying them."""
     found = here.api.sql(LISTED.format(limit=limit))["rows"]
@@ -97,8 +96,7 @@ def _boot_view(found: Json, *, facts: BootFacts, verified: Verified) -> list[Vie
 @Option("--policy FILE", "Verification policy.", type=FILE, required=True)
 @Option("--out FILE", "File for the evidence.", type=FILE)
 @Option("--at", "Time of verification.", type=TIME, show_default="the boot's publication")
-@prints(_boot_view)
-@with_session
+@shows(_boot_view)
 def boot(here: Session, *, intent: str, policy: Path, out: Path | None, at: int | None) -> Answer:
     """Verify the evidence of the boot that decided an intent. Exit code 14 means it fails."""
     accepted = read_canonical(policy, VerificationPolicy)

@@ -13,7 +13,7 @@ from signer.attestation.tcb import Tcb
 from signer.attestation.verify import Verified
 from sixgate.api import Json
 from sixgate.cli.formats import format_time
-from sixgate.cli.render import Listing, Row
+from sixgate.cli.render import Field, Listing, table
 from sixgate.cli.terminal import safe
 
 SIMULATED = "SIMULATED: a simulated platform signed this; it proves nothing about any machine."
@@ -32,14 +32,12 @@ def steps(error: AttestationError | None) -> list[Json]:
 
 def step_list(error: AttestationError | None) -> Listing:
     """Return the steps as a listing; the failed one has its reason below."""
-    rows = [
-        Row(
-            (step["step"], step["result"], step["shows"]),
-            (f"{error} ({error.code})",) if error and step["step"] == error.step else (),
-        )
-        for step in steps(error)
-    ]
-    return Listing(("step", "result", "proves"), rows, right=("step",))
+    return table(
+        *(Field("step", right=True), Field("result"), Field("proves", "shows")),
+        details=lambda one: (
+            [f"{error} ({error.code})"] if error and one["step"] == error.step else []
+        ),
+    )(steps(error))
 
 
 def simulated_warning(*, simulated: bool) -> list[Text]:

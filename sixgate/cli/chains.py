@@ -9,10 +9,9 @@ from schemas.money import gwei_to_wei, wei_to_gwei
 from schemas.registry import ChainRemoved, ChainSet
 from sixgate.api import Json
 from sixgate.cli.declare import Option, argument, flag, gathered, group
-from sixgate.cli.inputs import entry
 from sixgate.cli.options import NAME, chain_argument
-from sixgate.cli.render import Answer, Field, Listing, prints, table
-from sixgate.cli.session import Session, fail_usage, with_session
+from sixgate.cli.render import Answer, Field, Listing, shows, table
+from sixgate.cli.session import Session, entry, fail_usage, with_session
 from sixgate.cli.terminal import notice
 
 app = group("chains", example="list")
@@ -71,8 +70,7 @@ def _listing(chains: list[Json], *, aliases: bool) -> Listing:
 
 @app.command("list", example="--aliases")
 @flag("--aliases", "Show aliases.")
-@prints(_listing)
-@with_session
+@shows(_listing)
 def list_(here: Session, *, aliases: bool) -> Answer:
     """List the registered chains."""
     return Answer(here.registry["chains"], aliases=aliases)

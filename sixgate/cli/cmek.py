@@ -31,10 +31,9 @@ from sixgate.authoring.customer_rotation import CustomerRotation
 from sixgate.authoring.vault_orders import NewSecret, VaultId, store
 from sixgate.cli.declare import Option, group
 from sixgate.cli.exit_codes import CommandError, ExitCode
-from sixgate.cli.inputs import entry
+from sixgate.cli.files import read_key, write_hex
 from sixgate.cli.options import FILE
-from sixgate.cli.private_files import read_key, write_hex
-from sixgate.cli.session import Session, fail_usage, with_session
+from sixgate.cli.session import Session, entry, fail_usage, with_session
 from sixgate.cli.terminal import notice, progress
 from sixgate.cli.vault_options import account_option, reader_option, vault_argument
 from sixgate.clocks import wall_ms

@@ -31,8 +31,8 @@ from sixgate.cli.render import (
     Listing,
     Sheet,
     View,
-    prints,
     prints_lines,
+    shows,
     table,
 )
 from sixgate.cli.session import Session, with_session
@@ -76,8 +76,7 @@ def _intents(found: list[Json], *, chains: Chains) -> Listing:
 @account_filter
 @Option("--key KEY", "Only intents with this idempotency key.")
 @Option("--limit", "Maximum number of intents.", type=click.IntRange(1, 100_000), default=20)
-@prints(_intents)
-@with_session
+@shows(_intents)
 def list_(
     here: Session, *, agent: str | None, account: str | None, key: str | None, limit: int
 ) -> Answer:
@@ -130,8 +129,7 @@ def _trail(events: list[Json], *, chains: Chains) -> list[View]:
 
 @app.command("show", example="0x3fa9")
 @argument("INTENT", "Digest or transaction hash of the intent, or its start.")
-@prints(_trail)
-@with_session
+@shows(_trail)
 def show(here: Session, *, intent: str) -> Answer:
     """Show all events of an intent, with each gate's verdict, reason and time."""
     here.warn_pending()

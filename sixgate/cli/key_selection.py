@@ -16,7 +16,7 @@ from sixgate.authoring import form_fields
 from sixgate.authoring.operator import KeyTarget
 from sixgate.cli.client_shares import Client, client_of
 from sixgate.cli.exit_codes import CommandError, ExitCode
-from sixgate.cli.private_files import read_hex
+from sixgate.cli.files import read_hex
 from sixgate.cli.session import Session, fail_usage, not_found
 from sixgate.cli.terminal import WAITING, progress
 

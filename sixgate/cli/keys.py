@@ -22,8 +22,8 @@ from sixgate.authoring.key_text import (
 from sixgate.authoring.operator import KeyTarget
 from sixgate.authoring.producer import Directory, key_changes
 from sixgate.cli.declare import Option, argument, gathered, group
+from sixgate.cli.files import read_piped
 from sixgate.cli.formats import key_address
-from sixgate.cli.inputs import entry
 from sixgate.cli.key_selection import (
     key_plan,
     key_versions,
@@ -32,9 +32,8 @@ from sixgate.cli.key_selection import (
     selected_key,
 )
 from sixgate.cli.options import FILE, FILE_OR_INPUT, KEY_PATH, NAME
-from sixgate.cli.private_files import read_piped
-from sixgate.cli.render import Answer, Field, View, prints, table
-from sixgate.cli.session import Session, fail_usage, with_session
+from sixgate.cli.render import Answer, Field, View, shows, table
+from sixgate.cli.session import Session, entry, fail_usage, with_session
 from sixgate.cli.terminal import notice, notices, print_json, safe
 from sixgate.cli.vault_options import VAULT, share_out
 
@@ -65,8 +64,7 @@ def _address(key: Json, *, target: KeyTarget) -> str:
 @_options
 @_vault
 @share_out
-@prints(_address)
-@with_session
+@shows(_address)
 def provision(
     here: Session, *, path: str | None, options: Json, vault: str | None, share_out: Path | None
 ) -> Answer:
@@ -122,8 +120,7 @@ _KEYS = table(
 
 
 @app.command("list", example="--json")
-@prints(_KEYS)
-@with_session
+@shows(_KEYS)
 def list_(here: Session) -> list[Json]:
     """List all key versions with address, abilities, and the agents that may use them."""
     agents = here.registry["agents"]
@@ -137,8 +134,7 @@ def list_(here: Session) -> list[Json]:
 @_path
 @_options
 @share_out
-@prints(_address)
-@with_session
+@shows(_address)
 def rotate(here: Session, *, path: str | None, options: Json, share_out: Path | None) -> Answer:
     """Generate a new version of a key, with a new address. The old version can no longer sign.
 
@@ -162,8 +158,7 @@ def _deactivated(key: Json, *, target: KeyTarget) -> list[View]:
 @app.command("deactivate", example="keys/base-signer --account treasury")
 @_path
 @_options
-@prints(_deactivated)
-@with_session
+@shows(_deactivated)
 def deactivate(here: Session, *, path: str | None, options: Json) -> Answer:
     """Revoke a key: it can no longer sign. `keys rotate` makes a new version at its path."""
     target = selected_key(here, path, options)
@@ -181,8 +176,7 @@ def deactivate(here: Session, *, path: str | None, options: Json) -> Answer:
 @_options
 @_vault
 @share_out
-@prints(_address)
-@with_session
+@shows(_address)
 def import_(
     here: Session,
     *,

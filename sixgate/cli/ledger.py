@@ -8,12 +8,12 @@ from signer.custody.atomic_write import write_atomic
 from sixgate.api import Json
 from sixgate.cli.declare import Option, argument, flag, group
 from sixgate.cli.exit_codes import CommandError, ExitCode
+from sixgate.cli.files import read_json_file
 from sixgate.cli.formats import format_time
-from sixgate.cli.inputs import read_json_file
 from sixgate.cli.options import FILE, TIME, config_option, insecure_dev, process_settings
 from sixgate.cli.processes import run_until_stopped
-from sixgate.cli.render import Answer, Listing, Row, Sheet, View, prints
-from sixgate.cli.session import Session, fail_usage, with_session
+from sixgate.cli.render import Answer, Listing, Row, Sheet, View, shows
+from sixgate.cli.session import Session, fail_usage
 from sixgate.cli.terminal import notice, progress, screen
 
 FORMS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
@@ -58,8 +58,7 @@ def _verified(found: Json) -> Sheet:
 
 @app.command("verify", example="\n--head remembered-head.json")
 @Option("--head FILE", "Head saved by `ledger head --out`.", type=FILE)
-@prints(_verified)
-@with_session
+@shows(_verified)
 def verify(here: Session, *, head: Path | None) -> Json:
     """Verify every row with both verifiers. Exit code 8 means a wrong row; the first is named."""
     found: Json = {}
@@ -86,8 +85,7 @@ def _head(found: Json, *, out: Path | None) -> list[View]:
 
 @app.command("head", example="--out remembered-head.json")
 @Option("--out FILE", "File for the head; keep it off this machine.", type=FILE)
-@prints(_head)
-@with_session
+@shows(_head)
 def head(here: Session, *, out: Path | None) -> Answer:
     """Show the newest signed ledger head. A saved head proves a later rewrite of the ledger."""
     if out:
@@ -119,8 +117,7 @@ def _rows(found: Json) -> View:
     '"DESCRIBE intents"',
 )
 @argument("QUERY", "A read-only query.")
-@prints(_rows)
-@with_session
+@shows(_rows)
 def sql(here: Session, *, query: str) -> Json:
     """Query the ledger in ClickHouse SQL: ledger, intents, trail and other views."""
     with progress("querying"):
@@ -134,8 +131,7 @@ def sql(here: Session, *, query: str) -> Json:
 @Option("--since", "Start: 7d (ago), or ISO 8601.", type=TIME, default="90d")
 @Option("--until", "End, exclusive.", type=TIME, default="now")
 @flag("--force", "Replace an existing file.")
-@prints(lambda _done: [])
-@with_session
+@shows(lambda _done: [])
 def export(
     here: Session, *, file: Path, form: str | None, since: int, until: int, force: bool
 ) -> Json:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,18 @@ class Checked(click.ParamType):
             return self._parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+def one_of(what: str, names: Sequence[str]) -> Checked:
+    """Return the type of a value that is one of some names; ``what`` says what they are."""
+    known = ", ".join(names)
+
+    def parse(value: str) -> str:
+        if value in names:
+            return value
+        raise ValueError(f"{value!a} is not a {what}: choose one of {known}")
+
+    return Checked(what, parse)
 
 
 def quoted(read: Callable[[str], Any], value: str) -> str:

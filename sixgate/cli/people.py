@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING
 from sixgate.api import Json
 from sixgate.cli.declare import Option, argument, group
 from sixgate.cli.options import NAME
-from sixgate.cli.render import Answer, Field, View, prints, table
-from sixgate.cli.session import Session, fail_usage, not_found, with_session
+from sixgate.cli.render import Answer, Field, View, shows, table
+from sixgate.cli.session import Session, entry, fail_usage, not_found, with_session
 from sixgate.cli.terminal import notice
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import DESK, GATEWAY
 from sixgate.data_folder.key_files import ensure_public_key
 
 if TYPE_CHECKING:  # slow to import
-    from schemas.registry import AgentSet
     from sixgate.gateway.api_keys import ApiKeys
     from sixgate.gateway.logins import Logins
     from sixgate.gateway.people import People
@@ -90,8 +89,7 @@ def _added(found: Json, *, issuer: str | None, explicit: bool) -> str | list[Vie
 @_subject
 @_email
 @_issuer
-@prints(_added)
-@with_session
+@shows(_added)
 def add(
     here: Session,
     *,
@@ -112,7 +110,7 @@ def add(
     from sixgate.gateway.people import Person
 
     identity = _identity(issuer, subject, email) if subject or email else None
-    person_id = str(uuid.uuid4())
+    person_id, key = str(uuid.uuid4()), None
     with _stores(here) as stores:
         stores.people.check_name(name)  # before anything is registered
         served = _served_account(here, account)
@@ -120,7 +118,6 @@ def add(
         here.register(*person_entries(person_id, served, GATEWAY))
         now_ms = wall_ms()
         stores.people.add(Person(person_id, name, None, "admin", now_ms, active=True))
-        key = None
         if identity is not None:
             stores.logins.bind(identity, person_id)
         else:
@@ -141,8 +138,7 @@ _PEOPLE = table(
 
 
 @app.command("list", example="--json")
-@prints(_PEOPLE)
-@with_session
+@shows(_PEOPLE)
 def list_(here: Session) -> list[Json]:
     """List the people who may use the HTTP API."""
     with _stores(here) as stores:
@@ -184,6 +180,8 @@ def unbind(here: Session, *, name: str) -> None:
 @with_session
 def deactivate(here: Session, *, name: str) -> None:
     """Deactivate a person: API keys, logins and tokens end at once."""
+    from schemas.registry import AgentSet
+
     with _stores(here) as stores:
         person_id = stores.person(name, active_only=False)
         # 1. The API refuses the person from here on.
@@ -192,7 +190,7 @@ def deactivate(here: Session, *, name: str) -> None:
         stores.api_keys.delete_of("person", person_id)
         # 2. If the process ends before this, the registry still has the person, who cannot
         # authenticate any more; run the command again.
-        here.register(_inactive(here, person_id))
+        here.register(entry(AgentSet, **here.agent(person_id) | {"active": False}))
     notice(f"{name} is deactivated.")
 
 
@@ -223,10 +221,3 @@ def _served_account(here: Session, wanted: str | None) -> str:
     keys = {name: ensure_public_key(here.folder.key(name), name) for name in (GATEWAY, DESK)}
     here.register(*api_entries(account, (GATEWAY, keys[GATEWAY]), (DESK, keys[DESK])))
     return account
-
-
-def _inactive(here: Session, person_id: str) -> "AgentSet":
-    from schemas.registry import AgentSet
-    from sixgate.cli.inputs import entry
-
-    return entry(AgentSet, **here.agent(person_id) | {"active": False})

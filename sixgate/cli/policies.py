@@ -14,7 +14,7 @@ from signer.ethereum.address import parse_address
 from signer.ethereum.errors import AddressError
 from sixgate.api import Json
 from sixgate.cli.declare import Option, gathered
-from sixgate.cli.inputs import read_json_file
+from sixgate.cli.files import read_json_file
 from sixgate.cli.options import FILE
 from sixgate.cli.session import Session, fail_usage
 
@@ -96,11 +96,14 @@ def _named(field: str, flags: Json) -> str:
 def _normal(session: Session, members: Json, flags: Json) -> Json:
     """Normalise amounts, addresses and chain names."""
     normal = dict(members)
-    for field in members.keys() & _NORMAL.keys():
+    for field, value in members.items():
         try:
-            normal[field] = _NORMAL[field](session, members[field])
+            if isinstance(value, list) and field in _OF_LIST:
+                normal[field] = _OF_LIST[field](session, value)
+            elif isinstance(value, str) and value != "unlimited" and field in _OF_TEXT:
+                normal[field] = _OF_TEXT[field](value)
         except (ValueError, AddressError) as error:
-            fail_usage(f"{_named(field, flags)} {_typed(members[field])!a}: {error}")
+            fail_usage(f"{_named(field, flags)} {_typed(value)!a}: {error}")
     return normal
 
 
@@ -109,32 +112,39 @@ def _typed(value: Any) -> Any:
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
-def _amount(_session: Session, value: Any) -> Any:
-    if not isinstance(value, str) or value == "unlimited":
-        return value
+def _amount(value: str) -> str:
     if value == "any":
         raise ValueError("for an amount without a limit write unlimited")
     return wei_to_eth(eth_to_wei(value))
 
 
-def _recipients(_session: Session, value: Any) -> Any:
-    if not isinstance(value, list):
-        return value
-    given = _split_commas(value)
-    return "any" if given == ["any"] else [f"0x{parse_address(one).hex()}" for one in given]
+def _rate(value: str) -> int:
+    if not (value.isdecimal() and value.isascii()):
+        raise ValueError("a rate is a whole number of intents per minute, or unlimited")
+    return int(value)
 
 
-def _delegates(_session: Session, value: Any) -> Any:
-    if not isinstance(value, list):
-        return value
-    return [f"0x{parse_address(one).hex()}" for one in _split_commas(value)]
+def _recipients(session: Session, values: list[Any]) -> Any:
+    given = _split_commas(values)
+    return "any" if given == ["any"] else _delegates(session, values)
 
 
-def _domains(_session: Session, value: Any) -> Any:
+def _delegates(_session: Session, values: list[Any]) -> list[str]:
+    return [f"0x{parse_address(one).hex()}" for one in _split_commas(values)]
+
+
+def _chains(session: Session, values: list[Any]) -> Any:
+    names = _split_commas(values)
+    return "any" if names == ["any"] else [session.chain(name)["name"] for name in names]
+
+
+def _split_commas(values: list[Any]) -> list[str]:
+    return [one.strip() for text in values for one in str(text).split(",")]
+
+
+def _domains(_session: Session, entries: list[Any]) -> list[Any]:
     """Normalise the contract addresses; the model validates the rest."""
-    if not isinstance(value, list):
-        return value
-    return [_domain(entry) if isinstance(entry, dict) else entry for entry in value]
+    return [_domain(entry) if isinstance(entry, dict) else entry for entry in entries]
 
 
 def _domain(entry: Json) -> Json:
@@ -144,32 +154,15 @@ def _domain(entry: Json) -> Json:
     return entry | {"verifying_contract": f"0x{parse_address(contract).hex()}"}
 
 
-def _chains(session: Session, value: Any) -> Any:
-    if not isinstance(value, list):
-        return value
-    names = _split_commas(value)
-    return "any" if names == ["any"] else [session.chain(name)["name"] for name in names]
-
-
-def _split_commas(values: list[Any]) -> list[str]:
-    return [one.strip() for text in values for one in str(text).split(",")]
-
-
-def _rate(_session: Session, value: Any) -> Any:
-    if not isinstance(value, str) or value == "unlimited":
-        return value
-    if not (value.isdecimal() and value.isascii()):
-        raise ValueError("a rate is a whole number of intents per minute, or unlimited")
-    return int(value)
-
-
-_NORMAL: dict[str, Callable[[Session, Any], Any]] = {
+_OF_TEXT: dict[str, Callable[[str], Any]] = {
     "tx_max_value_eth": _amount,
     "tx_daily_limit_eth": _amount,
     "tx_max_fee_eth": _amount,
+    "intents_per_minute": _rate,
+}
+_OF_LIST: dict[str, Callable[[Session, list[Any]], Any]] = {
     "tx_to_allowlist": _recipients,
     "tx_allowed_chains": _chains,
-    "intents_per_minute": _rate,
     "delegate_allowlist": _delegates,
     "eip712_domain_allowlist": _domains,
 }

@@ -9,7 +9,7 @@ from schemas.dsse import RELEASE_POLICY_TYPE
 from signer.attestation.release.policy import ReleasePolicy
 from signer.custody.atomic_write import write_atomic
 from sixgate.cli.declare import Group, Option, argument, flag
-from sixgate.cli.inputs import read_canonical
+from sixgate.cli.files import read_canonical
 from sixgate.cli.options import FILE, config_option, data_option, insecure_dev, process_settings
 from sixgate.cli.processes import run_until_stopped
 from sixgate.cli.session import fail_usage

@@ -14,10 +14,10 @@ from sixgate.authoring.vault_orders import NewSecret, VaultId, store
 from sixgate.cli.client_shares import client_of, sealed_client_share, was_interrupted
 from sixgate.cli.cmek import layered, require_customer_key, unlayered
 from sixgate.cli.declare import Option, argument, flag, gathered, group
+from sixgate.cli.files import read_value, write_value
 from sixgate.cli.formats import format_time
-from sixgate.cli.options import FILE, NAME, Checked
-from sixgate.cli.private_files import read_value, write_value
-from sixgate.cli.render import Field, View, prints, table
+from sixgate.cli.options import FILE, NAME, one_of
+from sixgate.cli.render import Field, View, shows, table
 from sixgate.cli.session import Session, fail_usage, not_found, with_session
 from sixgate.cli.terminal import notice
 from sixgate.cli.vault_options import (
@@ -33,12 +33,6 @@ from sixgate.cli.vault_options import (
 KINDS = get_args(SecretKind)
 KIND_DEFAULT = "password"
 app = group("secrets", example="list prod --account treasury")
-
-
-def _kind(value: str) -> str:
-    if value in KINDS:
-        return value
-    raise ValueError(f"{value!a} is not a kind: choose one of {', '.join(KINDS)}")
 
 
 _value_argument = argument(
@@ -82,11 +76,10 @@ _VERSIONS = table(
 @path_argument
 @_value_argument
 @Option(
-    "--kind", f"One of {', '.join(KINDS)}.", type=Checked("kind", _kind), show_default=KIND_DEFAULT
+    "--kind", f"One of {', '.join(KINDS)}.", type=one_of("kind", KINDS), show_default=KIND_DEFAULT
 )
 @_storing
-@prints(_stored)
-@with_session
+@shows(_stored)
 def put(
     here: Session, *, vault: str, path: str, value: Path | None, kind: str | None, options: Json
 ) -> Json:
@@ -107,8 +100,7 @@ def put(
 @path_argument
 @_value_argument
 @_storing
-@prints(_stored)
-@with_session
+@shows(_stored)
 def rotate(here: Session, *, vault: str, path: str, value: Path | None, options: Json) -> Json:
     """Store the next version of a secret. Former versions stay readable by number."""
     vault_id = _vault_id(here, options, vault)
@@ -158,8 +150,7 @@ def get(  # noqa: PLR0913 - one parameter per option
 @vault_argument
 @account_option
 @_maybe_reader
-@prints(_VERSIONS)
-@with_session
+@shows(_VERSIONS)
 def list_(here: Session, *, vault: str, account: str | None, agent: str | None) -> list[Json]:
     """List the newest version of each secret in a vault, or of those an --agent may list."""
     if agent:
@@ -176,8 +167,7 @@ def list_(here: Session, *, vault: str, account: str | None, agent: str | None) 
 @path_argument
 @account_option
 @_maybe_reader
-@prints(_VERSIONS)
-@with_session
+@shows(_VERSIONS)
 def history(
     here: Session, *, vault: str, path: str, account: str | None, agent: str | None
 ) -> list[Json]:

@@ -7,7 +7,6 @@ import click
 
 from schemas.registry import ServiceSet
 from sixgate.cli.declare import Group, Option, argument, flag
-from sixgate.cli.inputs import entry
 from sixgate.cli.options import (
     DATA_DEFAULT,
     DATA_VARIABLE,
@@ -17,7 +16,7 @@ from sixgate.cli.options import (
     process_settings,
 )
 from sixgate.cli.render import Field, show, table
-from sixgate.cli.session import Session, fail_usage, known, session, with_session
+from sixgate.cli.session import Session, entry, fail_usage, known, session, with_session
 from sixgate.cli.terminal import notice, print_json
 from sixgate.data_folder.folder import ADMIN, SIGNER
 from sixgate.data_folder.key_files import ensure_public_key

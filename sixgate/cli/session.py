@@ -1,5 +1,6 @@
 """Session: a command's access to a data folder and to the API of its pipeline."""
 
+import json
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -10,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
+from pydantic import ValidationError
 
+from schemas.canonical import Canonical, malformed
 from schemas.topics import Principal
 from sixgate.api import Api, ApiError, Json
 from sixgate.authoring.suggestion import did_you_mean
@@ -38,6 +41,7 @@ if TYPE_CHECKING:  # slow to import, and commands that only read do not need it
 
 IDEMPOTENCY_KEY_BYTES = 16
 Value = TypeVar("Value")
+Model = TypeVar("Model", bound=Canonical)
 NEXT = {
     "agent": ": see sixgate agents list, or create it with sixgate agents add {name}",
     "gateway": ": add it with sixgate services add {name} --role gateway",
@@ -48,6 +52,22 @@ NEXT = {
     "chain": ": see sixgate chains list, or add it with sixgate chains add",
 }
 """The next step for an unregistered name."""
+
+RULES = {
+    "symbol": "must be 1 to 12 letters or digits",
+    "explorer": "must be at most 128 characters",
+    "rpc_url": "must be at most 512 characters",
+    "aliases": "must be at most 16 names",
+    "key_paths": "must be at most 64 paths",
+    "public_key": "must be a public key: 0x and 64 lower-case hex digits",
+    "default_fees": "must be amounts below 2^256 wei, and gas below 2^53",
+    "vault": "must be a name: lower-case letters, digits, '.', '_' and '-'",
+    "accounts": "must be 1 to 256 names",
+    "settings": "must be names of settings: see sixgate settings get",
+    "grants": "must be at most 128 grants",
+    "chain_id": "must be a positive chain id, below 2^53",
+}
+"""The rest of the error for a wrong field, after its name and value."""
 
 
 def new_idempotency_key() -> str:
@@ -252,6 +272,17 @@ def not_found(what: str, name: str, among: Iterable[str]) -> NoReturn:
 def fail_usage(sentence: str) -> NoReturn:
     """End the command because its input is wrong."""
     raise CommandError(ExitCode.USAGE, sentence)
+
+
+def entry(kind: type[Model], **fields: Any) -> Model:
+    """Build an entry from JSON values; a None is omitted."""
+    known = {name: value for name, value in fields.items() if value is not None}
+    try:
+        return kind.model_validate_json(json.dumps(known))
+    except ValidationError as error:
+        wrong = malformed(error)
+        field = wrong.where.split(".")[0]
+        fail_usage(f"{field} {fields.get(field)!a} {RULES.get(field, f'is wrong: {wrong.why}')}")
 
 
 @contextmanager

@@ -5,9 +5,8 @@ from typing import get_args
 from schemas.registry import SettingName, SettingSet
 from signer.settings import Settings, checked_setting
 from sixgate.cli.declare import argument, group
-from sixgate.cli.inputs import entry
-from sixgate.cli.render import Answer, Field, Listing, prints, table
-from sixgate.cli.session import Session, fail_usage, not_found, with_session
+from sixgate.cli.render import Answer, Field, Listing, shows, table
+from sixgate.cli.session import Session, entry, fail_usage, not_found, with_session
 from sixgate.cli.terminal import notice
 from streams.simulators.report import VALID_MS
 
@@ -40,8 +39,7 @@ def _view(found: object, *, name: str | None) -> Listing | str:
 
 @app.command("get", example="simulation.required")
 @argument("[NAME]", "Name of a setting [default: all].")
-@prints(_view)
-@with_session
+@shows(_view)
 def get(here: Session, *, name: str | None) -> Answer:
     """Show one setting, or all."""
     settings = dict.fromkeys(get_args(SettingName)) | here.registry["settings"]

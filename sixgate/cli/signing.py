@@ -20,15 +20,14 @@ from sixgate.authoring.intent_lines import Draft, Submission, finish
 from sixgate.authoring.producer import Directory
 from sixgate.cli.declare import Option, argument, flag, gathered, group
 from sixgate.cli.exit_codes import CommandError, ExitCode
-from sixgate.cli.inputs import read_json_file
+from sixgate.cli.files import read_json_file
 from sixgate.cli.options import FILE, FILE_OR_INPUT, NAME, Checked
 from sixgate.cli.outcomes import Chains, by_id, outcome_rows, summary
-from sixgate.cli.render import Answer, Sheet, prints
+from sixgate.cli.render import Answer, Sheet, prints, shows
 from sixgate.cli.session import (
     Session,
     fail_usage,
     new_idempotency_key,
-    with_session,
     with_session_at,
 )
 from sixgate.cli.submit import SubmissionProgress, answers, reporting_interruption, signers_of
@@ -191,8 +190,7 @@ def decode(*, raw: str) -> Json:
 @argument("TEXT|-", "Message; - reads standard input.", "text")
 @flag("--hex", "Read TEXT as bytes in hex with 0x.", "as_hex")
 @_options
-@prints(_outcome)
-@with_session
+@shows(_outcome)
 def sign_message(here: Session, *, agent: str, text: str, as_hex: bool, options: Json) -> Answer:
     """Request the signature of a message, wait for it and print it."""
     if text == "-":  # it may contain any bytes, not only text
@@ -207,8 +205,7 @@ def sign_message(here: Session, *, agent: str, text: str, as_hex: bool, options:
 @_agent
 @argument("FILE|-", "EIP-712 JSON; - reads standard input.", "file", type=FILE_OR_INPUT)
 @_options
-@prints(_outcome)
-@with_session
+@shows(_outcome)
 def sign_typed_data(here: Session, *, agent: str, file: Path, options: Json) -> Answer:
     """Request the signature of typed data, wait for it and print it."""
     named = {"kind": "typed_data", "agent": agent, "typed_data": read_json_file(file)}
@@ -220,8 +217,7 @@ def sign_typed_data(here: Session, *, agent: str, file: Path, options: Json) -> 
 @Option("--delegate ADDRESS", "Contract to delegate to.", required=True)
 @Option("--nonce N", "Nonce; the next + 1 is also accepted.", type=int, show_default="next free")
 @_options
-@prints(_outcome)
-@with_session
+@shows(_outcome)
 def sign_authorization(
     here: Session, *, agent: str, delegate: str, nonce: int | None, options: Json
 ) -> Answer:

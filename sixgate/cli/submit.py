@@ -39,7 +39,7 @@ from sixgate.authoring.producer import Directory
 from sixgate.cli.advice import advice
 from sixgate.cli.declare import Option, argument, command, flag
 from sixgate.cli.exit_codes import CommandError, ExitCode
-from sixgate.cli.inputs import read_input
+from sixgate.cli.files import read_input
 from sixgate.cli.options import FILE, FILE_OR_INPUT, config_option, data_option
 from sixgate.cli.outcomes import OUTCOMES, Chains, by_id, chain_name, outcome_of, summary
 from sixgate.cli.render import Field, Listing, show, table

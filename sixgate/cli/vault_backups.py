@@ -18,7 +18,6 @@ from signer.vaults.restoration import RestoreError, VaultEventError, VaultLine, 
 from sixgate.api import Json
 from sixgate.cli.declare import Option, argument, command
 from sixgate.cli.exit_codes import CommandError, ExitCode
-from sixgate.cli.inputs import entry
 from sixgate.cli.options import (
     DATA_DEFAULT,
     FILE,
@@ -27,7 +26,7 @@ from sixgate.cli.options import (
     data_option,
     process_settings,
 )
-from sixgate.cli.session import Session, connected_as, fail_usage, with_session
+from sixgate.cli.session import Session, connected_as, entry, fail_usage, with_session
 from sixgate.cli.terminal import Bar, notice, progress
 from sixgate.cli.vault_options import VAULT, account_option
 from sixgate.clocks import wall_ms

@@ -14,8 +14,8 @@ from sixgate.authoring.vault_orders import (
 from sixgate.cli.declare import Option, command, flag
 from sixgate.cli.exit_codes import CommandError, ExitCode
 from sixgate.cli.options import NAME
-from sixgate.cli.render import Answer, View, prints
-from sixgate.cli.session import Session, fail_usage, with_session
+from sixgate.cli.render import Answer, View, shows
+from sixgate.cli.session import Session, fail_usage
 from sixgate.cli.terminal import notice, progress
 from sixgate.cli.vault_options import account_option, vault_argument
 
@@ -47,8 +47,7 @@ def _rotated(made: Json, *, done: str) -> list[View]:
     "With --root: the provider whose shares are rewrapped under its new root key.",
     type=NAME,
 )
-@prints(_rotated)
-@with_session
+@shows(_rotated)
 def rotate_key(
     here: Session, *, vault: str, account: str | None, root: bool, provider: str | None
 ) -> Answer:
@@ -64,19 +63,28 @@ def rotate_key(
     by = here.orderer()
     if provider is not None:
         made, remaining = _move_shares(by, found, vault_id, provider)
+        done = f"the shares of {provider} under the root key in the signer's settings"
     else:
         made, remaining = _change_key(by, found, vault_id, root=root)
+        under_root = "its key under the root key in the signer's settings"
+        done = under_root if root else "a new key; its contents are rewrapped"
     left = _wait_for_rewrap(here, vault_id, remaining)
-    done = f"{vault} of {vault_id.account} has {_summary(root=root, provider=provider)}."
-    return Answer(made | {"left": left}, done=done)
+    return Answer(made | {"left": left}, done=f"{vault} of {vault_id.account} has {done}.")
 
 
 def _change_key(
     by: Orderer, found: Json, vault_id: VaultId, *, root: bool
 ) -> tuple[Json, Remaining]:
     changes = by.api.vault(*vault_id)["key_changes"]
+    if changes is None and found["providers"]:
+        raise CommandError(
+            ExitCode.REFUSED,
+            f"{found['vault']} has no vault key, as its providers hold shares of each secret: "
+            "use --root --provider NAME to move a provider's shares under its new root key",
+        )
     if changes is None:
-        raise CommandError(ExitCode.REFUSED, _without_key(found))
+        why = f"{found['vault']} has no key yet: it gets one with the first secret, so store one"
+        raise CommandError(ExitCode.REFUSED, why)
     made = change_key(by, vault_id, "root" if root else "kek", changes + 1)
     return made, lambda now: int(now["behind"])
 
@@ -85,7 +93,10 @@ def _move_shares(
     by: Orderer, found: Json, vault_id: VaultId, provider: str
 ) -> tuple[Json, Remaining]:
     if provider not in found["providers"]:
-        raise CommandError(ExitCode.REFUSED, _holds_no_share(found, provider))
+        held = ", ".join(found["providers"])
+        why = f"the holders are {held}" if held else "the vault has its own key and no shares"
+        sentence = f"{provider} holds no share in {found['vault']}: {why}"
+        raise CommandError(ExitCode.REFUSED, sentence)
     before = by.api.vault(*vault_id)["roots"].get(provider, {"changes": 0})
     made = change_provider_root(by, vault_id, provider, before["changes"] + 1)
     return made, lambda now: int(now["roots"][provider]["left"])
@@ -103,26 +114,3 @@ def _wait_for_rewrap(here: Session, vault_id: VaultId, remaining: Remaining) -> 
                 least, until_s = now, time.monotonic() + STALL_TIMEOUT_S
                 bar.show(total - least, total)
     return least
-
-
-def _summary(*, root: bool, provider: str | None) -> str:
-    if provider is not None:
-        return f"the shares of {provider} under the root key in the signer's settings"
-    if root:
-        return "its key under the root key in the signer's settings"
-    return "a new key; its contents are rewrapped"
-
-
-def _without_key(found: Json) -> str:
-    if found["providers"]:
-        return (
-            f"{found['vault']} has no vault key, as its providers hold shares of each secret: "
-            "use --root --provider NAME to move a provider's shares under its new root key"
-        )
-    return f"{found['vault']} has no key yet: it gets one with the first secret, so store one"
-
-
-def _holds_no_share(found: Json, provider: str) -> str:
-    held = ", ".join(found["providers"])
-    why = f"the holders are {held}" if held else "the vault has its own key and no shares"
-    return f"{provider} holds no share in {found['vault']}: {why}"

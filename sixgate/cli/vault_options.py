@@ -9,7 +9,7 @@ from schemas import fields
 from schemas.custody import PROVIDERS, CustodyMode
 from sixgate.authoring.form_fields import matching
 from sixgate.cli.declare import Option, argument
-from sixgate.cli.options import ACCOUNT_DEFAULT, FILE, NAME, Checked, quoted
+from sixgate.cli.options import ACCOUNT_DEFAULT, FILE, NAME, Checked, one_of, quoted
 
 _vault_name = matching(
     fields.VaultName, "must be a name: lower-case letters, digits, '.', '_' and '-'"
@@ -19,12 +19,6 @@ _secret_path = matching(
     "must be a path such as db/password: up to 8 parts that do not begin with a dot",
 )
 _MODES = get_args(CustodyMode)
-
-
-def _mode(value: str) -> str:
-    if value in _MODES:
-        return value
-    raise ValueError(f"{value!a} is not a custody mode: choose one of {', '.join(_MODES)}")
 
 
 def _providers(value: str) -> list[str]:
@@ -38,7 +32,7 @@ def _providers(value: str) -> list[str]:
 
 VAULT = Checked("vault", partial(quoted, _vault_name))
 SECRET_PATH = Checked("path", partial(quoted, _secret_path))
-MODE = Checked("mode", _mode)
+MODE = one_of("custody mode", _MODES)
 MODES_HELP = f"One of {', '.join(_MODES)}."
 vault_argument = argument("VAULT", "Name of the vault.", type=VAULT)
 path_argument = argument("PATH", "Path of the secret.", type=SECRET_PATH)

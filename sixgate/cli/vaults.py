@@ -13,10 +13,9 @@ from sixgate.authoring.vault_orders import LostShare, VaultId, recover_share
 from sixgate.cli.client_shares import client_of
 from sixgate.cli.declare import Option, argument, group
 from sixgate.cli.exit_codes import CommandError, ExitCode
-from sixgate.cli.inputs import entry
 from sixgate.cli.options import Checked, account_filter, quoted
-from sixgate.cli.render import Answer, Field, View, prints, sheet, table
-from sixgate.cli.session import Session, fail_usage, known, with_session
+from sixgate.cli.render import Answer, Field, View, sheet, shows, table
+from sixgate.cli.session import Session, entry, fail_usage, known, with_session
 from sixgate.cli.terminal import notice, print_json
 from sixgate.cli.vault_backups import backup, restore
 from sixgate.cli.vault_keys import rotate_key
@@ -52,7 +51,7 @@ for _command in (backup, restore, rotate_key):
 )
 @vault_argument
 @account_option
-@Option("--mode", MODES_HELP, type=MODE, show_default="envelope")
+@Option("--mode MODE", MODES_HELP, type=MODE, show_default="envelope")
 @providers_option
 @with_session
 def create(
@@ -80,8 +79,7 @@ _VAULTS = table(
 
 @app.command("list", example="--account treasury --json")
 @account_filter
-@prints(_VAULTS)
-@with_session
+@shows(_VAULTS)
 def list_(here: Session, *, account: str | None) -> list[Json]:
     """List all vaults with their custody modes."""
     if account is not None:
@@ -107,8 +105,7 @@ _VAULT = sheet(
 @app.command("show", example="prod --account treasury --json")
 @vault_argument
 @account_option
-@prints(_VAULT)
-@with_session
+@shows(_VAULT)
 def show(here: Session, *, vault: str, account: str | None) -> Json:
     """Show a vault: its mode, the parties needed for a read, and agents with grants."""
     owner = here.account(account)
@@ -172,8 +169,7 @@ def _recovered(made: Json, *, sealed: bool) -> list[View]:
     type=Checked("key", partial(quoted, _PUBLIC_KEY)),
 )
 @account_option
-@prints(_recovered)
-@with_session
+@shows(_recovered)
 def recover(  # noqa: PLR0913 - one parameter per option
     here: Session,
     *,

@@ -18,7 +18,7 @@ from signer.attestation.evidence import Claims, evidence_file
 from signer.attestation.report import FIELDS
 from signer.attestation.verify import Evidence
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.inputs import FILE_BYTES_MAX
+from sixgate.cli.files import FILE_BYTES_MAX
 from tests.harness.builders.attestation import AT, BINDING, crl, platform, simulated_policy
 from tests.harness.cli.command_line import Ended, InProcess
 

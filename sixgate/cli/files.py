@@ -1,9 +1,15 @@
-"""Reading and writing of secrets: private files and pipes, never a terminal's input."""
+"""Files of commands: JSON input, and secrets in private files or pipes."""
 
+import json
 import os
 import sys
 from pathlib import Path
+from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
+from schemas.canonical import Canonical, malformed
+from schemas.strict_json import JsonError, read_json
 from schemas.vault_events import VALUE_BYTES_MAX
 from signer.custody.atomic_write import MODE_PRIVATE, write_atomic
 from signer.custody.buffers import wipe
@@ -11,8 +17,42 @@ from signer.custody.errors import PrivateFileError
 from signer.custody.private_file import read_private
 from sixgate.cli.session import fail_usage
 
+FIELDS = "docs/attestation.md lists the fields"
+FILE_BYTES_MAX = 1024 * 1024
 SHARE_BYTES_MAX = 256
 _KEY_BYTES = 32
+Model = TypeVar("Model", bound=Canonical)
+
+
+def read_canonical(file: Path, model: type[Model], advice: str = FIELDS) -> Model:
+    """Return a file's content as ``model``, in any JSON formatting; a wrong file ends the command.
+
+    ``advice`` is the part of the error that names the documentation of the fields.
+    """
+    with file.open("rb") as opened:  # a device may have no end
+        raw = opened.read(FILE_BYTES_MAX + 1)
+    if len(raw) > FILE_BYTES_MAX:
+        fail_usage(f"{file} is larger than {FILE_BYTES_MAX} bytes: choose the right file")
+    try:
+        return model.model_validate_json(json.dumps(read_json(raw)))
+    except JsonError as error:
+        fail_usage(f"{file} {error}; {advice}")
+    except ValidationError as error:
+        wrong = malformed(error)
+        fail_usage(f"{file}: {wrong.where} {wrong.why}; {advice}")
+
+
+def read_input(file: Path) -> bytes:
+    """Return a file's content; ``-`` is standard input."""
+    return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+
+
+def read_json_file(file: Path) -> Any:
+    """Return the content of a JSON file; ``-`` is standard input."""
+    try:
+        return read_json(read_input(file))
+    except JsonError as error:
+        fail_usage(f"{file} {error}")
 
 
 def read_value(file: Path) -> bytearray:
