@@ -8,7 +8,6 @@
 import base64
 import re
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 
@@ -43,13 +42,6 @@ LISTED = """SELECT event_id, min(JSONExtractString(body, 'facts', 'signer')) AS 
 FROM ledger WHERE topic = 'boots' AND type = 'signer.boot'
 GROUP BY event_id ORDER BY min(seq) DESC LIMIT {limit}"""
 _DIGEST = re.compile(r"0x[0-9a-f]{64}", re.ASCII)
-
-
-class PublishedBoot(NamedTuple):
-    """The record of a boot, and the time of its log entry."""
-
-    record: SignerBoot
-    at_ms: int
 
 
 def _platform(boot: Json) -> str:
@@ -102,16 +94,16 @@ def boot(here: Session, *, intent: str, policy: Path, out: Path | None, at: int 
     accepted = read_canonical(policy, VerificationPolicy)
     # 1.
     outcome = _outcome(here, intent.rstrip("….").lower())
-    published = _published(here, outcome["boot"])
+    record, published_ms = _published(here, outcome["boot"])
     # 2.
     named = named_signer(here.registry, outcome)
     # 3. Nothing is printed or written before this passes.
-    verified = _verified(published.record, named, accepted, published.at_ms if at is None else at)
+    verified = _verified(record, named, accepted, published_ms if at is None else at)
     if out:
-        file = EvidenceFile.decode(base64.b64decode(published.record.evidence))
+        file = EvidenceFile.decode(base64.b64decode(record.evidence))
         write_evidence(file, out, f" --nonce {file.nonce} --purpose {Purpose.SIGNER_BOOT}")
-    facts = published.record.facts
-    shown = {"intent": outcome["intent"], "boot": published.record.id, "facts": facts.plain()}
+    facts = record.facts
+    shown = {"intent": outcome["intent"], "boot": record.id, "facts": facts.plain()}
     return Answer(shown | verified_json(verified), facts=facts, verified=verified)
 
 
@@ -132,14 +124,15 @@ def _outcome(here: Session, intent: str) -> Json:
     return outcome
 
 
-def _published(here: Session, boot: str) -> PublishedBoot:
+def _published(here: Session, boot: str) -> tuple[SignerBoot, int]:
+    """Return the record of a boot, and the time of its log entry."""
     rows = here.api.sql(BOOT.format(boot=boot))["rows"]
     if not rows:
         why = f"the ledger has no record of boot {boot}: it was omitted, or has not arrived yet"
         raise CommandError(ExitCode.NOT_ATTESTED, f"{why}; retry")
     body, at_ms = rows[0]
     try:
-        return PublishedBoot(SignerBoot.decode(str(body).encode()), int(at_ms))
+        return SignerBoot.decode(str(body).encode()), int(at_ms)
     except MalformedError as error:
         why = f"the record of boot {boot} is malformed: {error}"
         raise CommandError(ExitCode.NOT_ATTESTED, why) from None

@@ -84,7 +84,6 @@ def rotate(here: Session, *, vault: str, agent: str, key: Path, new_key: Path) -
     rotation = _rotation(here, agent, vault, key, new_key)
     _enrol_next(here, rotation, agent)
     count = _move_all(here, rotation)
-    _require_complete(rotation)
     what = "1 secret" if count == 1 else f"{count} secrets"
     notice(f"Moved {what} of {vault} to {rotation.new.fingerprint}.")
     notice(f"Former versions stay under {key}: keep it while you need them.")
@@ -207,7 +206,8 @@ def _require_current(old: str, enrolled: list[str]) -> None:
 
 def _require_rights(here: Session, vault_id: VaultId, agent: str) -> None:
     """End the command if the agent may not read and write every secret of the vault."""
-    accessor = Accessor(entry(AgentSet, **here.agent(agent)), _granted(here, agent))
+    grants = tuple(entry(Grant, **one) for one in here.registry["access"].get(agent, ()))
+    accessor = Accessor(entry(AgentSet, **here.agent(agent)), grants)
     vault = KnownVault(*vault_id, mode=here.vault(*vault_id)["mode"])
     for one in here.api.vault(*vault_id)["secrets"]:
         target = Target(vault, one["path"], one["kind"], one["generated"])
@@ -217,21 +217,8 @@ def _require_rights(here: Session, vault_id: VaultId, agent: str) -> None:
                 raise CommandError(ExitCode.REFUSED, f"{access.detail} The rotation did not start.")
 
 
-def _granted(here: Session, agent: str) -> tuple[Grant, ...]:
-    return tuple(entry(Grant, **one) for one in here.registry["access"].get(agent, ()))
-
-
-def _require_complete(rotation: CustomerRotation) -> None:
-    """End the command if values are still under an older key."""
-    if rotation.left:
-        raise CommandError(
-            ExitCode.REFUSED,
-            f"{len(rotation.left)} secrets are still under an older key, for example "
-            f"{rotation.left[0]}: rotate again with that key as --key; moved secrets stay moved",
-        )
-
-
 def _move_all(here: Session, rotation: CustomerRotation) -> int:
+    """Move the secrets and return their number; end the command if an older key is left."""
     # 3. If the process ends during this step, moved versions stay, and the next run moves the
     # others.
     found, count = here.api.vault(*rotation.vault_id)["secrets"], 0
@@ -241,4 +228,10 @@ def _move_all(here: Session, rotation: CustomerRotation) -> int:
                 bar.show(count)
     except (CmekRefusedError, CorruptError) as error:
         raise CommandError(ExitCode.REFUSED, f"{error} Moved secrets stay.") from None
+    if rotation.left:
+        raise CommandError(
+            ExitCode.REFUSED,
+            f"{len(rotation.left)} secrets are still under an older key, for example "
+            f"{rotation.left[0]}: rotate again with that key as --key; moved secrets stay moved",
+        )
     return count

@@ -33,8 +33,9 @@ from sixgate.cli.demo_checks import matches_intent, recovered_address
 from sixgate.cli.exit_codes import CommandError, ExitCode
 from sixgate.cli.options import CONFIG_VARIABLE, DATA_DEFAULT, FILE, config_file, config_option
 from sixgate.cli.render import Field, show, table
+from sixgate.cli.sending import SubmissionProgress, signed, signers_of
 from sixgate.cli.session import Session, session
-from sixgate.cli.submit import SubmissionProgress, decided, refuse, signed, signers_of
+from sixgate.cli.submit import decided, refuse
 from sixgate.cli.terminal import print_json, safe, screen
 from sixgate.clocks import wall_ms
 from streams.ledger.verifier.__main__ import main as verify_export

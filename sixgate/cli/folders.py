@@ -37,7 +37,6 @@ from sixgate.settings.section import loopback
 
 if TYPE_CHECKING:  # slow to import
     from sixgate.embedded.http_api import EmbeddedApiSettings
-    from sixgate.embedded.node import Node
 
 OWNERSHIP_TIMEOUT_S = 30.0
 RETRY_S = 0.05
@@ -45,8 +44,6 @@ PORT_MAX = 65_535
 LOG_LEVEL_VARIABLE = "SIXGATE_MONITOR__LOG_LEVEL"  # as for the processes on Kafka
 REQUIRE_EXPLICIT = "policies.require_explicit"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-
 _COUNT = click.IntRange(1, PARTITIONS_MAX)
 
 
@@ -134,8 +131,13 @@ def up(*, http: str | None, data: Path) -> None:
                 with progress("starting the pipeline"):
                     node = stack.enter_context(running(folder))
                     stack.enter_context(serving_operators(folder, node))
-                    urls = stack.enter_context(_http_api(folder, node, api))
-                where = " and ".join([str(folder.socket), *urls])
+                    addresses = [str(folder.socket)]
+                    if api is not None:
+                        from sixgate.embedded.http_api import serving_api
+
+                        served = stack.enter_context(serving_api(folder, node, api))
+                        addresses += served.urls
+                where = " and ".join(addresses)
                 notice(f"Serving {data} at {where}; stop with Ctrl-C.")
                 node.wait(stop)
     notice("Stopped cleanly.")
@@ -158,20 +160,6 @@ def _api_settings(http: str) -> "EmbeddedApiSettings":
             "127.0.0.1"
         )
     return settings.model_copy(update={"api": here})
-
-
-@contextmanager
-def _http_api(
-    folder: Folder, node: "Node", settings: "EmbeddedApiSettings | None"
-) -> "Iterator[tuple[str, ...]]":
-    """Serve the HTTP API if there are settings for it; yield its URLs."""
-    if settings is None:
-        yield ()
-        return
-    from sixgate.embedded.http_api import serving_api
-
-    with serving_api(folder, node, settings) as address:
-        yield address.urls
 
 
 def _log_level() -> str:
@@ -198,8 +186,7 @@ def _take_ownership(folder: Folder, stop: threading.Event, owning: ExitStack) ->
                 raise
             if not announced:
                 limit = f"at most {OWNERSHIP_TIMEOUT_S:g} s"
-                line = f"Waiting for another command on {folder.path}, {limit}."
-                notice(line)
+                notice(f"Waiting for another command on {folder.path}, {limit}.")
                 announced = True
             stop.wait(RETRY_S)
         else:

@@ -1,7 +1,6 @@
 """Selects keys by path, agent, account and chain, and plans where new ones and shares go."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.client_share import ClientShare, ClientShareContext
@@ -14,7 +13,7 @@ from signer.vaults.vault import default_vault
 from sixgate.api import Json
 from sixgate.authoring import form_fields
 from sixgate.authoring.operator import KeyTarget
-from sixgate.cli.client_shares import Client, client_of
+from sixgate.cli.client_shares import client_of
 from sixgate.cli.exit_codes import CommandError, ExitCode
 from sixgate.cli.files import read_hex
 from sixgate.cli.session import Session, fail_usage, not_found
@@ -83,25 +82,8 @@ def _chain(path: str, chain: KeyChain | None) -> KeyChain:
     bound = chain_at(path)
     if chain and bound and chain != bound:
         why = f"{path} is reserved for a {bound} key, so it cannot hold a {chain} key"
-        raise CommandError(ExitCode.USAGE, f"{why}: choose another path")
+        fail_usage(f"{why}: choose another path")
     return chain or bound or KeyChain.ETHEREUM
-
-
-@dataclass(frozen=True, slots=True)
-class KeyPlan:
-    """Where a key is to be made, and the client that gets its share, if the mode has one."""
-
-    target: KeyTarget
-    client: Client | None
-
-    def make_key(self, here: Session, make: Callable[[], Json]) -> Json:
-        """Return the key that is made now or was by an interrupted command; its share is saved."""
-        if self.client is None:
-            with progress(WAITING):
-                return make()
-        version = self.client.make_version(here, make)["version"]
-        versions = key_versions(here.api.registry())
-        return versions[self.target.account, self.target.path, version]
 
 
 def sealed_share(here: Session, agent: str, key: Json, file: Path) -> Json:
@@ -120,16 +102,28 @@ def sealed_share(here: Session, agent: str, key: Json, file: Path) -> Json:
     return sealed.model_dump()
 
 
-def key_plan(here: Session, target: KeyTarget, vault: str | None, out: Path | None) -> KeyPlan:
-    """Return where a key is made: in the named vault, or the default one of its path.
+def make_key(
+    here: Session,
+    target: KeyTarget,
+    vault: str | None,
+    out: Path | None,
+    make: Callable[[KeyTarget], Json],
+) -> Json:
+    """Make a key in the named vault, or the default one of its path; save its client share.
 
-    Ends the command if the client share has no destination.
+    Returns the key that is made now, or was by an interrupted command. Ends the command if the
+    client share has no destination.
     """
     if vault is not None:
         here.vault(target.account, vault)
     vaults = here.vaults()
-    name = vault or default_vault(target.account, target.path, vaults)
-    found = vaults.get((target.account, name))
-    client = client_of(here.folder, found, target.path, out) if found else None
-    share_for = client.share_for if client else None
-    return KeyPlan(target._replace(vault=vault, share_for=share_for), client)
+    holder = vaults.get(
+        (target.account, vault or default_vault(target.account, target.path, vaults))
+    )
+    client = client_of(here.folder, holder, target.path, out) if holder else None
+    planned = target._replace(vault=vault, share_for=client.share_for if client else None)
+    if client is None:
+        with progress(WAITING):
+            return make(planned)
+    version = client.make_version(here, lambda: make(planned))["version"]
+    return key_versions(here.api.registry())[target.account, target.path, version]

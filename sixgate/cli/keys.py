@@ -25,8 +25,8 @@ from sixgate.cli.declare import Option, argument, gathered, group
 from sixgate.cli.files import read_piped
 from sixgate.cli.formats import key_address
 from sixgate.cli.key_selection import (
-    key_plan,
     key_versions,
+    make_key,
     newest_version,
     sealed_share,
     selected_key,
@@ -69,17 +69,21 @@ def provision(
     here: Session, *, path: str | None, options: Json, vault: str | None, share_out: Path | None
 ) -> Answer:
     """Generate a key of an agent, of a chain or at a path, and grant it to --agent."""
-    plan = key_plan(here, selected_key(here, path, options), vault, share_out)
+    target = selected_key(here, path, options)
     before = Directory.of(here.registry)
-    key = plan.make_key(here, lambda: operator.provision(here.admin(), plan.target))
-    # If the process ends here, the key exists without the grant; add it with `agents update
-    # --key-path`.
-    _grant(here, options.get("agent"), plan.target, before)
-    return Answer(key, target=plan.target)
+
+    def made(planned: KeyTarget) -> Json:
+        return operator.provision(here.admin(), planned)
+
+    key = make_key(here, target, vault, share_out, made)
+    _grant(here, options.get("agent"), target, before)
+    return Answer(key, target=target)
 
 
 def _grant(here: Session, agent: str | None, target: KeyTarget, before: Directory) -> None:
     """Let an agent use a new key; report which keys sign differently now."""
+    # If the process ends here, the key exists without the grant; add it with `agents update
+    # --key-path`.
     if agent is not None:
         record: Json = here.agent(agent)
         granted = record.get("key_paths", [])
@@ -142,8 +146,11 @@ def rotate(here: Session, *, path: str | None, options: Json, share_out: Path | 
     """
     target = selected_key(here, path, options)
     last = newest_version(here, target)
-    plan = key_plan(here, target, last["vault"], share_out)
-    key = plan.make_key(here, lambda: operator.rotate(here.admin(), plan.target, last["version"]))
+
+    def made(planned: KeyTarget) -> Json:
+        return operator.rotate(here.admin(), planned, last["version"])
+
+    key = make_key(here, target, last["vault"], share_out, made)
     before = key["account"], key["path"], key["version"] - 1
     if old := key_versions(here.registry).get(before):
         notice(f"{key_address(old)} is rotated and can no longer sign.")
@@ -189,14 +196,16 @@ def import_(
     """Import a private key, sealed to the signer before it leaves this command."""
     forbid_inspection()  # before the key is in memory
     with wiping(_secret(file)) as secret:
-        plan = key_plan(here, selected_key(here, path, options), vault, share_out)
+        target = selected_key(here, path, options)
         before = Directory.of(here.registry)
-        key = plan.make_key(here, lambda: _import_key(here, plan.target, secret, file))
-        # If the process ends here, the key exists without the grant; add it with `agents update
-        # --key-path`.
-        _grant(here, options.get("agent"), plan.target, before)
+
+        def made(planned: KeyTarget) -> Json:
+            return _import_key(here, planned, secret, file)
+
+        key = make_key(here, target, vault, share_out, made)
+        _grant(here, options.get("agent"), target, before)
     notice("Any copy of this key can sign without Sixgate's rules: destroy all copies.")
-    return Answer(key, target=plan.target)
+    return Answer(key, target=target)
 
 
 @app.command("seal-share", example="wallets/cold --agent payroll --share cold.share")

@@ -24,13 +24,13 @@ from sixgate.cli.files import read_json_file
 from sixgate.cli.options import FILE, FILE_OR_INPUT, NAME, Checked
 from sixgate.cli.outcomes import Chains, by_id, outcome_rows, summary
 from sixgate.cli.render import Answer, Sheet, prints, shows
+from sixgate.cli.sending import SubmissionProgress, answers, reporting_interruption, signers_of
 from sixgate.cli.session import (
     Session,
     fail_usage,
     new_idempotency_key,
     with_session_at,
 )
-from sixgate.cli.submit import SubmissionProgress, answers, reporting_interruption, signers_of
 from sixgate.cli.terminal import progress
 from sixgate.clocks import wall_ms
 

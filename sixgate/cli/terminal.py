@@ -89,22 +89,12 @@ class Bar:
 
 @contextmanager
 def progress(title: str, total: int | None = None) -> Iterator[Bar]:
-    """Yield a bar that appears after a second and is erased at the end."""
+    """Yield a bar that appears after a second, on a terminal, and is erased at the end."""
     console = notices()
     if not console.is_terminal:
-        yield Bar(_no_update)
+        yield Bar(lambda **_: None)
         return
-    with _shown(console, title, total) as bar:
-        yield bar
-
-
-def _no_update(**_: object) -> None:
-    """Do nothing: there is no terminal."""
-
-
-@contextmanager
-def _shown(console: Screen, title: str, total: int | None) -> Iterator[Bar]:
-    from rich import progress as bars  # slow, and only needed on a terminal
+    from rich import progress as bars  # slow
 
     columns = (
         bars.TextColumn("{task.description}"),

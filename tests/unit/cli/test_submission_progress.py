@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sixgate.cli.submit import SubmissionProgress
+from sixgate.cli.sending import SubmissionProgress
 
 
 @pytest.mark.parametrize(
