@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 from rich.text import Text
@@ -11,7 +12,7 @@ from schemas.money import wei_to_eth
 from sixgate.api import Json, Position
 from sixgate.cli.declare import Option, argument, command, group
 from sixgate.cli.formats import format_time, format_time_ms
-from sixgate.cli.options import Checked, account_filter, agent_filter
+from sixgate.cli.options import Checked, account_filter, agent_filter, config_option, data_option
 from sixgate.cli.outcomes import (
     KINDS,
     Chains,
@@ -35,7 +36,7 @@ from sixgate.cli.render import (
     shows,
     table,
 )
-from sixgate.cli.session import Session, with_session
+from sixgate.cli.session import Session, session
 from sixgate.cli.terminal import safe, short
 
 VERDICTS = {
@@ -163,9 +164,11 @@ def _position(value: str) -> Position:
     default="0",
 )
 @prints_lines(_signed_line)
-@with_session
-def signed(here: Session, *, follow: bool, after: Position) -> Iterator[Json]:
+@data_option
+@config_option
+def signed(*, follow: bool, after: Position, data: Path) -> Iterator[Json]:
     """List signed transactions and messages, oldest first; --json has the raw bytes."""
-    if not follow:
-        here.warn_pending()
-    yield from here.api.signed(after=after, follow=follow)
+    with session(data) as here:
+        if not follow:
+            here.warn_pending()
+        yield from here.api.signed(after=after, follow=follow)

@@ -71,11 +71,9 @@ def provision(
     """Generate a key of an agent, of a chain or at a path, and grant it to --agent."""
     target = selected_key(here, path, options)
     before = Directory.of(here.registry)
-
-    def made(planned: KeyTarget) -> Json:
-        return operator.provision(here.admin(), planned)
-
-    key = make_key(here, target, vault, share_out, made)
+    key = make_key(
+        here, target, vault, share_out, lambda planned: operator.provision(here.admin(), planned)
+    )
     _grant(here, options.get("agent"), target, before)
     return Answer(key, target=target)
 
@@ -146,11 +144,13 @@ def rotate(here: Session, *, path: str | None, options: Json, share_out: Path | 
     """
     target = selected_key(here, path, options)
     last = newest_version(here, target)
-
-    def made(planned: KeyTarget) -> Json:
-        return operator.rotate(here.admin(), planned, last["version"])
-
-    key = make_key(here, target, last["vault"], share_out, made)
+    key = make_key(
+        here,
+        target,
+        last["vault"],
+        share_out,
+        lambda planned: operator.rotate(here.admin(), planned, last["version"]),
+    )
     before = key["account"], key["path"], key["version"] - 1
     if old := key_versions(here.registry).get(before):
         notice(f"{key_address(old)} is rotated and can no longer sign.")
@@ -198,11 +198,9 @@ def import_(
     with wiping(_secret(file)) as secret:
         target = selected_key(here, path, options)
         before = Directory.of(here.registry)
-
-        def made(planned: KeyTarget) -> Json:
-            return _import_key(here, planned, secret, file)
-
-        key = make_key(here, target, vault, share_out, made)
+        key = make_key(
+            here, target, vault, share_out, lambda planned: _import_key(here, planned, secret, file)
+        )
         _grant(here, options.get("agent"), target, before)
     notice("Any copy of this key can sign without Sixgate's rules: destroy all copies.")
     return Answer(key, target=target)

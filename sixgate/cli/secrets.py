@@ -85,7 +85,8 @@ def put(
 ) -> Json:
     """Store a new secret, sealed to the signer before it leaves this command."""
     vault_id = _vault_id(here, options, vault)
-    if _versions(here, vault_id, path) and not was_interrupted(options.get("share_out")):
+    known = {one["path"] for one in _known(here, vault_id)}
+    if path in known and not was_interrupted(options.get("share_out")):
         fail_usage(f"{path} already exists in {vault}: add a version with sixgate secrets rotate")
     new = NewSecret(path, 1, cast(SecretKind, kind or KIND_DEFAULT))
     return _store_version(here, options, vault_id, new, value)
@@ -104,7 +105,7 @@ def put(
 def rotate(here: Session, *, vault: str, path: str, value: Path | None, options: Json) -> Json:
     """Store the next version of a secret. Former versions stay readable by number."""
     vault_id = _vault_id(here, options, vault)
-    before = _versions(here, vault_id, path) or not_found("secret", path, _paths(here, vault_id))
+    before = _versions(here, vault_id, path)
     new = NewSecret(path, len(before) + 1, before[0]["kind"])
     return _store_version(here, options, vault_id, new, value)
 
@@ -175,8 +176,7 @@ def history(
     if agent:
         answer = here.reader(agent).ask("history", vault, path)
         return [one.model_dump(exclude={"value"}) for one in answer]
-    vault_id = VaultId(here.account(account), vault)
-    return _versions(here, vault_id, path) or not_found("secret", path, _paths(here, vault_id))
+    return _versions(here, VaultId(here.account(account), vault), path)
 
 
 def _vault_id(here: Session, options: Json, vault: str) -> VaultId:
@@ -225,8 +225,7 @@ def _known(here: Session, vault_id: VaultId) -> list[Json]:
 
 
 def _versions(here: Session, vault_id: VaultId, path: str) -> list[Json]:
-    return [one for one in _known(here, vault_id) if one["path"] == path]
-
-
-def _paths(here: Session, vault_id: VaultId) -> set[str]:
-    return {one["path"] for one in _known(here, vault_id)}
+    """Return the versions of a secret; an unknown path ends the command."""
+    known = _known(here, vault_id)
+    found = [one for one in known if one["path"] == path]
+    return found or not_found("secret", path, {one["path"] for one in known})

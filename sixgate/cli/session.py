@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, wraps
-from inspect import isgeneratorfunction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -227,10 +226,7 @@ def _scaled(data: Path) -> Iterator[Session]:
 
 
 def with_session_at(flag: str) -> Callable[[Function], Function]:
-    """Add the option ``flag`` for the data folder, and ``--config``, to a command.
-
-    The command gets the open ``Session`` first; that of a generator is open until it ends.
-    """
+    """Give a command the open session; add ``--config``, and ``flag`` for the data folder."""
 
     def decorate(command: Function) -> Function:
         @wraps(command)
@@ -238,13 +234,7 @@ def with_session_at(flag: str) -> Callable[[Function], Function]:
             with session(_folder) as here:
                 return command(here, **given)
 
-        @wraps(command)
-        def stream(*, _folder: Path, **given: Any) -> Iterator[Any]:
-            with session(_folder) as here:
-                yield from command(here, **given)
-
-        chosen = stream if isgeneratorfunction(command) else run
-        return folder_option(flag, "_folder")(config_option(chosen))
+        return folder_option(flag, "_folder")(config_option(run))
 
     return decorate
 

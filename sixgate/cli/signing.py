@@ -16,23 +16,20 @@ from signer.ethereum.errors import EthereumError, SignatureError
 from signer.ethereum.transaction import TYPE_BYTE_MAX
 from sixgate.api import Json
 from sixgate.authoring.intent_form import read_form
-from sixgate.authoring.intent_lines import Draft, Submission, finish
-from sixgate.authoring.producer import Directory
+from sixgate.authoring.intent_lines import Draft, Submission
 from sixgate.cli.declare import Option, argument, flag, gathered, group
 from sixgate.cli.exit_codes import CommandError, ExitCode
 from sixgate.cli.files import read_json_file
 from sixgate.cli.options import FILE, FILE_OR_INPUT, NAME, Checked
 from sixgate.cli.outcomes import Chains, by_id, outcome_rows, summary
 from sixgate.cli.render import Answer, Sheet, prints, shows
-from sixgate.cli.sending import SubmissionProgress, answers, reporting_interruption, signers_of
+from sixgate.cli.sending import SubmissionProgress, answers, reporting_interruption, signed
 from sixgate.cli.session import (
     Session,
     fail_usage,
-    new_idempotency_key,
     with_session_at,
 )
 from sixgate.cli.terminal import progress
-from sixgate.clocks import wall_ms
 
 CREATE = "create"
 tx = group("tx", example="decode 0x02f8…")
@@ -117,6 +114,13 @@ _transaction_fields = gathered(
     ),
 )
 """Add the fields of a transaction; those given arrive as ``fields``."""
+_authorization_fields = gathered(
+    "fields",
+    Option("--delegate ADDRESS", "Contract to delegate to.", required=True),
+    Option(
+        "--nonce N", "Nonce; the next + 1 is also accepted.", type=int, show_default="next free"
+    ),
+)
 _FILES = ("access_list", "authorization_list")
 
 
@@ -130,12 +134,9 @@ def _sign(here: Session, members: Json) -> Answer:
 
     The exit code is ``REJECTED`` unless the intent is signed.
     """
-    form = read_form(members)
-    directory = Directory.of(here.registry)
-    signers = signers_of(here.folder, directory)
-    ready, wrong = finish([Draft(1, form)], directory, signers, wall_ms(), new_idempotency_key)
+    ready, wrong = signed(here, [Draft(1, read_form(members))])
     if wrong:
-        raise CommandError(ExitCode.USAGE, wrong[0].why)
+        fail_usage(wrong[0].why)
     result = _ended(here, ready[0])
     code = ExitCode.OK if result["type"] in SIGNED_TYPES else ExitCode.REJECTED
     return Answer(result, code, one=ready[0], chains=by_id(here.registry["chains"]))
@@ -214,16 +215,12 @@ def sign_typed_data(here: Session, *, agent: str, file: Path, options: Json) -> 
 
 @authorization.command("sign", example="payroll --delegate 0x… --chain base")
 @_agent
-@Option("--delegate ADDRESS", "Contract to delegate to.", required=True)
-@Option("--nonce N", "Nonce; the next + 1 is also accepted.", type=int, show_default="next free")
+@_authorization_fields
 @_options
 @shows(_outcome)
-def sign_authorization(
-    here: Session, *, agent: str, delegate: str, nonce: int | None, options: Json
-) -> Answer:
+def sign_authorization(here: Session, *, agent: str, fields: Json, options: Json) -> Answer:
     """Request a signed delegation of the key's address to a contract, and print it."""
-    named = {"kind": "authorization", "agent": agent, "delegate": delegate}
-    return _sign(here, named | ({} if nonce is None else {"nonce": nonce}) | options)
+    return _sign(here, {"kind": "authorization", "agent": agent} | fields | options)
 
 
 def decoded_transaction(raw: bytes) -> Json:
