@@ -19,6 +19,7 @@ from sixgate.cli.terminal import safe
 SIMULATED = "SIMULATED: a simulated platform signed this; it proves nothing about any machine."
 _UNPROVEN = "not proven: the nonce is the file's; prove it with --nonce and the nonce you sent"
 _NOT_CHECKED = "not checked: the evidence has no revocation list, and the policy needs none"
+TCBS = ("current", "reported", "committed", "launch")
 _WIDE = {"policy", "platform_info", "launch_mitigations", "current_mitigations"}
 """Bit fields, shown in hex because they can exceed 2^53."""
 
@@ -48,8 +49,6 @@ def simulated_warning(*, simulated: bool) -> list[Text]:
 def verified_json(found: Verified) -> Json:
     """Return every decoded field; bytes and bit fields in 0x hex."""
     report = found.report
-    fields = {field.name: getattr(report, field.name) for field in FIELDS}
-    tcbs = found.tcbs
     return {
         "simulated": found.simulated,
         "generation": found.generation,
@@ -58,17 +57,12 @@ def verified_json(found: Verified) -> Json:
         "report_digest": report.digest,
         "revocation_checked": found.revocation_checked,
         "at_ms": found.at_ms,
-        "report": {name: _plain(name, value) for name, value in fields.items()},
+        "report": {field.name: _plain(field.name, getattr(report, field.name)) for field in FIELDS},
         "guest_policy": bits(report.policy, GUEST_POLICY_BITS),
         "platform": bits(report.platform_info, PLATFORM_BITS),
         "author_key_enabled": report.author_key_enabled,
         "mask_chip_key": report.mask_chip_key,
-        "tcb": {
-            "current": tcbs.current.plain(),
-            "reported": tcbs.reported.plain(),
-            "committed": tcbs.committed.plain(),
-            "launch": tcbs.launch.plain(),
-        },
+        "tcb": {kind: getattr(found.tcbs, kind).plain() for kind in TCBS},
         "endorsement": {
             "product_name": found.endorsement.product_name,
             "hwid": _hex(found.endorsement.hwid),

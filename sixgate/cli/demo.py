@@ -28,8 +28,7 @@ from sixgate.authoring.intent_lines import Submission, read, split
 from sixgate.authoring.producer import Directory
 from sixgate.cli.commands import load_command
 from sixgate.cli.declare import Option, command, flag
-from sixgate.cli.demo_attacks import Attacker
-from sixgate.cli.demo_checks import matches_intent, recovered_address
+from sixgate.cli.demo_records import Attacker, matches_intent, recovered_address
 from sixgate.cli.exit_codes import CommandError, ExitCode
 from sixgate.cli.options import CONFIG_VARIABLE, DATA_DEFAULT, FILE, config_file, config_option
 from sixgate.cli.render import Field, show, table

@@ -16,7 +16,7 @@ from schemas.reasons import Reason
 from signer.signatures import InvalidSignatureError, open_envelope
 from sixgate.authoring.intent_form import IntentFormError, read_form
 from sixgate.authoring.intent_lines import Draft, Submission, finish
-from sixgate.cli.demo_attacks import Attacker
+from sixgate.cli.demo_records import Attacker
 from tests.harness.builders.directories import ADDRESS, NOW_MS, directory, signers
 
 EXAMPLES = Path(sixgate.__file__).parent / "examples" / "intents.jsonl"

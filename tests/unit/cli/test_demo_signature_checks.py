@@ -9,7 +9,7 @@ from schemas.intent import TransactionIntent
 from signer.account import Account
 from signer.authority import Allocation
 from signer.signing import signed
-from sixgate.cli.demo_checks import matches_intent, recovered_address
+from sixgate.cli.demo_records import matches_intent, recovered_address
 from tests.harness.builders.cases import (
     ACCOUNT,
     GWEI,
