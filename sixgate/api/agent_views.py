@@ -60,6 +60,7 @@ def _reply(
     found = registered.policies.get(agent.policy_id)
     chain_keys = _active_keys(services, agent)
     evm = chain_keys.get(KeyChain.ETHEREUM)
+    limits = guardrails_of(found.policy if found else Policy())
     return AgentReply(
         id=agent.agent,
         name=details.name if details else agent.agent,
@@ -70,8 +71,11 @@ def _reply(
         created_at=timestamp(details.created_at_ms) if details else None,
         created_by=details.created_by if details else None,
         intents_api_enabled=agent.intents_api_enabled,
-        **guardrails_of(found.policy if found else Policy()),
+        **limits,
         tx_spent_today_eth=wei_to_eth(spent_wei),
+        tx_max_value=limits["tx_max_value_eth"],
+        tx_daily_limit=limits["tx_daily_limit_eth"],
+        tx_spent_today=wei_to_eth(spent_wei),
         vault_ids=list(details.vault_ids) if details else [],
         signing_chains=sorted(chain.value for chain in chain_keys),
         evm_address=display_address(KeyChain.ETHEREUM, evm.address) if evm else None,

@@ -82,9 +82,10 @@ def simulation_view(
     simulation: Simulation, call: Call, chain: ChainSet, simulation_id: str
 ) -> SimulationReply:
     """Return the reply about one simulation."""
+    status, detail = _STATUS[simulation.status], simulation.detail or None
     return SimulationReply(
         simulation_id=simulation_id,
-        status=_STATUS[simulation.status],
+        status=status,
         chain=chain.name,
         chain_id=chain.chain_id,
         from_=_shown(call.sender),
@@ -95,7 +96,9 @@ def simulation_view(
         balance_changes=[_change(one, chain.symbol) for one in simulation.balance_changes],
         created_address=None if simulation.created is None else _shown(simulation.created),
         reason=simulation.reason.value if simulation.reason else None,
-        detail=simulation.detail or None,
+        detail=detail,
+        error=detail,
+        revert_reason=detail if status == "reverted" else None,
     )
 
 

@@ -134,6 +134,7 @@ def _end(outcome: AnyOutcome | None) -> dict[str, Any]:
                 "gate": outcome.gate.value,
                 "reason": outcome.reason.value,
                 "detail": outcome.detail,
+                "error_message": outcome.detail,
             }
     return {}
 

@@ -130,7 +130,10 @@ class AgentUpdate(AgentRequest):
 
 
 class AgentReply(Reply):
-    """An agent. Times are RFC 3339; ``tx_spent_today_eth`` covers the rolling 24 hours."""
+    """An agent. Times are RFC 3339; ``tx_spent_today_eth`` covers the rolling 24 hours.
+
+    ``tx_max_value``, ``tx_daily_limit`` and ``tx_spent_today`` repeat the members with ``_eth``.
+    """
 
     id: str
     name: str
@@ -149,6 +152,9 @@ class AgentReply(Reply):
     tx_max_value_eth: str | None
     tx_daily_limit_eth: str | None
     tx_spent_today_eth: str
+    tx_max_value: str | None
+    tx_daily_limit: str | None
+    tx_spent_today: str
     vault_ids: list[str]
     scopes: list[str] = Field(default=[])
     signing_chains: list[str]

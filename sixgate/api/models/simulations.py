@@ -35,7 +35,8 @@ class SimulationReply(Reply):
     """What one transaction would do now; nothing is signed and no limit is charged.
 
     ``status`` is ``success``, ``reverted`` (it ran and reverted) or ``failed`` (it ran out of gas,
-    or no block could include it); ``reason`` and ``detail`` say why. ``gas_limit`` is 25 % above
+    or no block could include it); ``reason`` and ``detail`` say why. ``error`` repeats ``detail``,
+    and ``revert_reason`` does if the transaction reverted. ``gas_limit`` is 25 % above
     the least gas that works: submit with it. It is null unless the transaction succeeds.
     """
 
@@ -52,6 +53,8 @@ class SimulationReply(Reply):
     created_address: str | None
     reason: str | None
     detail: str | None
+    error: str | None
+    revert_reason: str | None
     tenderly_dashboard_url: None = None
 
 

@@ -16,8 +16,8 @@ class TransactionReply(Reply):
     ``status`` is ``pending`` until the pipeline decides, then ``signed``, ``sign_only`` (signed by
     a route that never broadcasts), ``refused`` or ``simulation_failed``. ``tx_hash`` and ``from``
     are null unless the transaction is signed. For a refusal, ``reason`` is the stable code,
-    ``gate`` the rule, and ``detail`` a sentence with the numbers. Reads leave out ``signed_tx`` and
-    ``signature`` unless the query has ``include_signed_tx=true``.
+    ``gate`` the rule, and ``detail`` a sentence with the numbers; ``error_message`` repeats it.
+    Reads leave out ``signed_tx`` and ``signature`` unless the query has ``include_signed_tx=true``.
     """
 
     id: str
@@ -49,6 +49,7 @@ class TransactionReply(Reply):
     gate: str | None = None
     reason: str | None = None
     detail: str | None = None
+    error_message: str | None = None
     message_hash: str | None = None
     signature: str | None = None
     signed_tx: str | None = None

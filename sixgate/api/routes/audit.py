@@ -59,6 +59,7 @@ Wanted = Annotated[AuditFilter, Depends(_filter)]
 
 
 @router.get("/audit/events")
+@router.get("/audit", include_in_schema=False)
 def list_events(
     _caller: PersonCaller,
     services: ServicesOf,

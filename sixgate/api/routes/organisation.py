@@ -25,6 +25,7 @@ def get_setting(key: str, _caller: PersonCaller, services: ServicesOf) -> models
 
 
 @router.put("/admin/settings/{key}")
+@router.put("/org/settings/{key}", include_in_schema=False)
 def put_setting(
     key: str, request: models.SettingRequest, caller: PersonCaller, services: ServicesOf
 ) -> models.SettingReply:

@@ -72,6 +72,8 @@ def test_the_limits_of_value_are_also_known_without_their_unit(api: Api) -> None
     assert (body["tx_max_value_eth"], body["tx_daily_limit_eth"]) == ("0.5", "5")
     changed = patch(api, body["id"], tx_max_value=None).json()
     assert (changed["tx_max_value_eth"], changed["tx_daily_limit_eth"]) == (None, "5")
+    assert (changed["tx_max_value"], changed["tx_daily_limit"]) == (None, "5")
+    assert changed["tx_spent_today"] == changed["tx_spent_today_eth"] == "0"
     twice = patch(api, body["id"], tx_max_value="2", tx_max_value_eth="1")
     assert (twice.status_code, twice.json()["code"]) == (400, "validation")
 

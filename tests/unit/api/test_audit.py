@@ -30,6 +30,12 @@ def test_a_call_is_recorded_with_actor_address_and_time(api: Api) -> None:
     assert len(event["integrity_hash"]) == 64
 
 
+def test_the_audit_has_two_addresses(api: Api) -> None:
+    query: dict[str, Any] = {"action": "agent.create", "limit": 1}
+    short = api.client.get("/v1/audit", params=query, headers=api.person)
+    assert (short.status_code, short.json()) == (200, events(api, **query))
+
+
 def test_registry_records_and_calls_are_listed_newest_first(api: Api) -> None:
     listed = events(api)["events"]
     assert [e["sequence"] for e in listed] == sorted((e["sequence"] for e in listed), reverse=True)

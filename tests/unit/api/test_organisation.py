@@ -74,6 +74,9 @@ def test_simulation_is_required_by_either_route(api: Api) -> None:
     assert read() == "true"
     body = {"key": REQUIRE, "value": "false"}
     assert api.client.patch("/v1/org/settings", json=body, headers=api.person).status_code == 200
+    path = f"/v1/org/settings/{REQUIRE}"
+    named = api.client.put(path, json={"value": "false"}, headers=api.person)
+    assert (named.status_code, named.json()) == (200, {"key": REQUIRE, "value": "false"})
     assert read() == "false"
 
 

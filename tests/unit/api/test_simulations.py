@@ -91,6 +91,8 @@ def test_reply_has_the_documented_members(agent: Agent) -> None:
         "created_address": None,
         "reason": None,
         "detail": None,
+        "error": None,
+        "revert_reason": None,
         "tenderly_dashboard_url": None,
     }
 
@@ -108,12 +110,14 @@ def test_revert_is_a_result_with_its_reason(agent: Agent) -> None:
     body = agent.simulate(to=REVERTS_WITH_REASON)
     assert (body["status"], body["reason"], body["gas_limit"]) == ("reverted", "error_string", None)
     assert body["detail"]
+    assert body["error"] == body["revert_reason"] == body["detail"]
     assert body["balance_changes"] == []
 
 
 def test_lack_of_funds_is_a_failure(agent: Agent) -> None:
     body = agent.simulate(value="10.5")
     assert (body["status"], body["reason"]) == ("failed", "insufficient_funds")
+    assert (body["error"], body["revert_reason"]) == (body["detail"], None)
 
 
 def test_nothing_is_charged_or_recorded(agent: Agent) -> None:

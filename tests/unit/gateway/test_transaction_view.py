@@ -119,6 +119,7 @@ def test_signed_transaction_has_every_documented_member() -> None:
         "gate": None,
         "reason": None,
         "detail": None,
+        "error_message": None,
         "message_hash": None,
         "signature": None,
         "signed_tx": "0x02f8",
@@ -160,6 +161,7 @@ def test_refusal_names_its_reason_and_how_a_simulation_ended(
     reply = reply_of(rejected(reason))
     assert (reply["status"], reply["simulation_status"]) == (status, simulated)
     assert (reply["reason"], reply["detail"]) == (reason.value, "Too much.")
+    assert reply["error_message"] == reply["detail"]
     assert (reply["simulation_id"] is None) == (simulated is None)
 
 
