@@ -14,7 +14,7 @@ from sixgate_client import AsyncClient
 from sixgate.mcp.http import McpEndpoint
 from sixgate.mcp.server import Context, create_server
 from tests.harness.client.mcp_clients import URL, calling
-from tests.harness.client.stub_api import TOKEN, StubApi
+from tests.harness.client.stub_api import API_KEY, TOKEN, StubApi
 
 OLD, NEW, UNKNOWN = "2025-11-25", "2026-07-28", "2099-01-01"
 JSON = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
@@ -174,6 +174,24 @@ def test_each_caller_acts_with_its_own_token() -> None:
         return failed
 
     assert asyncio.run(run()) == [False, True, False]
+
+
+@pytest.mark.parametrize(("most", "exchanges"), [(2, 1), (1, 2)])
+def test_an_api_key_is_exchanged_once_while_its_session_is_kept(
+    monkeypatch: pytest.MonkeyPatch, most: int, exchanges: int
+) -> None:
+    monkeypatch.setattr("sixgate.mcp.http.SESSIONS_MAX", most)
+    api = StubApi()
+
+    async def run() -> None:
+        endpoint = McpEndpoint(api.app())
+        async with endpoint.running():
+            for bearer in (API_KEY, "ocv_other", API_KEY):
+                async with calling(endpoint, bearer) as client:
+                    await client.call_tool("list_signing_keys", {})
+
+    asyncio.run(run())
+    assert [body.get("api_key") for _, _, body in api.requests].count(API_KEY) == exchanges
 
 
 def test_the_api_sees_the_address_of_the_tools_caller() -> None:
