@@ -78,6 +78,16 @@ _path = read.matching(
 )
 
 
+def recipient(given: Any) -> str | None:
+    """Parse an address; one of another kind of chain gets the reason that it cannot be paid."""
+    if isinstance(given, str) and given and given[:2] not in ("0x", "0X"):
+        raise ValueError(
+            "must be an address of an EVM chain, 0x and 40 hexadecimal digits: Sixgate signs for "
+            "no other chains"
+        )
+    return read.recipient(given)
+
+
 def data(given: Any) -> str:
     """Parse call data in hex; empty text counts as none."""
     return str(read.data(given or "0x"))
@@ -174,7 +184,7 @@ Gas = Annotated[
 Type = Annotated[
     int | None, PlainValidator(optional(whole(_tx_type)), json_schema_input_type=int | str | None)
 ]
-Recipient = Annotated[str | None, PlainValidator(read.recipient, json_schema_input_type=str | None)]
+Recipient = Annotated[str | None, PlainValidator(recipient, json_schema_input_type=str | None)]
 CallData = Annotated[str, PlainValidator(data, json_schema_input_type=str | None)]
 Path = Annotated[str | None, PlainValidator(optional(_path), json_schema_input_type=str | None)]
 Flag = Annotated[bool, PlainValidator(flag, json_schema_input_type=bool | None)]

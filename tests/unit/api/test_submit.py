@@ -197,6 +197,22 @@ def test_members_that_have_no_effect_are_refused_by_name(
     assert set(reply.json()["fields"]) == set(members)
 
 
+@pytest.mark.parametrize(
+    ("chain", "to"),
+    [
+        ("solana", "7EYnhQoR9YM3N7UoaKRoA44Uy8JeaZV3qyouov87awMs"),
+        ("bitcoin", "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq"),
+        ("base", "alice.eth"),
+    ],
+)
+def test_a_recipient_on_no_evm_chain_is_refused_with_this_reason(
+    agent: SigningAgent, chain: str, to: str
+) -> None:
+    reply = agent.submit(chain=chain, to=to)
+    assert refusal(reply) == (400, "validation")
+    assert "Sixgate signs for no other chains" in reply.json()["fields"]["to"]
+
+
 def test_unsupported_members_that_ask_for_nothing_are_accepted(agent: SigningAgent) -> None:
     empty: dict[str, Any] = {
         "gasless": False,
