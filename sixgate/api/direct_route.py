@@ -9,7 +9,13 @@ FastAPI still describes the route and answers invalid requests, so nothing diffe
 
 from collections.abc import Callable, Coroutine, Mapping
 from http import HTTPStatus
-from inspect import isclass, iscoroutinefunction, isfunction, isgeneratorfunction
+from inspect import (
+    isasyncgenfunction,
+    isclass,
+    iscoroutinefunction,
+    isfunction,
+    isgeneratorfunction,
+)
 from typing import Any
 
 from fastapi import Request, Response
@@ -76,8 +82,8 @@ class _Call:
 
     def __init__(self, dependant: Dependant) -> None:
         call = dependant.call
-        if not isfunction(call) or isgeneratorfunction(call) or _has_more(dependant):
-            raise TypeError(f"{call} has parameters that DirectRoute does not support")
+        if not isfunction(call) or _returns_later(call) or _has_more(dependant):
+            raise TypeError(f"{call} is of a kind, or has parameters, that DirectRoute cannot call")
         self.name = dependant.name
         self._function = call
         self._is_async = iscoroutinefunction(call)
@@ -130,6 +136,15 @@ def _valid(field: Any, sent: object) -> object:
     if errors:
         raise _InvalidError
     return value
+
+
+def _returns_later(function: Callable[..., Any]) -> bool:
+    """Return whether a call may run nothing: a dependency that is not run would let anybody in.
+
+    That is a generator, or a wrapper, which returns what a coroutine function returns.
+    """
+    is_generator = isgeneratorfunction(function) or isasyncgenfunction(function)
+    return is_generator or hasattr(function, "__wrapped__")
 
 
 def _has_more(dependant: Dependant) -> bool:

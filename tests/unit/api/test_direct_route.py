@@ -1,5 +1,7 @@
 """Routes that resolve their own parameters answer as the framework does."""
 
+from collections.abc import AsyncIterator
+from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Annotated, Any, Literal
 
@@ -185,6 +187,21 @@ async def with_body(one: Change) -> None: ...
 def with_inner_body(_inner: Annotated[None, Depends(with_body)]) -> None: ...
 
 
+async def guard_with_end() -> AsyncIterator[None]:
+    yield
+
+
+def with_async_generator(_guard: Annotated[None, Depends(guard_with_end)]) -> None: ...
+
+
+@wraps(inner)
+def wrapped_guard() -> Any:
+    return inner()
+
+
+def with_wrapper(_guard: Annotated[None, Depends(wrapped_guard)]) -> None: ...
+
+
 NOT_RESOLVED = [
     with_header,
     with_nested,
@@ -193,6 +210,8 @@ NOT_RESOLVED = [
     with_embedded_body,
     with_list,
     with_inner_body,
+    with_async_generator,
+    with_wrapper,
 ]
 
 
