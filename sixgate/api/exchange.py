@@ -14,7 +14,7 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _SPLITS = re.compile(rb"[\r\n\0]")
-_DISCONNECTED = {"type": "http.disconnect"}
+DISCONNECTED = {"type": "http.disconnect"}
 
 
 class Exchange:
@@ -38,7 +38,7 @@ class Exchange:
     async def receive(self) -> Message:
         """Pass on a part of the body; refuse the request at its limit."""
         if self.refused:
-            return dict(_DISCONNECTED)
+            return dict(DISCONNECTED)
         message = await self._receive()
         self._body_left -= len(message.get("body", b""))
         if self._body_left >= 0:
@@ -46,7 +46,7 @@ class Exchange:
         if self.status is not None:
             raise ConnectionAbortedError("the body is too large, and its reply has begun")
         await self.refuse(body_too_large(self._limit))
-        return dict(_DISCONNECTED)
+        return dict(DISCONNECTED)
 
     async def send(self, message: Message) -> None:
         """Pass on a part of the reply; drop it if the request was refused."""

@@ -1,6 +1,7 @@
 """Client of an application in the same process, which acts for the caller of a tool."""
 
 import asyncio
+import logging
 from urllib.parse import unquote, urlencode
 
 from sixgate_client.async_client import AsyncOperations
@@ -8,11 +9,13 @@ from sixgate_client.session import Reply, Request, Session
 from starlette.types import ASGIApp, Message, Scope
 
 from sixgate.api.client_address import SCOPE_MEMBER
+from sixgate.api.exchange import DISCONNECTED
 from sixgate.api.limits import CHECK_PRINCIPAL
 
 SERVER = "sixgate"
 # So that the API records the caller's address, and counts the call against the caller's rate.
 _PASSED_ON = ("client", SCOPE_MEMBER, CHECK_PRINCIPAL)
+_LOG = logging.getLogger("sixgate.mcp")
 
 
 class InProcessClient(AsyncOperations):
@@ -47,7 +50,14 @@ class InProcessClient(AsyncOperations):
             **self._passed_on,
         }
         call = _Call(body)
-        await self._app(scope, call.receive, call.send)
+        try:
+            await self._app(scope, call.receive, call.send)
+        except Exception as error:
+            if not call.is_answered:
+                raise
+            # The application answers a defect and raises it too, for the server's log. The answer
+            # counts, as on a connection: the intent may be signed, so the model needs its key.
+            _LOG.error("mcp.tool_failed", extra={"error": type(error).__name__})
         return call.reply()
 
 
@@ -61,12 +71,17 @@ class _Call:
         self._headers: dict[str, str] = {}
         self._parts: list[bytes] = []
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether the response is complete."""
+        return self._ended.is_set()
+
     async def receive(self) -> Message:
         """Return the body, and the end of the connection after the response."""
         if self._messages:
             return self._messages.pop()
         await self._ended.wait()
-        return {"type": "http.disconnect"}
+        return dict(DISCONNECTED)
 
     async def send(self, message: Message) -> None:
         """Keep a part of the response."""

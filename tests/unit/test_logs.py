@@ -26,7 +26,7 @@ from streams.slow_calls import log_slow
 ROOT = Path(__file__).parents[2]
 EVENT = re.compile(
     r"(process|monitor|custody|desk|memory|tls|kafka|library|signer|slot|gates|simulator|registry|kms|ledger|pipeline"
-    r"|release|webhook|http)\.[a-z_]+"
+    r"|release|webhook|http|mcp)\.[a-z_]+"
 )
 LEVELS = {"debug", "info", "warning", "error", "any"}
 

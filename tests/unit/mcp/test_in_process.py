@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import httpx
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from sixgate_client import AsyncClient
@@ -15,6 +16,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sixgate.mcp.in_process import InProcessClient
+from sixgate.mcp.server import carry_out
+from sixgate.mcp.tools import TOOLS
 from tests.harness.client.stub_api import TOKEN
 
 AGENT = "agent-1"
@@ -101,6 +104,29 @@ def test_an_answer_in_parts_is_one_reply() -> None:
         await response(scope, receive, send)
 
     assert asyncio.run(in_process(app).me()) == {"id": "agent-1"}
+
+
+def test_a_defect_after_a_submission_is_answered_with_its_idempotency_key() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        # As the framework does: it answers the defect, then raises it for the server's log.
+        await JSONResponse({"detail": "A defect.", "code": "internal"}, 500)(scope, receive, send)
+        raise KeyError("secret")
+
+    arguments = {"chain": "base", "to": "0x" + "11" * 20, "value": "0", "idempotency_key": "k-1"}
+    result = asyncio.run(carry_out(TOOLS["submit_transaction"], arguments, in_process(app)))
+    content = result.structured_content or {}
+    assert (content["reason"], content["retryable"]) == ("internal", True)
+    assert content["idempotency_key"] == "k-1"
+    assert "k-1" in content["next"]
+    assert "secret" not in str(result)
+
+
+def test_an_application_that_answers_nothing_is_a_defect() -> None:
+    async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        asyncio.run(in_process(app).me())
 
 
 def test_only_the_address_and_the_rate_of_the_caller_are_passed_on() -> None:
