@@ -43,8 +43,11 @@ def misrouted(name: str) -> str:
 
 
 def is_repetition(event: Json) -> bool:
-    """Return whether an event says that an intent repeats an earlier one."""
-    return bool(event.get("action") == "intent.duplicate")
+    """Return whether an event says which earlier intent its subject repeats.
+
+    Audit records are not signed: a forged one may lack the earlier intent.
+    """
+    return event.get("action") == "intent.duplicate" and isinstance(event.get("detail"), str)
 
 
 class Pending:
@@ -77,7 +80,7 @@ class Pending:
         if is_repetition(event):
             # Records of older program versions also name the first intent in ``detail``: it is the
             # subject itself.
-            first = str(event["detail"])
+            first = event["detail"]
             self._repetitions[first].append(name)
             end = self._ends.get(first) or first_end(first)
         else:

@@ -3,6 +3,7 @@
 from queue import SimpleQueue
 from typing import get_args
 
+import orjson
 import pytest
 
 from schemas.audit import AuditAction, audited
@@ -43,6 +44,16 @@ def test_no_audit_record_but_a_repetition_ends_a_wait(action: AuditAction) -> No
     watched: NoticeQueue = SimpleQueue()
     with notices.watching([SUBJECT], watched):
         notices.publish([audited(action, "t/0/1", SUBJECT, "why", actor="signer", at_ms=1)])
+        assert watched.empty()
+
+
+def test_a_forged_repetition_of_no_intent_neither_ends_nor_breaks_a_wait() -> None:
+    notices = OutcomeNotifications()
+    watched: NoticeQueue = SimpleQueue()
+    members = {"action": "intent.duplicate", "subject": SUBJECT}
+    with notices.watching([SUBJECT], watched):
+        for forged in (members, members | {"detail": None}, members | {"detail": [OTHER]}):
+            notices.publish([Outgoing(Topic.AUDIT, "t", orjson.dumps(forged))])
         assert watched.empty()
 
 
