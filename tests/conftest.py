@@ -6,6 +6,8 @@ test changes, so a commit fails for its own change only; a soak draws new ones.
 
 import os
 import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,15 @@ pytest_plugins = [
     "tests.harness.pipeline.scaled_fixtures",
     "tests.harness.pipeline.release_fixtures",
 ]
+
+
+@pytest.fixture
+def usual_recursion_limit() -> Iterator[None]:
+    """Set Python's limit: pytest's plugins raise it so far that deep JSON overflows the C stack."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000)
+    yield
+    sys.setrecursionlimit(limit)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -163,7 +163,7 @@ def client_share(value: Any) -> ClientShare:
     """Parse a client share as ``sixgate keys seal-share`` prints it."""
     try:
         return ClientShare.model_validate_json(json.dumps(value))
-    except ValidationError:
+    except (ValidationError, RecursionError):
         raise ValueError("must be the object that sixgate keys seal-share prints") from None
 
 
@@ -229,3 +229,5 @@ def _parts(model: type[Part], value: Any, what: str) -> Iterator[Part]:
             problem = malformed(error)
             place = "" if problem.where == "bytes" else f".{problem.where}"
             raise ValueError(f"[{number}]{place}: {problem.why}") from None
+        except RecursionError:
+            raise ValueError(f"[{number}]: is nested too deeply") from None

@@ -14,7 +14,7 @@ def _object(value: object) -> object:
     """Parse an object that was sent as its JSON text, as some clients do."""
     try:
         return json.loads(value) if isinstance(value, str) else value
-    except ValueError:
+    except (ValueError, RecursionError):
         return value
 
 

@@ -1,7 +1,6 @@
 """Hostile JSON in every member of every request is no defect and breaks no later list."""
 
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -155,12 +154,3 @@ def test_hostile_json_is_no_defect_and_breaks_no_list(scene: Scene, method: str,
     for name in LISTS:
         listed = scene.person.get(f"/v1/{name}")
         assert listed.status_code == 200, (name, listed.text)
-
-
-@pytest.fixture
-def usual_recursion_limit() -> Iterator[None]:
-    """Pytest's plugins raise the limit so far that deep JSON overflows the C stack."""
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(1_000)
-    yield
-    sys.setrecursionlimit(limit)

@@ -1,7 +1,5 @@
 """Agents submit transactions: guardrails, fields, waiting, and requests for other agents."""
 
-import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -263,15 +261,6 @@ def test_wei_in_place_of_ether_get_a_hint(agent: SigningAgent) -> None:
     detail = agent.submit(value="1000000000000000000").json()["detail"]
     assert "is in ETH, not in wei" in detail
     assert 'are written "1"' in detail
-
-
-@pytest.fixture
-def usual_recursion_limit() -> Iterator[None]:
-    """Pytest's plugins raise the limit so far that deep JSON overflows the C stack."""
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(1_000)
-    yield
-    sys.setrecursionlimit(limit)
 
 
 @pytest.mark.usefixtures("usual_recursion_limit")

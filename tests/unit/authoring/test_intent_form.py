@@ -189,3 +189,19 @@ def test_invalid_signature_scalars_are_refused_with_their_position(wrong: object
 def test_an_invalid_authorization_is_refused(entry: object) -> None:
     why = problems(tx_type=4, authorization_list=[entry])
     assert why["authorization_list"].startswith("[0]")
+
+
+@pytest.mark.usefixtures("usual_recursion_limit")
+@pytest.mark.parametrize(
+    ("field", "why"),
+    [
+        ("access_list", "nested too deeply"),
+        ("authorization_list", "nested too deeply"),
+        ("client_share", "must be the object"),
+    ],
+)
+def test_a_value_that_is_nested_too_deeply_is_refused(field: str, why: str) -> None:
+    deep: list[Any] = []
+    for _ in range(2_000):
+        deep = [deep]
+    assert why in problems(**{field: deep})[field]

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from sixgate.mcp.arguments import SignedTransactionArguments
+from sixgate.mcp.arguments import SignedTransactionArguments, TypedDataArguments
 
 PAY = {"chain": "base", "to": "0x" + "11" * 20, "value": "0.5"}
 
@@ -19,3 +19,10 @@ def test_only_an_integer_is_an_integer(name: str, value: object) -> None:
 def test_true_is_no_amount(name: str) -> None:
     with pytest.raises(ValidationError, match=name):
         SignedTransactionArguments.model_validate(PAY | {name: True})
+
+
+@pytest.mark.usefixtures("usual_recursion_limit")
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "9" * 5_000, "{"])
+def test_text_that_is_no_object_is_no_typed_data(text: str) -> None:
+    with pytest.raises(ValidationError, match="typed_data"):
+        TypedDataArguments.model_validate({"typed_data": text})
