@@ -142,8 +142,8 @@ async def _keyed(
     services, keys = by.services, by.services.idempotency
     begun = await asyncio.to_thread(_begin, services, name, request, make)
     outcome, submitted = begun.outcome, begun.submitted
-    intent = _intent(begun.signed)
     try:
+        intent = _intent(begun.signed)
         if begun.repeated and outcome is None:
             outcome = await asyncio.to_thread(services.backend.outcome, begun.signed.intent)
             if outcome is None:

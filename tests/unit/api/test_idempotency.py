@@ -385,6 +385,17 @@ def test_a_key_is_forgotten_after_its_time_and_the_signer_still_remembers_it(
     assert len(outcomes_of(agent, key)) == 1
 
 
+def test_a_stored_intent_that_cannot_be_read_does_not_keep_its_key_in_progress(
+    api: Api, agent: SigningAgent
+) -> None:
+    key = new_key()
+    assert agent.submit(key).status_code == 201
+    statement = "UPDATE idempotency_keys SET envelope = x'7b7d' WHERE agent = ? AND key = ?"
+    assert api.services.database.write(statement, (agent.id, hashed_key(key))) == 1
+    first, second = agent.submit(key), agent.submit(key)
+    assert refusal(first) == refusal(second) == (500, "internal")
+
+
 def test_a_gateway_with_another_store_gets_the_first_outcome(api: Api, agent: SigningAgent) -> None:
     key = new_key()
     first = agent.submit(key).json()
