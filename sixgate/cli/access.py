@@ -8,10 +8,10 @@ from schemas.access import Grant
 from schemas.registry import AccessSet
 from sixgate.api import Json
 from sixgate.cli.declare import Option, argument, group
-from sixgate.cli.exit_codes import CommandError, ExitCode
+from sixgate.cli.exit_codes import CommandError, ExitCode, fail_usage
 from sixgate.cli.options import agent_argument, agent_filter
-from sixgate.cli.render import Field, Listing, shows, table
-from sixgate.cli.session import Session, entry, fail_usage, with_session
+from sixgate.cli.render import Field, Listing, table
+from sixgate.cli.session import Session, entry, shows, with_session
 from sixgate.cli.terminal import notice
 
 ANY = "*"

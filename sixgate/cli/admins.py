@@ -8,11 +8,12 @@ from schemas.policy import Policy
 from schemas.registry import ScopedAdminSet, SettingName
 from sixgate.api import Json
 from sixgate.cli.declare import Option, argument, flag, group
+from sixgate.cli.exit_codes import fail_usage
 from sixgate.cli.formats import activity, policy_value
 from sixgate.cli.options import NAME
 from sixgate.cli.policies import compose, policy_file, policy_flags
-from sixgate.cli.render import Field, shows, table
-from sixgate.cli.session import Session, entry, fail_usage, known, not_found, with_session
+from sixgate.cli.render import Field, table
+from sixgate.cli.session import Session, entry, known, not_found, shows, with_session
 from sixgate.cli.terminal import notice
 
 WITHOUT_LIMITS = Policy(

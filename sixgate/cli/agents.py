@@ -9,6 +9,7 @@ from schemas.registry import AccountOpened, AgentSet, Entry, PolicySet
 from signer.keys.paths import may_use
 from sixgate.api import Json
 from sixgate.cli.declare import Option, gathered, group
+from sixgate.cli.exit_codes import fail_usage
 from sixgate.cli.formats import (
     activity,
     format_time,
@@ -26,8 +27,8 @@ from sixgate.cli.options import (
     parse_duration_ms,
 )
 from sixgate.cli.policies import compose, policy_file, policy_flags
-from sixgate.cli.render import Field, sheet, shows, table
-from sixgate.cli.session import Session, entry, fail_usage, not_found, with_session
+from sixgate.cli.render import Field, sheet, table
+from sixgate.cli.session import Session, entry, not_found, shows, with_session
 from sixgate.cli.terminal import notice
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.key_files import ensure_public_key

@@ -26,11 +26,11 @@ from sixgate.cli.attest_views import (
     verified_json,
 )
 from sixgate.cli.declare import Group, Option, argument
-from sixgate.cli.exit_codes import CommandError, ExitCode
+from sixgate.cli.exit_codes import CommandError, ExitCode, fail_usage
 from sixgate.cli.files import read_canonical
 from sixgate.cli.options import FILE, TIME, config_option, data_option
 from sixgate.cli.render import Answer, Sheet, prints, show
-from sixgate.cli.session import fail_usage, session
+from sixgate.cli.session import session
 from sixgate.cli.terminal import notices, print_json
 from sixgate.data_folder.folder import Folder
 

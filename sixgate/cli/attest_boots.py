@@ -30,8 +30,8 @@ from sixgate.cli.files import read_canonical
 from sixgate.cli.formats import format_time
 from sixgate.cli.options import FILE, TIME
 from sixgate.cli.outcomes import trail_of
-from sixgate.cli.render import Answer, Field, Sheet, View, shows, table
-from sixgate.cli.session import Session
+from sixgate.cli.render import Answer, Field, Sheet, View, table
+from sixgate.cli.session import Session, shows
 from sixgate.cli.terminal import notice
 
 BOOT = """SELECT body, at_ms FROM ledger

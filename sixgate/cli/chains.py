@@ -9,9 +9,10 @@ from schemas.money import gwei_to_wei, wei_to_gwei
 from schemas.registry import ChainRemoved, ChainSet
 from sixgate.api import Json
 from sixgate.cli.declare import Option, argument, flag, gathered, group
+from sixgate.cli.exit_codes import fail_usage
 from sixgate.cli.options import NAME, chain_argument
-from sixgate.cli.render import Answer, Field, Listing, shows, table
-from sixgate.cli.session import Session, entry, fail_usage, with_session
+from sixgate.cli.render import Answer, Field, Listing, table
+from sixgate.cli.session import Session, entry, shows, with_session
 from sixgate.cli.terminal import notice
 
 app = group("chains", example="list")

@@ -26,9 +26,9 @@ from signer.custody.modes import PLANS
 from signer.custody.process import forbid_inspection
 from sixgate.api import ApiError, Json, RemoteApiError
 from sixgate.authoring.secret_reader import SecretReader
-from sixgate.cli.exit_codes import CommandError, ExitCode
+from sixgate.cli.exit_codes import CommandError, ExitCode, fail_usage
 from sixgate.cli.files import read_hex, read_own, write_hex
-from sixgate.cli.session import Session, fail_usage
+from sixgate.cli.session import Session
 from sixgate.cli.terminal import WAITING, notice, progress
 from sixgate.data_folder.folder import Folder
 

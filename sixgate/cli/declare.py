@@ -24,7 +24,8 @@ class Argument(click.Argument):
 class Command(click.Command):
     """A command whose help describes its arguments and shows its examples as they are written.
 
-    ``example`` has one example per line, without the words that name the command.
+    ``example`` has one example per line, without the words that name the command: an empty line is
+    the command alone.
     """
 
     def __init__(self, name: str | None, example: str | None = None, **attributes: Any) -> None:

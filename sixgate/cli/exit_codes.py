@@ -1,7 +1,7 @@
 """Exit codes of all commands; ``docs/cli.md`` has the same table, and a test compares them."""
 
 from enum import IntEnum
-from typing import Self
+from typing import NoReturn, Self
 
 
 class ExitCode(IntEnum):
@@ -41,6 +41,11 @@ class CommandError(Exception):
     def __init__(self, code: ExitCode, sentence: str) -> None:
         super().__init__(sentence)
         self.code = code
+
+
+def fail_usage(sentence: str) -> NoReturn:
+    """End the command because its input is wrong."""
+    raise CommandError(ExitCode.USAGE, sentence)
 
 
 OF_EXCEPTIONS: dict[str, ExitCode] = {

@@ -10,12 +10,11 @@ from pydantic import ValidationError
 
 from schemas.canonical import Canonical, malformed
 from schemas.strict_json import JsonError, read_json
-from schemas.vault_events import VALUE_BYTES_MAX
 from signer.custody.atomic_write import MODE_PRIVATE, write_atomic
 from signer.custody.buffers import wipe
 from signer.custody.errors import PrivateFileError
 from signer.custody.private_file import read_private
-from sixgate.cli.session import fail_usage
+from sixgate.cli.exit_codes import fail_usage
 
 FIELDS = "docs/attestation.md lists the fields"
 FILE_BYTES_MAX = 1024 * 1024
@@ -55,21 +54,6 @@ def read_json_file(file: Path) -> Any:
         fail_usage(f"{file} {error}")
 
 
-def read_value(file: Path) -> bytearray:
-    """Return a value unchanged, in a buffer that the caller wipes; ``-`` is standard input."""
-    if str(file) != "-" and not os.path.exists(file):  # noqa: PTH110 - False for a long name too
-        # Do not repeat the name: the user may have typed the value itself.
-        fail_usage("the file with the value does not exist: give an existing file, or - for a pipe")
-    piped = str(file) == "-"
-    value = read_piped("secret", VALUE_BYTES_MAX + 1) if piped else read_own(file, VALUE_BYTES_MAX)
-    if not value:
-        fail_usage(f"{'standard input' if piped else file} is empty: give a value")
-    if len(value) > VALUE_BYTES_MAX:
-        wipe(value)
-        fail_usage(f"the value is larger than {VALUE_BYTES_MAX} bytes: split it")
-    return value
-
-
 def read_own(file: Path, bytes_max: int) -> bytearray:
     """Return the content of a private file; the caller wipes it."""
     try:
@@ -107,18 +91,6 @@ def write_hex(file: Path, secret: bytes | bytearray) -> None:
         write_atomic(file, text, replace=False, mode=MODE_PRIVATE)
     finally:
         wipe(text)
-
-
-def write_value(file: Path | None, value: bytes | bytearray) -> None:
-    """Write a value unchanged to a new private file, or to standard output."""
-    if file is not None:
-        write_atomic(file, value, replace=False, mode=MODE_PRIVATE)
-        return
-    sys.stdout.flush()
-    sys.stdout.buffer.write(value)
-    if sys.stdout.isatty():
-        sys.stdout.buffer.write(b"\n")
-    sys.stdout.buffer.flush()
 
 
 def read_piped(what: str, bytes_max: int) -> bytearray:

@@ -18,6 +18,7 @@ from schemas.custody import Tier
 from schemas.registry import PARTITIONS_MAX, AccountOpened, Entry, SettingSet
 from sixgate.chains import default_chains
 from sixgate.cli.declare import Option, command, flag
+from sixgate.cli.exit_codes import fail_usage
 from sixgate.cli.options import (
     ACCOUNT_DEFAULT,
     DATA_DEFAULT,
@@ -27,7 +28,7 @@ from sixgate.cli.options import (
     data_option,
 )
 from sixgate.cli.render import show
-from sixgate.cli.session import entry, fail_usage
+from sixgate.cli.session import entry
 from sixgate.cli.terminal import notice, progress
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.creation import Founding, create

@@ -26,17 +26,8 @@ from sixgate.cli.outcomes import (
     trail_of,
     transfer,
 )
-from sixgate.cli.render import (
-    Answer,
-    Field,
-    Listing,
-    Sheet,
-    View,
-    prints_lines,
-    shows,
-    table,
-)
-from sixgate.cli.session import Session, session
+from sixgate.cli.render import Answer, Field, Listing, Sheet, View, prints_lines, table
+from sixgate.cli.session import Session, session, shows
 from sixgate.cli.terminal import safe, short
 
 VERDICTS = {

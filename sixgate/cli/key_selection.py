@@ -14,9 +14,9 @@ from sixgate.api import Json
 from sixgate.authoring import form_fields
 from sixgate.authoring.operator import KeyTarget
 from sixgate.cli.client_shares import client_of
-from sixgate.cli.exit_codes import CommandError, ExitCode
+from sixgate.cli.exit_codes import CommandError, ExitCode, fail_usage
 from sixgate.cli.files import read_hex
-from sixgate.cli.session import Session, fail_usage, not_found
+from sixgate.cli.session import Session, not_found
 from sixgate.cli.terminal import WAITING, progress
 
 

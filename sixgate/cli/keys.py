@@ -22,6 +22,7 @@ from sixgate.authoring.key_text import (
 from sixgate.authoring.operator import KeyTarget
 from sixgate.authoring.producer import Directory, key_changes
 from sixgate.cli.declare import Option, argument, gathered, group
+from sixgate.cli.exit_codes import fail_usage
 from sixgate.cli.files import read_piped
 from sixgate.cli.formats import key_address
 from sixgate.cli.key_selection import (
@@ -32,8 +33,8 @@ from sixgate.cli.key_selection import (
     selected_key,
 )
 from sixgate.cli.options import FILE, FILE_OR_INPUT, KEY_PATH, NAME
-from sixgate.cli.render import Answer, Field, View, shows, table
-from sixgate.cli.session import Session, entry, fail_usage, with_session
+from sixgate.cli.render import Answer, Field, View, table
+from sixgate.cli.session import Session, entry, shows, with_session
 from sixgate.cli.terminal import notice, notices, print_json, safe
 from sixgate.cli.vault_options import VAULT, share_out
 

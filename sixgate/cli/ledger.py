@@ -7,13 +7,13 @@ from pathlib import Path
 from signer.custody.atomic_write import write_atomic
 from sixgate.api import Json
 from sixgate.cli.declare import Option, argument, flag, group
-from sixgate.cli.exit_codes import CommandError, ExitCode
+from sixgate.cli.exit_codes import CommandError, ExitCode, fail_usage
 from sixgate.cli.files import read_json_file
 from sixgate.cli.formats import format_time
 from sixgate.cli.options import FILE, TIME, config_option, insecure_dev, process_settings
 from sixgate.cli.processes import run_until_stopped
-from sixgate.cli.render import Answer, Listing, Row, Sheet, View, shows
-from sixgate.cli.session import Session, fail_usage
+from sixgate.cli.render import Answer, Listing, Row, Sheet, View
+from sixgate.cli.session import Session, shows
 from sixgate.cli.terminal import notice, progress, screen
 
 FORMS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from sixgate.api import Json
 from sixgate.cli.declare import Option, argument, group
+from sixgate.cli.exit_codes import fail_usage
 from sixgate.cli.options import NAME
-from sixgate.cli.render import Answer, Field, View, shows, table
-from sixgate.cli.session import Session, entry, fail_usage, not_found, with_session
+from sixgate.cli.render import Answer, Field, View, table
+from sixgate.cli.session import Session, entry, not_found, shows, with_session
 from sixgate.cli.terminal import notice
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import DESK, GATEWAY

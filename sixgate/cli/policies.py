@@ -14,9 +14,10 @@ from signer.ethereum.address import parse_address
 from signer.ethereum.errors import AddressError
 from sixgate.api import Json
 from sixgate.cli.declare import Option, gathered
+from sixgate.cli.exit_codes import fail_usage
 from sixgate.cli.files import read_json_file
 from sixgate.cli.options import FILE
-from sixgate.cli.session import Session, fail_usage
+from sixgate.cli.session import Session
 
 RATE_NEW = 60
 """Intents per minute of a new policy without a file, unless a flag sets it."""

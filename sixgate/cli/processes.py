@@ -1,6 +1,5 @@
 """Commands that run one process until it is stopped, and ``probe``, ``config`` and ``publish``."""
 
-import asyncio
 import logging
 import os
 from importlib import import_module
@@ -9,14 +8,12 @@ from typing import Any
 
 import click
 
-from schemas.topics import Principal
 from sixgate.cli.commands import COMMANDS
 from sixgate.cli.declare import Option, command
-from sixgate.cli.exit_codes import CommandError, ExitCode
+from sixgate.cli.exit_codes import CommandError, ExitCode, fail_usage
 from sixgate.cli.failures import Failure, failure_of
 from sixgate.cli.options import FILE, config_option, insecure_dev, process_settings
 from sixgate.cli.render import show
-from sixgate.cli.session import connected_as, fail_usage
 from sixgate.cli.terminal import notice, print_json
 
 # A halt needs an operator before the next start; every other failure may be restarted.
@@ -164,6 +161,10 @@ def config() -> None:
 @config_option
 def publish() -> None:
     """Copy the organisation of the data folder to Kafka. Cannot be undone."""
+    import asyncio  # slow, as the others
+
+    from schemas.topics import Principal
+    from sixgate.cli.session import connected_as
     from sixgate.data_folder.folder import Folder
     from sixgate.scaled.publishing import publish as send
 

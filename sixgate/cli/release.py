@@ -9,10 +9,10 @@ from schemas.dsse import RELEASE_POLICY_TYPE
 from signer.attestation.release.policy import ReleasePolicy
 from signer.custody.atomic_write import write_atomic
 from sixgate.cli.declare import Group, Option, argument, flag
+from sixgate.cli.exit_codes import fail_usage
 from sixgate.cli.files import read_canonical
 from sixgate.cli.options import FILE, config_option, data_option, insecure_dev, process_settings
 from sixgate.cli.processes import run_until_stopped
-from sixgate.cli.session import fail_usage
 from sixgate.cli.terminal import notice, print_json
 from sixgate.data_folder.folder import Folder
 

@@ -16,7 +16,6 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from sixgate.cli.declare import Function, flag
-from sixgate.cli.session import with_session
 from sixgate.cli.terminal import print_json, print_json_line, safe, screen
 
 GAP = 2
@@ -202,11 +201,6 @@ def prints(view: Callable[..., View | list[View]]) -> Callable[[Function], Funct
         return printed
 
     return decorate
-
-
-def shows(view: Callable[..., View | list[View]]) -> Callable[[Function], Function]:
-    """Give a command the open session, and print what it returns, as ``prints`` does."""
-    return lambda command: prints(view)(with_session(command))
 
 
 def prints_lines(view: Callable[[Any], View]) -> Callable[[Function], Function]:

@@ -1,24 +1,28 @@
 """``sixgate secrets``: stores secrets as admin or agent, reads them as an agent with a grant."""
 
+import os
+import sys
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import cast, get_args
 
-from schemas.vault_events import SecretKind
-from signer.custody.buffers import wiping
+from schemas.vault_events import VALUE_BYTES_MAX, SecretKind
+from signer.custody.atomic_write import MODE_PRIVATE, write_atomic
+from signer.custody.buffers import wipe, wiping
 from signer.custody.cmek import CmekContext
 from signer.custody.process import forbid_inspection
 from sixgate.api import Json
 from sixgate.authoring.vault_orders import NewSecret, VaultId, store
 from sixgate.cli.client_shares import client_of, sealed_client_share, was_interrupted
-from sixgate.cli.cmek import layered, require_customer_key, unlayered
+from sixgate.cli.customer_layer import layered, require_customer_key, unlayered
 from sixgate.cli.declare import Option, argument, flag, gathered, group
-from sixgate.cli.files import read_value, write_value
+from sixgate.cli.exit_codes import fail_usage
+from sixgate.cli.files import read_own, read_piped
 from sixgate.cli.formats import format_time
 from sixgate.cli.options import FILE, NAME, one_of
-from sixgate.cli.render import Field, View, shows, table
-from sixgate.cli.session import Session, fail_usage, not_found, with_session
+from sixgate.cli.render import Field, View, table
+from sixgate.cli.session import Session, not_found, shows, with_session
 from sixgate.cli.terminal import notice
 from sixgate.cli.vault_options import (
     account_option,
@@ -144,7 +148,7 @@ def get(  # noqa: PLR0913 - one parameter per option
         context = CmekContext(
             org=by.org, account=by.account, vault=vault, path=path, version=answer.version
         )
-        write_value(out, opened.enter_context(unlayered(value, context, customer_key)))
+        _write_value(out, opened.enter_context(unlayered(value, context, customer_key)))
 
 
 @app.command("list", example="prod --account treasury\nprod --agent payroll --json")
@@ -211,7 +215,7 @@ def _ordered(
     if value is None:
         return store(by, vault_id, new)
     forbid_inspection()  # before the value is in memory
-    with wiping(read_value(value)) as read:
+    with wiping(_read_value(value)) as read:
         org, version = here.registry["org"], new.version
         layer = CmekContext(org=org, **vault_id._asdict(), path=new.path, version=version)
         sealed = layered(read, layer, options.get("customer_key"))
@@ -229,3 +233,30 @@ def _versions(here: Session, vault_id: VaultId, path: str) -> list[Json]:
     known = _known(here, vault_id)
     found = [one for one in known if one["path"] == path]
     return found or not_found("secret", path, {one["path"] for one in known})
+
+
+def _read_value(file: Path) -> bytearray:
+    """Return a value unchanged, in a buffer that the caller wipes; ``-`` is standard input."""
+    if str(file) != "-" and not os.path.exists(file):  # noqa: PTH110 - False for a long name too
+        # Do not repeat the name: the user may have typed the value itself.
+        fail_usage("the file with the value does not exist: give an existing file, or - for a pipe")
+    piped = str(file) == "-"
+    value = read_piped("secret", VALUE_BYTES_MAX + 1) if piped else read_own(file, VALUE_BYTES_MAX)
+    if not value:
+        fail_usage(f"{'standard input' if piped else file} is empty: give a value")
+    if len(value) > VALUE_BYTES_MAX:
+        wipe(value)
+        fail_usage(f"the value is larger than {VALUE_BYTES_MAX} bytes: split it")
+    return value
+
+
+def _write_value(file: Path | None, value: bytes | bytearray) -> None:
+    """Write a value unchanged to a new private file, or to standard output."""
+    if file is not None:
+        write_atomic(file, value, replace=False, mode=MODE_PRIVATE)
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(value)
+    if sys.stdout.isatty():
+        sys.stdout.buffer.write(b"\n")
+    sys.stdout.buffer.flush()

@@ -7,6 +7,7 @@ import click
 
 from schemas.registry import ServiceSet
 from sixgate.cli.declare import Group, Option, argument, flag
+from sixgate.cli.exit_codes import fail_usage
 from sixgate.cli.options import (
     DATA_DEFAULT,
     DATA_VARIABLE,
@@ -16,7 +17,7 @@ from sixgate.cli.options import (
     process_settings,
 )
 from sixgate.cli.render import Field, show, table
-from sixgate.cli.session import Session, entry, fail_usage, known, session, with_session
+from sixgate.cli.session import Session, entry, known, session, with_session
 from sixgate.cli.terminal import notice, print_json
 from sixgate.data_folder.folder import ADMIN, SIGNER
 from sixgate.data_folder.key_files import ensure_public_key

@@ -13,11 +13,10 @@ import click
 from pydantic import ValidationError
 
 from schemas.canonical import Canonical, malformed
-from schemas.topics import Principal
 from sixgate.api import Api, ApiError, Json
 from sixgate.authoring.suggestion import did_you_mean
 from sixgate.cli.declare import Function
-from sixgate.cli.exit_codes import CommandError, ExitCode
+from sixgate.cli.exit_codes import CommandError, ExitCode, fail_usage
 from sixgate.cli.options import (
     ACCOUNT_DEFAULT,
     DATA_DEFAULT,
@@ -26,10 +25,10 @@ from sixgate.cli.options import (
     folder_option,
     process_settings,
 )
+from sixgate.cli.render import View, prints
 from sixgate.cli.terminal import notice, progress
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
-from streams.kafka.errors import KafkaDeniedError
 
 if TYPE_CHECKING:  # slow to import, and commands that only read do not need it
     from schemas.registry import Entry
@@ -212,6 +211,7 @@ def session(data: Path) -> Iterator[Session]:
 
 @contextmanager
 def _scaled(data: Path) -> Iterator[Session]:
+    from schemas.topics import Principal
     from sixgate.backends.kafka import open_kafka_api
 
     settings = process_settings()
@@ -242,6 +242,11 @@ def with_session_at(flag: str) -> Callable[[Function], Function]:
 with_session = with_session_at("--data")
 
 
+def shows(view: Callable[..., View | list[View]]) -> Callable[[Function], Function]:
+    """Give a command the open session, and print what it returns, as ``prints`` does."""
+    return lambda command: prints(view)(with_session(command))
+
+
 def _warn_failed_providers(providers: Sequence[str]) -> None:
     """Warn about failed providers: one more failure may block reads."""
     names = " and ".join(providers)
@@ -259,11 +264,6 @@ def not_found(what: str, name: str, among: Iterable[str]) -> NoReturn:
     raise CommandError(ExitCode.NOT_FOUND, f"there is no {what} {name}{hint}")
 
 
-def fail_usage(sentence: str) -> NoReturn:
-    """End the command because its input is wrong."""
-    raise CommandError(ExitCode.USAGE, sentence)
-
-
 def entry(kind: type[Model], **fields: Any) -> Model:
     """Build an entry from JSON values; a None is omitted."""
     known = {name: value for name, value in fields.items() if value is not None}
@@ -278,6 +278,8 @@ def entry(kind: type[Model], **fields: Any) -> Model:
 @contextmanager
 def connected_as(who: str) -> Iterator[None]:
     """Add to an authorisation error of Kafka which certificate the command needs."""
+    from streams.kafka.errors import KafkaDeniedError
+
     try:
         yield
     except (KafkaDeniedError, ApiError) as error:

@@ -5,8 +5,9 @@ from typing import get_args
 from schemas.registry import SettingName, SettingSet
 from signer.settings import Settings, checked_setting
 from sixgate.cli.declare import argument, group
-from sixgate.cli.render import Answer, Field, Listing, shows, table
-from sixgate.cli.session import Session, entry, fail_usage, not_found, with_session
+from sixgate.cli.exit_codes import fail_usage
+from sixgate.cli.render import Answer, Field, Listing, table
+from sixgate.cli.session import Session, entry, not_found, shows, with_session
 from sixgate.cli.terminal import notice
 from streams.simulators.report import VALID_MS
 

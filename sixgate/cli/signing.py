@@ -18,17 +18,13 @@ from sixgate.api import Json
 from sixgate.authoring.intent_form import read_form
 from sixgate.authoring.intent_lines import Draft, Submission
 from sixgate.cli.declare import Option, argument, flag, gathered, group
-from sixgate.cli.exit_codes import CommandError, ExitCode
+from sixgate.cli.exit_codes import CommandError, ExitCode, fail_usage
 from sixgate.cli.files import read_json_file
 from sixgate.cli.options import FILE, FILE_OR_INPUT, NAME, Checked
 from sixgate.cli.outcomes import Chains, by_id, outcome_rows, summary
-from sixgate.cli.render import Answer, Sheet, prints, shows
+from sixgate.cli.render import Answer, Sheet, prints
 from sixgate.cli.sending import SubmissionProgress, answers, reporting_interruption, signed
-from sixgate.cli.session import (
-    Session,
-    fail_usage,
-    with_session_at,
-)
+from sixgate.cli.session import Session, shows, with_session_at
 from sixgate.cli.terminal import progress
 
 CREATE = "create"

@@ -29,13 +29,13 @@ from sixgate.authoring.intent_lines import (
 )
 from sixgate.cli.advice import advice
 from sixgate.cli.declare import Option, argument, command, flag
-from sixgate.cli.exit_codes import ExitCode
+from sixgate.cli.exit_codes import ExitCode, fail_usage
 from sixgate.cli.files import read_input
 from sixgate.cli.options import FILE, FILE_OR_INPUT, config_option, data_option
 from sixgate.cli.outcomes import OUTCOMES, Chains, by_id, chain_name, outcome_of, summary
 from sixgate.cli.render import Field, Listing, show, table
 from sixgate.cli.sending import SubmissionProgress, answers, reporting_interruption, signed
-from sixgate.cli.session import Session, fail_usage, session
+from sixgate.cli.session import Session, session
 from sixgate.cli.terminal import notice, notices, print_json_line, progress, safe, short
 
 SHOWN_COUNT_MAX = 20

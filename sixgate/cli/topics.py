@@ -8,10 +8,10 @@ import click
 from schemas.registry import PARTITIONS_MAX
 from sixgate.api import Json
 from sixgate.cli.declare import Option, flag, gathered, group
-from sixgate.cli.exit_codes import CommandError, ExitCode
+from sixgate.cli.exit_codes import CommandError, ExitCode, fail_usage
 from sixgate.cli.options import FILE
 from sixgate.cli.render import show
-from sixgate.cli.session import connected_as, fail_usage
+from sixgate.cli.session import connected_as
 from sixgate.cli.terminal import notice
 from streams.kafka.broker import Broker, Tls
 from streams.kafka.errors import KafkaBusError, KafkaUnreachableError

@@ -17,7 +17,7 @@ from signer.custody.atomic_write import MODE_PRIVATE, atomic_file
 from signer.vaults.restoration import RestoreError, VaultEventError, VaultLine, vault_lines
 from sixgate.api import Json
 from sixgate.cli.declare import Option, argument, command
-from sixgate.cli.exit_codes import CommandError, ExitCode
+from sixgate.cli.exit_codes import CommandError, ExitCode, fail_usage
 from sixgate.cli.options import (
     DATA_DEFAULT,
     FILE,
@@ -26,7 +26,7 @@ from sixgate.cli.options import (
     data_option,
     process_settings,
 )
-from sixgate.cli.session import Session, connected_as, entry, fail_usage, with_session
+from sixgate.cli.session import Session, connected_as, entry, with_session
 from sixgate.cli.terminal import Bar, notice, progress
 from sixgate.cli.vault_options import VAULT, account_option
 from sixgate.clocks import wall_ms

@@ -12,10 +12,10 @@ from sixgate.authoring.vault_orders import (
     change_provider_root,
 )
 from sixgate.cli.declare import Option, command, flag
-from sixgate.cli.exit_codes import CommandError, ExitCode
+from sixgate.cli.exit_codes import CommandError, ExitCode, fail_usage
 from sixgate.cli.options import NAME
-from sixgate.cli.render import Answer, View, shows
-from sixgate.cli.session import Session, fail_usage
+from sixgate.cli.render import Answer, View
+from sixgate.cli.session import Session, shows
 from sixgate.cli.terminal import notice, progress
 from sixgate.cli.vault_options import account_option, vault_argument
 

@@ -12,10 +12,10 @@ from sixgate.authoring.form_fields import matching
 from sixgate.authoring.vault_orders import LostShare, VaultId, recover_share
 from sixgate.cli.client_shares import client_of
 from sixgate.cli.declare import Option, argument, group
-from sixgate.cli.exit_codes import CommandError, ExitCode
+from sixgate.cli.exit_codes import CommandError, ExitCode, fail_usage
 from sixgate.cli.options import Checked, account_filter, quoted
-from sixgate.cli.render import Answer, Field, View, sheet, shows, table
-from sixgate.cli.session import Session, entry, fail_usage, known, with_session
+from sixgate.cli.render import Answer, Field, View, sheet, table
+from sixgate.cli.session import Session, entry, known, shows, with_session
 from sixgate.cli.terminal import notice, print_json
 from sixgate.cli.vault_backups import backup, restore
 from sixgate.cli.vault_keys import rotate_key

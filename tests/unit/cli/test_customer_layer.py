@@ -6,7 +6,7 @@ import pytest
 
 from schemas.vault_events import VALUE_BYTES_MAX
 from signer.custody.cmek import CmekContext
-from sixgate.cli.cmek import layered, unlayered
+from sixgate.cli.customer_layer import layered, unlayered
 from sixgate.cli.exit_codes import CommandError
 
 PLACE = CmekContext(org="acme", account="treasury", vault="main", path="db", version=1)
