@@ -7,11 +7,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from schemas.canonical import malformed
-from schemas.money import eth_to_wei, wei_to_eth
+from schemas.money import wei_to_eth
 from schemas.policy import Policy
 from signer.ethereum.address import checksum_address, parse_address
 from signer.ethereum.errors import AddressError
 from signer.registered import Registered
+from sixgate.api.models import submission_fields
 from sixgate.gateway.chain_names import find_chain
 
 AMOUNTS = ("tx_max_value_eth", "tx_daily_limit_eth")
@@ -69,7 +70,7 @@ def guardrails_of(policy: Policy) -> dict[str, Any]:
 
 def _converted(name: str, value: Any, registered: Registered) -> Any:
     if name in AMOUNTS:
-        return value if value in (None, "unlimited") else wei_to_eth(eth_to_wei(value))
+        return value if value in (None, "unlimited") else wei_to_eth(submission_fields.value(value))
     if name in SAME:
         return value
     if value == ANY:

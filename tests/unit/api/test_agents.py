@@ -102,6 +102,8 @@ def test_a_guardrail_that_asks_for_nothing_is_accepted(api: Api) -> None:
         ("tx_max_value_eth", "1e3"),
         ("tx_max_value_eth", "-1"),
         ("tx_max_value_eth", 1),
+        ("tx_max_value", str(10**18)),  # meant as wei, it would limit nothing
+        ("tx_daily_limit", str(10**9)),
         ("tx_allowed_chains", ["nowhere"]),
         ("tx_to_allowlist", ["0x742d35cc6634C0532925a3b844Bc454e4438f44e"]),
         ("tx_to_allowlist", ["0x12"]),
