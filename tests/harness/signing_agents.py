@@ -12,7 +12,9 @@ from schemas.policy import Policy
 from schemas.registry import AgentSet, Entry, PolicySet
 from sixgate.authoring.operator import register
 from sixgate.clocks import wall_ms
+from sixgate.gateway.idempotency import hashed_key
 from tests.harness.api import Api
+from tests.harness.judge.promises import in_folder
 
 TO = "0xABaBaBaBABabABabAbAbABAbABabababaBaBABaB"
 FEES: dict[str, Any] = {
@@ -63,6 +65,12 @@ class SigningAgent:
     def registers(self, *entries: Entry) -> None:
         """Append records as a full admin."""
         register(self.api.node, self.api.folder.admin(), list(entries), wall_ms())
+
+    def outcomes_of(self, key: str) -> list[bytes]:
+        """Return the outcomes of the intents with an idempotency key, from the log alone."""
+        hashed, named = hashed_key(key).encode(), f'"{self.id}"'.encode()
+        outcomes = in_folder(self.api.folder.path)("outcomes")
+        return [body for body in outcomes if hashed in body and named in body]
 
     @property
     def registered(self) -> AgentSet:

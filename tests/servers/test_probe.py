@@ -86,10 +86,10 @@ def test_records_waiting_for_a_blocked_process_are_a_stall(
     try:
         scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, trader.signed("waits"))])
         process = scaled.processes["ledger"]
-        found = ExitCode.OK
-        while found is ExitCode.OK and process.poll() is None:
-            found = ExitCode(probed(scaled.url("ledger"))[0])
-        assert found is ExitCode.STALLED
+        found: int = ExitCode.OK
+        while found == ExitCode.OK and process.poll() is None:
+            found = probed(scaled.url("ledger"))[0]
+        assert found == ExitCode.STALLED
     finally:
         scaled.server.resume()
         scaled.kill("ledger")

@@ -19,31 +19,17 @@ from schemas.topics import Topic
 from sixgate.answers.outcome_notifications import Notices, OutcomeNotifications, Watch
 from sixgate.api.app import create_app
 from sixgate.api.callers import Caller
-from sixgate.api.services import Services
 from sixgate.api.submission import Keyed, Submitter, submit_keyed
 from sixgate.api_error import ApiError
 from sixgate.backends.ports import Submit
-from sixgate.embedded.http_api import EmbeddedApiSettings, node_services
-from sixgate.gateway.idempotency import hashed_key
 from sixgate.gateway.tokens import Token
 from tests.harness.api import Api
-from tests.harness.judge.promises import in_folder
 from tests.harness.signing_agents import TRANSFER, SigningAgent, new_key, refusal, signing_agent
-
-DAY_MS = 24 * 60 * 60 * 1000
 
 
 @pytest.fixture(scope="module")
 def agent(api: Api) -> SigningAgent:
     return signing_agent(api)
-
-
-def outcomes_of(agent: SigningAgent, key: str) -> list[bytes]:
-    """Return the outcomes of the intents with an idempotency key, from the log alone."""
-    hashed = hashed_key(key).encode()
-    named = f'"{agent.id}"'.encode()
-    outcomes = in_folder(agent.api.folder.path)("outcomes")
-    return [body for body in outcomes if hashed in body and named in body]
 
 
 def test_the_first_request_is_created_and_repetitions_get_the_same_reply(
@@ -54,7 +40,7 @@ def test_the_first_request_is_created_and_repetitions_get_the_same_reply(
     assert [reply.status_code for reply in (first, second, third)] == [201, 200, 200]
     assert first.json() == second.json() == third.json()
     assert first.json()["signed_tx"]
-    assert len(outcomes_of(agent, key)) == 1
+    assert len(agent.outcomes_of(key)) == 1
 
 
 def test_equal_fields_in_another_form_are_the_same_request(agent: SigningAgent) -> None:
@@ -92,7 +78,7 @@ def test_a_refused_request_is_refused_again(api: Api) -> None:
     agent.limit()
     again = agent.submit(key)
     assert (again.status_code, again.json()) == (403, first.json())
-    assert len(outcomes_of(agent, key)) == 1
+    assert len(agent.outcomes_of(key)) == 1
 
 
 def test_an_invalid_request_does_not_use_its_key(agent: SigningAgent) -> None:
@@ -174,7 +160,7 @@ def test_many_requests_at_once_make_one_transaction(agent: SigningAgent) -> None
             assert refusal(reply) == (409, "request_in_progress")
             assert reply.headers["retry-after"] == "1"
     assert len({reply.json()["id"] for reply in replies if reply.status_code < 300}) == 1
-    assert len(outcomes_of(agent, key)) == 1
+    assert len(agent.outcomes_of(key)) == 1
 
 
 @dataclass
@@ -233,7 +219,7 @@ def test_after_202_the_key_is_in_progress_and_then_has_its_outcome(
     reply = agent.submit(key)
     assert reply.status_code == 200
     assert reply.json()["id"] == pending.json()["id"]
-    assert len(outcomes_of(agent, key)) == 1
+    assert len(agent.outcomes_of(key)) == 1
 
 
 def test_a_failed_append_is_repeated_with_the_same_intent(api: Api, agent: SigningAgent) -> None:
@@ -248,7 +234,7 @@ def test_a_failed_append_is_repeated_with_the_same_intent(api: Api, agent: Signi
     assert f"it is unknown whether transaction {stored} will be signed" in reply.json()["detail"]
     again = agent.submit(key)
     assert (again.status_code, again.json()["id"]) == (200, stored)
-    assert len(outcomes_of(agent, key)) == 1
+    assert len(agent.outcomes_of(key)) == 1
 
 
 @dataclass
@@ -290,58 +276,7 @@ def test_a_forged_refusal_does_not_hide_the_outcome_from_a_repetition(
     assert refusal(reply) == (403, "agent_inactive")
     again = agent.submit(key)
     assert (again.status_code, again.json()["status"]) == (200, "signed")
-    assert len(outcomes_of(agent, key)) == 1
-
-
-def crash_between_row_and_append(services: Services, agent: SigningAgent, key: str) -> str:
-    """Store the row of a request and end there, as a killed process would."""
-    dying = HeldSubmit(services.backend.submit, fails=True)
-    app = create_app(replace(services, backend=replace(services.backend, submit=dying)))
-    url, headers = f"/v1/agents/{agent.id}/transactions", agent.headers | {"Idempotency-Key": key}
-    with TestClient(app, raise_server_exceptions=False) as client:
-        client.post(url, json=TRANSFER, headers=headers)
-    stored = services.idempotency.intent_of(agent.id, key)
-    assert stored is not None
-    return stored
-
-
-def test_a_request_that_was_stored_but_not_submitted_is_submitted_at_the_next_start(
-    api: Api, agent: SigningAgent
-) -> None:
-    key = new_key()
-    stored = crash_between_row_and_append(api.services, agent, key)
-    assert outcomes_of(agent, key) == []
-    # As a new process over the folder.
-    with node_services(api.folder, api.node, EmbeddedApiSettings()) as restarted:
-        agent.submit()  # comes after it, so it is decided
-        assert len(outcomes_of(agent, key)) == 1
-        url = f"/v1/agents/{agent.id}/transactions"
-        headers = _token_of(restarted, agent) | {"Idempotency-Key": key}
-        with TestClient(create_app(restarted)) as client:
-            reply = client.post(url, json=TRANSFER, headers=headers)
-            other = client.post(url, json=TRANSFER | {"value": "0.002"}, headers=headers)
-    assert (reply.status_code, reply.json()["id"]) == (200, stored)
-    assert refusal(other) == (409, "idempotency_conflict")
-    assert len(outcomes_of(agent, key)) == 1
-
-
-def test_a_start_submits_nothing_twice(api: Api, agent: SigningAgent) -> None:
-    key = new_key()
-    first = agent.submit(key).json()
-    for _ in range(2):  # the end of this request is not noted yet: it is submitted again
-        with node_services(api.folder, api.node, EmbeddedApiSettings()):
-            pass
-    agent.submit()
-    assert len(outcomes_of(agent, key)) == 1
-    assert agent.submit(key).json() == first
-
-
-def _token_of(services: Services, agent: SigningAgent) -> dict[str, str]:
-    issued = services.api_keys.issue("agent", agent.id, now_ms=services.now_ms())
-    text, _ = services.tokens.issue(
-        "agent", agent.id, issued.key.id, now_ms=services.now_ms(), ttl_s=300
-    )
-    return {"Authorization": f"Bearer {text}"}
+    assert len(agent.outcomes_of(key)) == 1
 
 
 def test_a_cancelled_caller_does_not_leave_its_key_in_progress(
@@ -367,41 +302,3 @@ def test_a_cancelled_caller_does_not_leave_its_key_in_progress(
 
     asyncio.run(cancelled())
     assert agent.submit(key).status_code == 201
-
-
-def test_a_key_is_forgotten_after_its_time_and_the_signer_still_remembers_it(
-    api: Api, agent: SigningAgent
-) -> None:
-    key = new_key()
-    first = agent.submit(key).json()
-    database = api.services.database
-    database.write(
-        "UPDATE idempotency_keys SET created_at_ms = created_at_ms - ? WHERE key = ?",
-        (DAY_MS + 60_000, hashed_key(key)),
-    )
-    again = agent.submit(key)  # a new intent, which repeats the request in the signer's memory
-    assert (again.status_code, again.json()["id"]) == (200, first["id"])
-    assert refusal(agent.submit(key, value="0.002")) == (409, "idempotency_conflict")
-    assert len(outcomes_of(agent, key)) == 1
-
-
-def test_a_stored_intent_that_cannot_be_read_does_not_keep_its_key_in_progress(
-    api: Api, agent: SigningAgent
-) -> None:
-    key = new_key()
-    assert agent.submit(key).status_code == 201
-    statement = "UPDATE idempotency_keys SET envelope = x'7b7d' WHERE agent = ? AND key = ?"
-    assert api.services.database.write(statement, (agent.id, hashed_key(key))) == 1
-    first, second = agent.submit(key), agent.submit(key)
-    assert refusal(first) == refusal(second) == (500, "internal")
-
-
-def test_a_gateway_with_another_store_gets_the_first_outcome(api: Api, agent: SigningAgent) -> None:
-    key = new_key()
-    first = agent.submit(key).json()
-    api.services.database.write("DELETE FROM idempotency_keys WHERE key = ?", (hashed_key(key),))
-    again = agent.submit(key)
-    assert (again.status_code, again.json()["tx_hash"]) == (200, first["tx_hash"])
-    api.services.database.write("DELETE FROM idempotency_keys WHERE key = ?", (hashed_key(key),))
-    reply = agent.submit(key, value="0.002")
-    assert refusal(reply) == (409, "idempotency_conflict")
