@@ -34,6 +34,7 @@ lint: $(VENV)/dev.done ## Run linters, types and import contracts.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m infra.lint_tree
+	$(BIN)/python -m infra.closures
 
 bench: $(VENV)/dev.done ## Measure everything against its peers; writes its section of docs/benchmarks.md.
 	$(BIN)/python -m benchmarks
