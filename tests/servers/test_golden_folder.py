@@ -18,7 +18,7 @@ from sixgate.data_folder.key_files import load_key_file
 from sixgate.embedded.node import Node
 from streams.runners.clock import SteadyClock
 from tests.golden.api_steps import SECRET, answer, caller, serving_requests
-from tests.golden.generate import MODES, PAY, VALUE, WITH_SHARE, intent, send
+from tests.golden.generate import MODES, OWNED, PAY, VALUE, WITH_SHARE, intent, send
 from tests.golden.opening import (
     DAY_MS,
     EXPECTED,
@@ -36,6 +36,8 @@ from tests.harness.pipeline.embedded import open_pipeline
 from tests.harness.pipeline.embedded_fixtures import ends
 from tests.harness.signing_agents import TRANSFER
 
+MALFORMED = b'{"agent":"payroll","value":0.5'  # the demo sent it, too
+OPAQUE = "SELECT count() FROM ledger WHERE type = 'opaque' GROUP BY event_id"
 FOUND: dict[str, Any] = json.loads(EXPECTED.read_bytes())
 
 
@@ -188,8 +190,11 @@ def test_an_old_registry_and_its_ledger_go_on(golden: Golden) -> None:
     golden.cli.ok("keys", "provision", "--agent", "newcomer")
     assert ended(golden, agent="newcomer")["outcome"] == "signed"
     assert golden.node.registry()["sequence"] > before
-    send(golden.node, b"garbage")
+    golden.cli.ok("secrets", "put", "prod", "shared/new", "--generate", *OWNED)
+    send(golden.node, b"garbage", MALFORMED)
     assert golden.cli.ok("ledger", "verify", "--json").json["rows"] > FOUND["rows"]
     found = read(in_folder(golden.cli.data))
     check_boots(found)
     assert found.strangers_ended()
+    rows = golden.cli.ok("ledger", "sql", OPAQUE, "--json").json["rows"]
+    assert sorted(int(count) for (count,) in rows) == [1, 2]
