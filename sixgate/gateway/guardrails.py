@@ -16,7 +16,7 @@ from sixgate.api.models import submission_fields
 from sixgate.gateway.chain_names import find_chain
 
 AMOUNTS = ("tx_max_value_eth", "tx_daily_limit_eth")
-SAME = ("message_signing_enabled", "eip712_default_policy")
+SAME = ("intents_per_minute", "message_signing_enabled", "eip712_default_policy")
 ANY = ["any"]
 
 
@@ -62,6 +62,7 @@ def guardrails_of(policy: Policy) -> dict[str, Any]:
         "tx_allowed_chains": ANY if chains == "any" else list(chains),
         "tx_max_value_eth": policy.tx_max_value_eth,
         "tx_daily_limit_eth": policy.tx_daily_limit_eth,
+        "intents_per_minute": policy.intents_per_minute,
         "message_signing_enabled": policy.message_signing_enabled,
         "eip712_default_policy": policy.eip712_default_policy,
         "eip712_domain_allowlist": domains,

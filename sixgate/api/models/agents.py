@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BeforeValidator, Field
 
+from schemas.fields import Count
 from sixgate.api.models.base import Reply, Request, Time
 from sixgate.gateway.tokens import TTL_S_MAX, TTL_S_MIN
 
@@ -58,6 +59,7 @@ UNSUPPORTED = MappingProxyType(
 
 ``allow_erc4337`` and ``allow_eip7702`` are not among them: false would forbid something.
 """
+Rate = Literal["unlimited"] | Annotated[Count, Field(strict=True)]
 TtlSeconds = Annotated[int, Field(ge=TTL_S_MIN, le=TTL_S_MAX)]
 
 
@@ -90,7 +92,8 @@ def _amount(name: str) -> Any:
 class Guardrails(Request):
     """The limits of an agent. An empty list means any, null means no limit.
 
-    Amounts are decimal strings of ETH; their names may lack ``_eth``. An organisation that requires
+    Amounts are decimal strings of ETH; their names may lack ``_eth``. ``intents_per_minute`` is
+    Sixgate's own. An organisation that requires
     explicit policies needs ``"unlimited"`` and ``["any"]`` instead.
     """
 
@@ -98,6 +101,7 @@ class Guardrails(Request):
     tx_max_value_eth: str | None = _amount("tx_max_value")
     tx_daily_limit_eth: str | None = _amount("tx_daily_limit")
     tx_allowed_chains: list[str] = Field(default=[], max_length=256)
+    intents_per_minute: Rate | None = None
     message_signing_enabled: bool = False
     eip712_default_policy: Literal["deny", "allow"] = "deny"
     eip712_domain_allowlist: list[ListedDomain] = Field(default=[], max_length=256)
@@ -149,6 +153,7 @@ class AgentReply(Reply):
     eip712_domain_allowlist: list[dict[str, Any]]
     tx_allowed_chains: list[str]
     tx_to_allowlist: list[str]
+    intents_per_minute: Rate | None
     tx_max_value_eth: str | None
     tx_daily_limit_eth: str | None
     tx_spent_today_eth: str
