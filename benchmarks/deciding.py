@@ -184,8 +184,8 @@ def _stage(folder: Folder) -> tuple[SigningStage, DictStore]:
     vaults = VaultOrderExecutor(
         registry, vault_register, holders, ShareKeyImportBoxes(shares), secrets.token_bytes
     )
-    case_builder = CaseBuilder(registry, keys, memory, lambda _: False)
-    stage = SigningStage(identity, case_builder, KeyUse(keychain.use))
+    case_builder = CaseBuilder(registry, keys.reference, memory, lambda _: False)
+    stage = SigningStage(identity, case_builder, keys, KeyUse(keychain.use))
     provisioner = KeyProvisioner(keys, keychain, ShareKeyImportBoxes(shares))
     records = CustodyRecords("bench", "", KmsJournal(wall_ms))
     maintenance = CustodyMaintenance(identity, vaults, keychain, shares, records)

@@ -7,7 +7,7 @@ from schemas.intent import AnyIntent
 from schemas.reasons import Reason
 from schemas.registry import AgentSet
 from signer.account import Account
-from signer.keys.register import KeyRegister
+from signer.key_ref import FindKey
 from signer.registered import RegisteredPolicy
 from signer.registry import Registry
 from signer.rules.decision import Decision, Facts, Rejected, Rule
@@ -32,7 +32,7 @@ class Authentic(NamedTuple):
 
 
 def registered_case(
-    authentic: Authentic, registry: Registry, keys: KeyRegister, at_ms: int
+    authentic: Authentic, registry: Registry, find_key: FindKey, at_ms: int
 ) -> Case:
     """Return an intent with registered facts only, at a time in ms.
 
@@ -47,7 +47,7 @@ def registered_case(
         chain=registry.chains.get(intent.chain_id),
         simulation=None,
         simulation_problem=None,
-        key=keys.find(intent.account, intent.key_path),
+        key=find_key(intent.account, intent.key_path),
         key_problem=Reason.KEY_UNAVAILABLE,
         owner=None,
         earlier=None,

@@ -9,7 +9,7 @@ from schemas.dsse import INTENT_TYPE, Envelope
 from schemas.intent import EXPIRY_MS_MAX, AnyIntent, decode_intent, intent_digest
 from signer.account import far_key, owner_key
 from signer.case import Authentic, Case, registered_case
-from signer.keys.register import KeyRegister
+from signer.key_ref import FindKey
 from signer.memory import Memory
 from signer.registry import Registry
 from signer.signatures import open_envelope
@@ -25,7 +25,7 @@ class CaseBuilder:
     """
 
     registry: Registry
-    keys: KeyRegister
+    find_key: FindKey
     memory: Memory
     decided_before: Callable[[str], bool]
     boot: str | None = None
@@ -59,7 +59,7 @@ class CaseBuilder:
         # Another intent may own the idempotency key since the record of this one was forgotten.
         remembered = earlier is not None or (owner is not None and owner.intent == digest)
         forgotten = not remembered and self._may_be_forgotten(intent, at_ms)
-        case = registered_case(authentic, self.registry, self.keys, at_ms)
+        case = registered_case(authentic, self.registry, self.find_key, at_ms)
         facts = replace(
             case.facts,
             simulation=report,

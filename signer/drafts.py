@@ -15,7 +15,7 @@ from signer.case import Case
 from signer.ethereum.authorization import authorization_hash
 from signer.ethereum.transaction import TxType
 from signer.fees import ResolvedFees, resolve_fees
-from signer.keys.descriptor import KeyDescriptor
+from signer.key_ref import KeyRef
 from signer.rules.decision import Signable
 from signer.rules.signing import nonce_next
 from signer.rules.simulation import usable_report
@@ -127,11 +127,11 @@ def delegation(intent: AuthorizationIntent, nonce: int) -> Signable:
     return Signable(authorization_hash(authorization_of(intent, nonce)), about)
 
 
-def _key(case: Case) -> KeyDescriptor:
+def _key(case: Case) -> KeyRef:
     if case.facts.key is None:
         raise LookupError("the key is missing after the signing rule passed")
     return case.facts.key
 
 
-def _key_fields(key: KeyDescriptor) -> dict[str, Any]:
+def _key_fields(key: KeyRef) -> dict[str, Any]:
     return {"sender": key.address, "key_path": key.path, "key_version": key.version}

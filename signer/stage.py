@@ -72,17 +72,13 @@ class SigningStage:
 
     identity: Ed25519Signer
     case_builder: CaseBuilder
+    keys: KeyRegister
     key_use: KeyUse
 
     @property
     def registry(self) -> Registry:
         """The registry."""
         return self.case_builder.registry
-
-    @property
-    def keys(self) -> KeyRegister:
-        """The register of keys."""
-        return self.case_builder.keys
 
     @property
     def memory(self) -> Memory:
@@ -190,7 +186,7 @@ class SigningStage:
         """
         account = self.memory.account(case.intent.account)
         judged = authorize(case, account, self.identity.keyid)
-        key = case.facts.key
+        key = self._key_of(case)
         if key is None:
             return judged
         if not isinstance(judged, Allocation):
@@ -203,6 +199,10 @@ class SigningStage:
         # The key does not open: decide again with that fact, so that nothing is charged.
         unopened = replace(case, facts=replace(case.facts, key_problem=problem))
         return authorize(unopened, account, self.identity.keyid)
+
+    def _key_of(self, case: Case) -> KeyDescriptor | None:
+        ref = case.facts.key
+        return self.keys.version(ref.account, ref.path, ref.version) if ref else None
 
     def _note_refused(self, judged: Refusal | Duplicate, key: KeyDescriptor) -> None:
         live = judged.live if isinstance(judged, Refusal) else None

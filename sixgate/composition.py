@@ -134,9 +134,9 @@ def make_slot(
     vaults = VaultOrderExecutor(
         registry, vault, holders, imports, secrets.token_bytes, signer_keys.secret_holders
     )
-    case_builder = CaseBuilder(registry, keys, memory, decided_before)
+    case_builder = CaseBuilder(registry, keys.reference, memory, decided_before)
     key_use = KeyUse(keychain.use, KeyAccesses(keychain.openings))
-    stage = SigningStage(signer_keys.identity, case_builder, key_use)
+    stage = SigningStage(signer_keys.identity, case_builder, keys, key_use)
     maintenance = CustodyMaintenance(
         signer_keys.identity, vaults, keychain, shares, signer_keys.records
     )

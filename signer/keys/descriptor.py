@@ -1,44 +1,19 @@
 """Key descriptors: one version of a signing key, as the signer's answer describes it."""
 
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass, field, fields
 
-from schemas.key_chains import SIGNING_CHAINS, KeyChain
 from schemas.keys import KeyProvisioned
 from signer.custody.envelope import SealedSecret
+from signer.key_ref import KeyRef
 from signer.vaults.vault import VersionId
 from signer.vaults.wrapping_fields import sealed_from
 
 
-class KeyState(StrEnum):
-    """The state of a version of a key; only an active version may sign."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyDescriptor(KeyRef):
+    """One version of a key, with the signer's answer that created it."""
 
-    ACTIVE = "active"
-    ROTATED = "rotated"
-    DEACTIVATED = "deactivated"
-
-
-@dataclass(frozen=True, slots=True)
-class KeyDescriptor:
-    """One version of a key of an account; ``imported`` if it was created outside Sixgate."""
-
-    account: str
-    path: str
-    version: int
-    address: str
     provisioned: KeyProvisioned = field(repr=False, hash=False)
-    state: KeyState = KeyState.ACTIVE
-    imported: bool = False
-
-    @property
-    def chain(self) -> KeyChain:
-        """The chain of the key and its address."""
-        return self.provisioned.chain
-
-    @property
-    def vault(self) -> str:
-        """The name of its vault."""
-        return self.provisioned.vault
 
     @property
     def version_id(self) -> VersionId:
@@ -46,14 +21,9 @@ class KeyDescriptor:
         return key_version_id(self.provisioned)
 
     @property
-    def active(self) -> bool:
-        """Whether this version may be used."""
-        return self.state is KeyState.ACTIVE
-
-    @property
-    def signs(self) -> bool:
-        """Whether Sixgate signs intents with keys of this chain."""
-        return self.chain in SIGNING_CHAINS
+    def ref(self) -> KeyRef:
+        """Return the reference alone, without sealed bytes."""
+        return KeyRef(*(getattr(self, one.name) for one in fields(KeyRef)))
 
 
 def key_version_id(answer: KeyProvisioned) -> VersionId:

@@ -19,8 +19,9 @@ from schemas.keys import (
     decode_vault_event,
 )
 from schemas.vault_events import Rewrap
+from signer.key_ref import KeyRef, KeyState
 from signer.keys.answers import check_matches_order, verify_answer
-from signer.keys.descriptor import KeyDescriptor, KeyState, key_version_id, sealed_key
+from signer.keys.descriptor import KeyDescriptor, key_version_id, sealed_key
 from signer.keys.orders import KeyOrderError, check_validity
 from signer.registry import Registry
 from signer.vaults.rewraps import apply_rewrap, verify_rewrap
@@ -49,6 +50,11 @@ class KeyRegister:
     def find(self, account: str, path: str) -> KeyDescriptor | None:
         """Return the newest version of the key of an account at a path, in any state."""
         return self.by_path.get((account, path))
+
+    def reference(self, account: str, path: str) -> KeyRef | None:
+        """Return a reference to what ``find`` returns."""
+        found = self.find(account, path)
+        return found.ref if found else None
 
     def version(self, account: str, path: str, version: int) -> KeyDescriptor | None:
         """Return one version of a key, in any state."""
@@ -162,7 +168,13 @@ class KeyRegister:
             if versions and versions[-1].active:
                 versions[-1] = replace(versions[-1], state=KeyState.ROTATED)
             key = KeyDescriptor(
-                *account_path, answer.version, answer.address, answer, imported=imported
+                *account_path,
+                answer.version,
+                answer.address,
+                answer.chain,
+                answer.vault,
+                imported=imported,
+                provisioned=answer,
             )
             versions.append(key)
             self.by_address[answer.address] = account_path

@@ -11,7 +11,7 @@ from schemas.registry import AgentSet, ChainSet
 from schemas.simulation import SimulationReport
 from signer.account import Account, LiveIntent
 from signer.ethereum.validation import TransactionProblem
-from signer.keys.descriptor import KeyDescriptor
+from signer.key_ref import KeyRef
 from signer.settings import Settings
 
 
@@ -32,7 +32,7 @@ class Facts:
     chain: ChainSet | None
     simulation: SimulationReport | None
     simulation_problem: Reason | None
-    key: KeyDescriptor | None
+    key: KeyRef | None
     key_problem: Reason | None
     owner: LiveIntent | None
     earlier: LiveIntent | None

@@ -6,7 +6,7 @@ from schemas.reasons import Reason
 from signer.access import may_sign
 from signer.account import Account
 from signer.fees import resolve_fees
-from signer.keys.descriptor import KeyDescriptor
+from signer.key_ref import KeyRef
 from signer.nonces import ANY_CHAIN
 from signer.rules.decision import PASSED, Decision, Facts, Rejected
 from signer.rules.simulation import usable_report
@@ -60,7 +60,7 @@ def decide_key(intent: Intent, _policy: Policy, _account: Account, facts: Facts)
     return key if isinstance(key, Rejected) else PASSED
 
 
-def usable_key(intent: Intent, facts: Facts) -> KeyDescriptor | Rejected:
+def usable_key(intent: Intent, facts: Facts) -> KeyRef | Rejected:
     """Return the intent's key if it exists, is granted to the agent, signs and opens."""
     key, path = facts.key, intent.key_path
     if key is None:
@@ -77,9 +77,7 @@ def usable_key(intent: Intent, facts: Facts) -> KeyDescriptor | Rejected:
     return key
 
 
-def nonce_next(
-    intent: TransactionIntent, account: Account, key: KeyDescriptor, facts: Facts
-) -> int:
+def nonce_next(intent: TransactionIntent, account: Account, key: KeyRef, facts: Facts) -> int:
     """Return the next nonce: the lowest free one, at least the simulator's pending nonce."""
     report = usable_report(facts)
     pending = report.pending_nonce if report else None

@@ -9,7 +9,7 @@ from schemas.reasons import Reason
 from schemas.registry import AgentSet, ChainSet
 from signer.access import may_sign
 from signer.ethereum.address import checksum_address
-from signer.keys.descriptor import KeyDescriptor
+from signer.key_ref import KeyRef
 from sixgate.api.models.simulations import BalanceChangeReply, SimulationReply
 from sixgate.api.models.transactions import SimulationStatus
 from streams.simulators.report import with_margin
@@ -36,8 +36,8 @@ class KeyRefusal(NamedTuple):
 
 
 def usable_key(
-    agent: AgentSet, grants: tuple[Grant, ...], key: KeyDescriptor | None, path: str
-) -> KeyDescriptor | KeyRefusal:
+    agent: AgentSet, grants: tuple[Grant, ...], key: KeyRef | None, path: str
+) -> KeyRef | KeyRefusal:
     """Return the key if the agent may use it, as the signer would decide.
 
     Otherwise an agent could learn the addresses of keys that it may not use.

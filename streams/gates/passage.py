@@ -12,7 +12,7 @@ from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.account import Account
 from signer.case import Authentic, Case, apply_rule, registered_case
-from signer.keys.register import KeyRegister
+from signer.key_ref import FindKey
 from signer.registry import Registry
 from signer.rules import RULES
 from signer.rules.decision import Decision, Rejected
@@ -26,7 +26,7 @@ class GateProjections:
     """The projections that gates use. They may lag, because the signer decides."""
 
     registry: Registry
-    keys: KeyRegister
+    find_key: FindKey
     accounts: Accounts
 
 
@@ -80,7 +80,7 @@ def case_of(authentic: Authentic, view: GateProjections, at_ms: int) -> Case:
 
     Gates neither open keys nor remember intents, so only the signer applies rules that need these.
     """
-    return registered_case(authentic, view.registry, view.keys, at_ms)
+    return registered_case(authentic, view.registry, view.find_key, at_ms)
 
 
 def outgoing(topic: Topic, passage: Passage) -> Outgoing:

@@ -38,7 +38,7 @@ class Projections:
         registry = Registry(trust_root)
         self._accounts = Projection(registry)
         self.vault = VaultRegister()
-        self.view = GateProjections(registry, self.vault.keys, self._accounts.account)
+        self.view = GateProjections(registry, self.vault.keys.reference, self._accounts.account)
         self._reading = asyncio.Lock()
         self.lock = threading.RLock()
 

@@ -151,7 +151,7 @@ class EmbeddedRunner:
 
     def _run_gates(self, submitted: Sequence[Record], now_ms: int) -> cascade.Cascade:
         stage = self.stage
-        view = GateProjections(stage.registry, stage.keys, stage.memory.account)
+        view = GateProjections(stage.registry, stage.keys.reference, stage.memory.account)
         return cascade.run(submitted, view, now_ms, self.simulate)
 
     def _commit_all(self, commits: Iterable[Commit], now_ms: int) -> None:

@@ -147,7 +147,7 @@ def test_a_stale_report_sets_no_nonce_where_no_simulation_is_required(
 
     pipeline.drain()
     stage = pipeline.runner.stage
-    world = GateProjections(stage.registry, stage.keys, stage.memory.account)
+    world = GateProjections(stage.registry, stage.keys.reference, stage.memory.account)
     record = Record(Topic.SUBMITTED, HOME, 0, ACCOUNT, trader.signed("a"), 1)
     passage = cascade.run([record], world, wall_ms(), no_simulation).decided[0]
     carried = passage.clearance.model_copy(update={"simulation": stale([passage])[0]})

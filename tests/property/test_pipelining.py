@@ -30,7 +30,9 @@ from tests.harness.builders.cases import (
 from tests.harness.sizes import effort
 
 REGISTRY = registered(under=policy(tx_to_allowlist=(RECIPIENT,)))[1]
-VIEW = GateProjections(REGISTRY, provisioned(REGISTRY), lambda name: Account(account=name))
+VIEW = GateProjections(
+    REGISTRY, provisioned(REGISTRY).reference, lambda name: Account(account=name)
+)
 HOME = partition_of(ACCOUNT, REGISTRY.partitions)
 SOUND, REFUSED, SIMULATED, GARBAGE = "sound", "refused", "simulated", "garbage"
 TERMS: dict[str, dict[str, Any]] = {

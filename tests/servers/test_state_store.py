@@ -166,8 +166,8 @@ def test_a_signers_whole_history_works_with_the_store(opened: Opened) -> None:
     _, registry = registered()
     memory = Memory(opened.store, STATE_MAC, SLOT)
     keys = provisioned(registry)
-    case_builder = CaseBuilder(registry, keys, memory, lambda _: False)
-    stage = SigningStage(SIGNER, case_builder, KeyUse(lambda *_: MemoryKey(SECRET)))
+    case_builder = CaseBuilder(registry, keys.reference, memory, lambda _: False)
+    stage = SigningStage(SIGNER, case_builder, keys, KeyUse(lambda *_: MemoryKey(SECRET)))
     for turn in range(4):
         at_ms = NOW_MS + turn * DAY_MS
         asked = intent(idempotency_key=f"{turn}", expires_at_ms=at_ms + 1)

@@ -203,7 +203,8 @@ def address_of(secret: bytes) -> str:
 def key(secret: bytes = SECRET, **changes: Any) -> KeyDescriptor:
     request = key_request(**changes)
     answer = key_answer(request, secret)
-    return KeyDescriptor(request.account, request.path, 1, answer.address, answer)
+    named = (request.account, request.path, 1, answer.address, answer.chain, answer.vault)
+    return KeyDescriptor(*named, provisioned=answer)
 
 
 def facts(**changes: Any) -> Facts:
@@ -216,7 +217,7 @@ def facts(**changes: Any) -> Facts:
         "chain": chain(),
         "simulation": None,
         "simulation_problem": None,
-        "key": key(),
+        "key": key().ref,
         "key_problem": None,
         "owner": None,
         "earlier": None,

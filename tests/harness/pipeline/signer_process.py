@@ -83,8 +83,8 @@ class SignerProcess:
         def open_key(key: KeyDescriptor, *_: object) -> MemoryKey:
             return opened[key.address]
 
-        case_builder = CaseBuilder(self.registry, self.keys, self.memory, self._decided)
-        self.stage = SigningStage(SIGNER, case_builder, KeyUse(open_key))
+        case_builder = CaseBuilder(self.registry, self.keys.reference, self.memory, self._decided)
+        self.stage = SigningStage(SIGNER, case_builder, self.keys, KeyUse(open_key))
 
     def start(self, now_ms: int, die: Crash | None = None) -> Batch:
         """Recover: finish what an earlier run allocated, and return it."""

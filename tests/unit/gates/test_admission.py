@@ -30,7 +30,9 @@ REGISTRY = registered(
     AccountOpened(account="ops"),
     agent(agent="carol", account="ops", public_key=MALLORY.public_key),
 )[1]
-VIEW = GateProjections(REGISTRY, provisioned(REGISTRY), lambda name: Account(account=name))
+VIEW = GateProjections(
+    REGISTRY, provisioned(REGISTRY).reference, lambda name: Account(account=name)
+)
 HOME = partition_of(ACCOUNT, REGISTRY.partitions)
 SOUND = sealed(intent()).encode()
 

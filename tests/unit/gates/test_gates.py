@@ -80,7 +80,7 @@ def world(account: Account | None = None) -> GateProjections:
         under=RULES_HERE,
     )
     held = account or Account(account=ACCOUNT)
-    return GateProjections(registry, provisioned(registry), lambda _: held)
+    return GateProjections(registry, provisioned(registry).reference, lambda _: held)
 
 
 def submitted(*values: bytes) -> list[Record]:

@@ -17,7 +17,9 @@ from streams.gates.stages import GATE_OF, IN_ORDER, enter, run_gates
 from tests.harness.builders.cases import ACCOUNT, NOW_MS, intent, provisioned, registered, sealed
 
 REGISTRY = registered()[1]
-VIEW = GateProjections(REGISTRY, provisioned(REGISTRY), lambda name: Account(account=name))
+VIEW = GateProjections(
+    REGISTRY, provisioned(REGISTRY).reference, lambda name: Account(account=name)
+)
 HOME = partition_of(ACCOUNT, REGISTRY.partitions)
 BETWEEN = [topic for topic in GATE_OF if topic is not Topic.SUBMITTED]
 EVIDENCE_MAX = {f"e-{n}": "x" * 1024 for n in range(1900)}

@@ -14,7 +14,7 @@ from schemas.keys import (
 )
 from schemas.registry import AccountOpened
 from signer.addresses.derivation import canonical_address, derive
-from signer.keys.descriptor import KeyState
+from signer.key_ref import KeyState
 from signer.keys.orders import KeyOrderError
 from signer.keys.register import KeyRegister
 from signer.registry import Registry

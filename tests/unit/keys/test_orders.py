@@ -13,7 +13,7 @@ from schemas.topics import Topic
 from signer.addresses.derivation import canonical_address, derive
 from signer.custody.errors import KmsUnavailableError, SigningNotOfferedError
 from signer.ethereum.keccak import keccak256
-from signer.keys.descriptor import KeyState
+from signer.key_ref import KeyState
 from signer.keys.orders import KeyOrderError
 from signer.keys.register import KeyRegister
 from signer.order_validity import LIFETIME_MS_MAX

@@ -21,7 +21,7 @@ def test_a_case_of_registered_facts_has_no_usable_key() -> None:
     _, registry = registered()
     asked = intent()
     authentic = Authentic(asked, agent(), intent_digest(asked.encode()))
-    case = registered_case(authentic, registry, provisioned(registry), NOW_MS)
+    case = registered_case(authentic, registry, provisioned(registry).reference, NOW_MS)
     judged = authorize(case, Account(account=ACCOUNT), SIGNER.keyid)
     assert isinstance(judged, Refusal)
     assert isinstance(judged.live.pinned, IntentRejected)

@@ -58,7 +58,7 @@ WRITES = AccessSet(
 def gate(registry: Registry, agent: str, by: Ed25519Signer) -> bool:
     """Return whether the admission gate authenticates an intent."""
     raw = by.sign_envelope(INTENT_TYPE, intent(agent=agent).encode()).encode()
-    view = GateProjections(registry, KeyRegister(), lambda name: Account(account=name))
+    view = GateProjections(registry, KeyRegister().reference, lambda name: Account(account=name))
     home = partition_of(ACCOUNT, registry.partitions)
     admitted = admit(Record(Topic.SUBMITTED, home, 0, ACCOUNT, raw, NOW_MS), view, NOW_MS)
     if isinstance(admitted, Passage):
@@ -72,7 +72,7 @@ def signer(registry: Registry, agent: str, by: Ed25519Signer) -> bool:
     envelope = by.sign_envelope(INTENT_TYPE, intent(agent=agent).encode())
     clearance = arrival(intent(agent=agent)).clearance.model_copy(update={"envelope": envelope})
     memory = Memory(DictStateStore(), StateMac(b"k" * 32), "0")
-    builder = CaseBuilder(registry, KeyRegister(), memory, lambda _: False)
+    builder = CaseBuilder(registry, KeyRegister().reference, memory, lambda _: False)
     try:
         return isinstance(builder.authenticate(Clearance.decode(clearance.encode())), Authentic)
     except (InvalidSignatureError, UnknownAgentError):
