@@ -25,7 +25,8 @@ def type_text(schema: Schema, models: Models) -> str:
     if "enum" in schema:
         return " or ".join(shown(value) for value in schema["enum"])
     if parts := schema.get("anyOf") or schema.get("oneOf"):
-        return " or ".join(dict.fromkeys(type_text(part, models) for part in parts))
+        texts = (type_text(part, models).removeprefix("only ") for part in parts)
+        return " or ".join(dict.fromkeys(texts))
     return _plain_text(schema, models)
 
 
