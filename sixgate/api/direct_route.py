@@ -3,8 +3,8 @@
 FastAPI still describes the route and answers invalid requests, so nothing differs but the time:
 
 1. Read a JSON body. Any other body is FastAPI's.
-2. Validate every parameter, also those of dependencies. If one is invalid, FastAPI begins anew.
-3. Call the dependencies in order, then the endpoint. What they raise is handled as for any route.
+2. Validate every parameter, also those of dependencies. If one is invalid, FastAPI answers.
+3. Call the dependencies in order, then the endpoint. Their exceptions are handled as on any route.
 """
 
 from collections.abc import Callable, Coroutine, Mapping
@@ -139,9 +139,9 @@ def _valid(field: Any, sent: object) -> object:
 
 
 def _returns_later(function: Callable[..., Any]) -> bool:
-    """Return whether a call may run nothing: a dependency that is not run would let anybody in.
+    """Return whether a call may not run the function's body: a skipped check would let anybody in.
 
-    That is a generator, or a wrapper, which returns what a coroutine function returns.
+    A generator runs only when it is iterated, a wrapped coroutine only when it is awaited.
     """
     is_generator = isgeneratorfunction(function) or isasyncgenfunction(function)
     return is_generator or hasattr(function, "__wrapped__")

@@ -194,7 +194,7 @@ def session(data: Path) -> Iterator[Session]:
     """
     context = click.get_current_context(silent=True)
     if context and (outer := context.find_object(Session)):
-        yield Session(outer.folder, outer.api)  # its own: it reads the registry anew
+        yield Session(outer.folder, outer.api)  # without the cached registry
         return
     # Imports are local: the ledger's engine loads slowly, and --help need not wait for it.
     if config_file() is not None:
@@ -266,9 +266,9 @@ def not_found(what: str, name: str, among: Iterable[str]) -> NoReturn:
 
 def entry(kind: type[Model], **fields: Any) -> Model:
     """Build an entry from JSON values; a None is omitted."""
-    known = {name: value for name, value in fields.items() if value is not None}
+    given = {name: value for name, value in fields.items() if value is not None}
     try:
-        return kind.model_validate_json(json.dumps(known))
+        return kind.model_validate_json(json.dumps(given))
     except ValidationError as error:
         wrong = malformed(error)
         field = wrong.where.split(".")[0]

@@ -119,8 +119,8 @@ class Pipeline:
     def calling(self, after_commit: Callable[[], None]) -> Iterator[None]:
         """Call a function after each commit with outcomes in the block; it must not block or raise.
 
-        The commit before it, of what the signer is going to sign, would wake its caller while the
-        signer signs.
+        An earlier commit pins the allocations. A call then would wake a thread that competes with
+        the signer.
         """
         with self.lock:
             self._after_commit.append(after_commit)

@@ -48,7 +48,7 @@ def create_server(client_of: ClientOf) -> Server[Any]:
         "sixgate",
         version=_version(),
         instructions=INSTRUCTIONS,
-        # Otherwise each call over HTTP lists all tools to find the schema of its own.
+        # Otherwise each call over HTTP lists all tools to find the schema of one.
         get_tool_input_schema={tool.name: tool.input_schema for tool in tools}.get,
         on_list_tools=listed,
         on_call_tool=call,

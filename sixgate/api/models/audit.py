@@ -45,8 +45,8 @@ class AuditList(Reply):
 class AuditVerification(Reply):
     """The result of verifying a period of the ledger; ``broken_at`` is the first bad row.
 
-    ``chain_valid`` repeats ``valid``, ``events_verified`` the number of good rows, ``checked``.
-    ``events_checked`` counts the bad row too.
+    ``chain_valid`` repeats ``valid``; ``events_verified`` repeats ``checked``, the number of good
+    rows. ``events_checked`` counts the bad row too.
     """
 
     valid: bool

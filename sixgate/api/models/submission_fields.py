@@ -79,7 +79,7 @@ _path = read.matching(
 
 
 def recipient(given: Any) -> str | None:
-    """Parse an address; one of another kind of chain gets the reason that it cannot be paid."""
+    """Parse an address; refuse one of another kind of chain with a reason of its own."""
     if isinstance(given, str) and given and given[:2] not in ("0x", "0X"):
         raise ValueError(
             "must be an address of an EVM chain, 0x and 40 hexadecimal digits: Sixgate signs for "
