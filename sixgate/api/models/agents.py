@@ -93,8 +93,8 @@ class Guardrails(Request):
     """The limits of an agent. An empty list means any, null means no limit.
 
     Amounts are decimal strings of ETH; their names may lack ``_eth``. ``intents_per_minute`` is
-    Sixgate's own. An organisation that requires
-    explicit policies needs ``"unlimited"`` and ``["any"]`` instead.
+    Sixgate's own. An organisation that requires explicit policies needs ``"unlimited"`` and
+    ``["any"]`` instead.
     """
 
     tx_to_allowlist: list[str] = Field(default=[], max_length=4096)
