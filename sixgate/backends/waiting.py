@@ -79,7 +79,8 @@ class Expected:
         started_s = loop.time()
         while (left_s := started_s + wait_s - loop.time()) > 0:
             try:
-                notices = await asyncio.wait_for(self.queue.notices.get(), min(left_s, CHECK_S))
+                async with asyncio.timeout(min(left_s, CHECK_S)):
+                    notices = await self.queue.notices.get()
             except TimeoutError:
                 waited_ms = int((loop.time() - started_s) * 1_000)
                 self.backend.wait.check_deciding(waited_ms)

@@ -131,7 +131,8 @@ class SqliteLog:
 
     def data_version(self) -> int:
         """Return a number that changes with every commit of another connection."""
-        version: int = self._rows("PRAGMA data_version", ())[0][0]
+        with translated(self.path):
+            version: int = self._db.execute("PRAGMA data_version").fetchone()[0]
         return version
 
     def close(self) -> None:
