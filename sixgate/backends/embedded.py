@@ -126,7 +126,7 @@ class _Read:
         """See ``Read.feed``."""
         folder, partitions = self.pipeline.parts.folder, self.registered.partitions
         with (
-            closing(LogFiles(folder, partitions)) as files,
+            closing(LogFiles(folder, partitions, self.pipeline.log_version)) as files,
             self.pipeline.calling(files.committed),
         ):
             yield files

@@ -37,6 +37,7 @@ class Pipeline:
         self.failure: BaseException | None = None
         self._failed = threading.Event()
         self._inbox_lock = threading.Lock()
+        self._append_count = self._commit_count = 0
         self._pipeline_loop = Loop("pipeline", self.step, self._fail)
         self._ledger = Loop("ledger", self._append_to_ledger, self._fail, idle_s=LEDGER_S)
         self._committed: Mapping[str, int] = {}
@@ -98,12 +99,20 @@ class Pipeline:
         self.check_running()
         with self._inbox_lock:
             self.parts.inbox.append(events, wall_ms())
+            self._append_count += 1
 
     def publish(self, events: Sequence[Outgoing]) -> None:
         """Append events outside a batch to the pipeline's log, durable on return."""
         self.check_running()
         with self.lock, self._halting_on_error():
             self.parts.runner.publish(events)
+
+    def log_version(self) -> tuple[int, int]:
+        """Return a value that changes with each append to the inbox and each commit.
+
+        Only this process writes the files, so a read need not ask them whether they changed.
+        """
+        return self._append_count, self._commit_count
 
     def waiting(self) -> int:
         """Return how many submitted records in the inbox no committed batch includes yet."""
@@ -146,6 +155,7 @@ class Pipeline:
     def _publish_commit(self, events: Sequence[Outgoing]) -> None:
         # First, so that a caller that learns its outcome no longer sees its record as waiting.
         self._committed = self.parts.runner.stage.memory.slot.positions
+        self._commit_count += 1
         self._on_commit(events)
         if any(event.topic is Topic.OUTCOMES for event in events):
             for call in self._after_commit:

@@ -129,12 +129,6 @@ class SqliteLog:
         """Return a context that commits durably, or rolls back if its body raises."""
         return Transaction(self._db)
 
-    def data_version(self) -> int:
-        """Return a number that changes with every commit of another connection."""
-        with translated(self.path):
-            version: int = self._db.execute("PRAGMA data_version").fetchone()[0]
-        return version
-
     def close(self) -> None:
         """Close the connection."""
         self._db.close()

@@ -1,6 +1,7 @@
 """A pipeline with two agents, and a projection of its log for reads."""
 
 import secrets
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from signer.registered import Registered
 from signer.signatures import Ed25519Signer
+from sixgate.data_folder.folder import Folder
 from sixgate.embedded.log_files import LogFiles
 from sixgate.gateway.transaction_fold import parsed
 from sixgate.gateway.transaction_store import Filter
@@ -24,6 +26,21 @@ from tests.harness.pipeline.embedded import (
 AGENTS = ("trader", "saver")
 
 
+class FileVersions:
+    """Asks both files of a log whether they changed."""
+
+    def __init__(self, folder: Folder) -> None:
+        paths = (folder.inbox, folder.pipeline)
+        self._files = [sqlite3.connect(path, check_same_thread=False) for path in paths]
+
+    def __call__(self) -> tuple[int, ...]:
+        return tuple(one.execute("PRAGMA data_version").fetchone()[0] for one in self._files)
+
+    def close(self) -> None:
+        for one in self._files:
+            one.close()
+
+
 class ReadRig:
     """A pipeline, its agents and a projection of its log."""
 
@@ -34,7 +51,8 @@ class ReadRig:
         self.trader, self.saver = (Producer(signer) for signer in signers)
         self.pipeline.drain()
         self.folder.gateway_files.mkdir(exist_ok=True)
-        self.feed = LogFiles(self.folder, self.folder.trust().partitions)
+        self.versions = FileVersions(self.folder)
+        self.feed = LogFiles(self.folder, self.folder.trust().partitions, self.versions)
         self.transactions = self.opened()
 
     def opened(self, name: str = "reads.db") -> Transactions:
@@ -74,6 +92,7 @@ class ReadRig:
     def close(self) -> None:
         self.transactions.close()
         self.feed.close()
+        self.versions.close()
         self.pipeline.close()
 
 

@@ -114,7 +114,7 @@ def fold_until_write(path: Path, rig: ReadRig, killed_at: int) -> None:
         patched.setattr(module, "PAGE_COUNT", 2)
         for name in ("add", "show"):
             patched.setattr(TransactionStore, name, killing(getattr(TransactionStore, name)))
-        feed = LogFiles(rig.folder, rig.folder.trust().partitions)
+        feed = LogFiles(rig.folder, rig.folder.trust().partitions, lambda: 0)
         Transactions(path, feed, rig).catch_up()
 
 
@@ -130,7 +130,7 @@ class LogWithoutIntents(LogFiles):
 def test_outcome_is_shown_without_the_intent(rig: ReadRig) -> None:
     signed, refused = rig.submit(rig.trader.signed("a"), rig.trader.signed("b", to=STRANGER))
     with (
-        closing(LogWithoutIntents(rig.folder, rig.folder.trust().partitions)) as feed,
+        closing(LogWithoutIntents(rig.folder, rig.folder.trust().partitions, rig.versions)) as feed,
         closing(Transactions(rig.folder.path / "again.db", feed, rig)) as found,
     ):
         found.catch_up()
