@@ -122,7 +122,9 @@ def test_a_revoked_token_ends_and_others_live_on(api: Api) -> None:
     "UPDATE people SET active = 0 WHERE id = :sub",
 ])  # fmt: skip
 def test_what_another_process_revokes_ends_at_once(api: Api, statement: str) -> None:
-    person = Person(str(uuid.uuid4()), "bob", None, "member", wall_ms(), active=True)
+    person_id = str(uuid.uuid4())
+    name = f"bob-{person_id[:8]}"
+    person = Person(person_id, name, None, "member", wall_ms(), active=True)
     api.services.people.add(person)
     token = api.token(api.services.api_keys.issue("person", person.id, now_ms=wall_ms()).text)
     assert [status_of(api, token) for _ in range(2)] == [200, 200]
