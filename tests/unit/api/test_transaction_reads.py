@@ -220,3 +220,16 @@ def test_reply_fits_the_published_schema(api: Api, agent: tuple[str, Headers]) -
     body = get(api, f"{agent_id}/transactions", headers, include_signed_tx=True).json()
     for each in body["transactions"]:
         assert set(each) == set(schema["TransactionReply"]["properties"])
+
+
+def test_the_feed_of_reads_changes_with_each_append_and_each_commit(
+    api: Api, agent: tuple[str, Headers]
+) -> None:
+    pipeline = api.node.pipeline
+    # No step of the pipeline's own thread comes in between.
+    with api.services.backend.read.feed() as feed, pipeline.lock:
+        before = feed.version()
+        submit(api, agent[0])
+        appended = feed.version()
+        assert pipeline.step() > 0
+        assert len({before, appended, feed.version()}) == 3
