@@ -128,8 +128,8 @@ def check(root: Path) -> int:
         )
         for what, value in (("lines", found.lines), ("code", found.code)):
             if not bound[what] - SLACK_MAX <= value <= bound[what]:
-                why = f"pyproject.toml: set {what} of {name} to {value}, and say why it grew\n"
-                sys.stdout.write(why)
+                reason = ", and say why it grew" if value > bound[what] else ": it shrank"
+                sys.stdout.write(f"pyproject.toml: set {what} of {name} to {value}{reason}\n")
                 code = 1
     return code
 
