@@ -1,13 +1,15 @@
-"""A route that resolves the parameters of a valid request itself: FastAPI takes half its time.
+"""A route that answers valid requests itself: FastAPI's request handling takes half their time.
 
-FastAPI still describes the route and answers invalid requests, so nothing differs but the time:
+FastAPI still describes the route and answers invalid requests, so the replies are the same:
 
 1. Read a JSON body. Any other body is FastAPI's.
 2. Validate every parameter, also those of dependencies. If one is invalid, FastAPI answers.
-3. Call the dependencies in order, then the endpoint. Their exceptions are handled as on any route.
+3. Call the dependencies in order, then the endpoint. The application handles their exceptions.
 """
 
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from inspect import (
     isasyncgenfunction,
@@ -25,10 +27,13 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 JSON = "application/json"
 DOCUMENTED = "_documented"
 """The name of a dependency's header that it reads from the request: only OpenAPI shows it."""
+_READ = "sixgate.read_request"
+"""Where a request's scope has the request, whose body can be read only once."""
 
 
 class _InvalidError(Exception):
@@ -36,40 +41,62 @@ class _InvalidError(Exception):
 
 
 class DirectRoute(APIRoute):
-    """Use it as ``route_class`` of a router.
+    """Use it as ``route_class`` of a router whose routes are added to the application themselves.
 
-    Endpoints return a model or a ``Response``. They and their dependencies may have path and query
-    parameters with a single value, and the request; an endpoint may have one JSON body. A
-    dependency has no further dependencies.
+    What an application or an including router would add to a route is ignored: overrides and more
+    dependencies. Endpoints return a model or a ``Response``. They and their dependencies may have
+    path and query parameters with a single value, and the request; an endpoint may have one JSON
+    body. A dependency is named once and has no further dependencies. Anything else raises
+    ``TypeError``.
     """
 
+    def __init__(self, path: str, endpoint: Callable[..., Any], **settings: Any) -> None:
+        super().__init__(path, endpoint, **settings)
+        checks = self.dependant.dependencies
+        if any(check.dependencies or check.body_params for check in checks):
+            raise TypeError(f"{path}: dependencies may not have dependencies or bodies")
+        if len({check.call for check in checks}) != len(checks):
+            raise TypeError(f"{path}: a dependency is named twice and would run twice")
+        if self.max_body_size is not None:
+            raise TypeError(f"{path}: max_body_size has no effect, use the limits of the server")
+        self._call = _Call(self.dependant)
+        self._checks = [_Call(check) for check in checks]
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the function that answers a request."""
+        """Return FastAPI's handler; it gets the request whose body ``handle`` has read."""
         framework = super().get_route_handler()
-        endpoint = _Call(self.dependant)
-        dependencies = [_Call(inner) for inner in self.dependant.dependencies]
-        if any(inner.dependencies or inner.body_params for inner in self.dependant.dependencies):
-            raise TypeError(f"{self.path}: dependencies may not have dependencies or bodies")
-        status = self.status_code or HTTPStatus.OK
 
         async def answer(request: Request) -> Response:
-            try:
-                # 1.
-                body = await _json_body(request) if endpoint.has_body else None
-                # 2.
-                arguments = endpoint.arguments(request, body)
-                given = [one.arguments(request) for one in dependencies]
-            except _InvalidError:
-                return await framework(request)
-            # 3.
-            for dependency, values in zip(dependencies, given, strict=True):
-                result = await dependency.result(values)
-                if dependency.name:
-                    arguments[dependency.name] = result
-            found = await endpoint.result(arguments)
-            return found if isinstance(found, Response) else json_response(found, status)
+            return await framework(request.scope.pop(_READ, request))
 
         return answer
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; raise what the endpoint or a dependency raises."""
+        if scope["method"] in (self.methods or ()):
+            request = Request(scope, receive, send)
+            with suppress(_InvalidError):
+                response = await self._answer(request)
+                await response(scope, receive, send)
+                return
+            scope[_READ] = request
+        await super().handle(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        # 1.
+        body = await _json_body(request) if self._call.has_body else None
+        # 2.
+        arguments = self._call.arguments(request, body)
+        given = [check.arguments(request) for check in self._checks]
+        # 3.
+        for check, values in zip(self._checks, given, strict=True):
+            result = await check.result(values)
+            if check.name:
+                arguments[check.name] = result
+        found = await self._call.result(arguments)
+        if isinstance(found, Response):
+            return found
+        return json_response(found, self.status_code or HTTPStatus.OK)
 
 
 def json_response(found: BaseModel, status: int) -> Response:
@@ -113,14 +140,15 @@ class _Call:
         """Call the function, in a thread if it blocks."""
         if self._is_async:
             return await self._function(**arguments)
-        return await run_in_threadpool(self._function, **arguments)
+        return await run_in_threadpool(partial(self._function, **arguments))
 
 
 async def _json_body(request: Request) -> object:
     """Return a JSON body; raise ``_InvalidError`` for any other one."""
     try:
-        # Kept in the request, so that FastAPI can read it again.
         await request.body()
+    except HTTPException:
+        raise
     except Exception:  # noqa: BLE001 - as FastAPI: the server has answered, or the client is gone
         raise HTTPException(HTTPStatus.BAD_REQUEST) from None
     if request.headers.getlist("content-type") != [JSON]:

@@ -1,5 +1,6 @@
 """Routes that resolve their own parameters answer as the framework does."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from functools import wraps
 from inspect import iscoroutinefunction
@@ -133,8 +134,11 @@ TYPES = [
 ]  # fmt: skip
 
 
+REQUESTS = [("PUT", "/c/here"), ("PATCH", "/d/7"), ("PATCH", "/d/x"), ("POST", "/c/here")]
+
+
 @given(
-    request=st.sampled_from([("PUT", "/c/here"), ("PATCH", "/d/7"), ("PATCH", "/d/x")]),
+    request=st.sampled_from(REQUESTS),
     body=st.sampled_from(BODIES),
     content_type=st.sampled_from(TYPES),
     headers=st.dictionaries(
@@ -151,6 +155,37 @@ def test_change_is_answered_as_the_framework_answers_it(
     )
     assert (ours.status_code, ours.content) == (theirs.status_code, theirs.content)
     assert ours.headers == theirs.headers
+
+
+@pytest.mark.parametrize("body", [[b'{"count"', b": 2}"], [b'{"count"', b': "x"}'], [b"{", b""]])
+@pytest.mark.parametrize("ends", ["complete", "disconnected"])
+def test_body_in_parts_is_read_once(body: list[bytes], ends: str) -> None:
+    ours, theirs = [messages_of(client.app, body, ends) for client in (OURS, THEIRS)]
+    assert ours == theirs
+
+
+def messages_of(app: Any, body: list[bytes], ends: str) -> list[Any]:
+    """Return what an application sends for a body, and how often it receives."""
+    coming = [{"type": "http.request", "body": part, "more_body": True} for part in body]
+    if ends == "complete":
+        coming.append({"type": "http.request", "body": b"", "more_body": False})
+    found: list[Any] = []
+
+    async def receive() -> Any:
+        found.append("received")
+        return coming.pop(0) if coming else {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        found.append(message)
+
+    headers = [(b"content-type", b"application/json"), (b"authorization", b"x")]
+    scope = {
+        "type": "http", "method": "PUT", "path": "/c/here", "raw_path": b"/c/here",
+        "query_string": b"", "root_path": "", "headers": headers, "scheme": "http",
+        "server": ("localhost", 80), "client": ("127.0.0.1", 1), "http_version": "1.1",
+    }  # fmt: skip
+    asyncio.run(app(scope, receive, send))
+    return found
 
 
 def test_description_is_the_frameworks() -> None:
@@ -215,7 +250,17 @@ NOT_RESOLVED = [
 ]
 
 
-@pytest.mark.parametrize("endpoint", NOT_RESOLVED)
+def with_one_twice(
+    _one: Annotated[None, Depends(inner)], _other: Annotated[None, Depends(inner)]
+) -> None: ...
+
+
+def test_own_limit_of_a_body_is_a_defect() -> None:
+    with pytest.raises(TypeError):
+        APIRouter(route_class=DirectRoute).put("/", max_body_size=5)(inner)
+
+
+@pytest.mark.parametrize("endpoint", [*NOT_RESOLVED, with_one_twice])
 def test_parameters_that_a_route_cannot_resolve_are_a_defect(endpoint: Any) -> None:
     with pytest.raises(TypeError):
         APIRouter(route_class=DirectRoute).put("/")(endpoint)
