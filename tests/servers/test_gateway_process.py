@@ -29,7 +29,7 @@ from tests.harness.builders.waiting import until
 from tests.harness.pipeline.embedded import ACCOUNT, Producer
 from tests.harness.pipeline.scaled import on_kafka
 from tests.harness.pipeline.scaled_gateway import ScaledGateway, scaled_gateway
-from tests.harness.webhooks.receiver import ACCEPTED, always, receiving
+from tests.harness.webhooks.receiver import ACCEPTED, Receiver, always, receiving
 
 TRADER = Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
 
@@ -119,13 +119,17 @@ def test_webhook_gets_every_outcome_once_and_in_order_across_a_kill(
         api.scaled.start("gateway")
         api.scaled.await_ready("gateway")
         ids.append(api.submit(agent_id, token).json()["id"])
-        until(lambda: len(receiver.received) >= 3)
-        found = [orjson.loads(one.body)["data"]["id"] for one in receiver.received]
         # A delivery whose success was not recorded before the kill is repeated.
-        assert list(dict.fromkeys(found)) == ids
+        until(lambda: len(delivered(receiver)) == 3)
+        assert list(delivered(receiver)) == ids
     deleted = api.request("DELETE", f"/v1/webhooks/{made.json()['id']}", api.person())
     assert deleted.status_code == 204
     api.scaled.await_caught_up("gateway", "desk")
+
+
+def delivered(receiver: Receiver) -> dict[str, None]:
+    """Return the ids of the delivered transactions in order, without repetitions."""
+    return dict.fromkeys(orjson.loads(one.body)["data"]["id"] for one in receiver.received)
 
 
 def test_model_lists_its_tools_over_mcp(api: ScaledGateway, agent: tuple[str, str]) -> None:
