@@ -23,6 +23,8 @@ KEY_VAULTS = (AGENT_KEYS, TREASURY_KEYS)
 
 PROVIDERS = ("gcp", "aws", "azure")
 """The default providers of a vault, in this order."""
+SERVER = "server"
+"""The holder name of the server's half of a data key; reserved, so no provider has this name."""
 BLOB_LENGTH_MAX = 16 * 1024
 
 Blob = Annotated[Hex, Field(max_length=BLOB_LENGTH_MAX)]

@@ -1,87 +1,13 @@
-"""Access control for secrets and keys: nothing is granted by default, and deny wins; pure."""
+"""The right to sign: which keys an agent may use. Nothing is granted by default, and deny wins.
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import TypeAlias
+Pure. ``signer.vaults.access`` decides the other operations on keys and secrets.
+"""
 
-from schemas.access import ACCESS_MEANING, AccessReason, Grant, Operation, Right
+from collections.abc import Iterable
+
+from schemas.access import Grant, Right
 from schemas.registry import AgentSet
-from schemas.vault_events import SecretKind
-from signer.keys.paths import may_use
 from signer.path_globs import matches
-from signer.vaults.vault import Vault
-
-KEY_KINDS: frozenset[SecretKind] = frozenset({"private_key", "ssh_key"})
-"""Kinds that can sign; they have stricter rules for reading."""
-RIGHTS: Mapping[Operation, Right] = MappingProxyType(
-    {
-        "get": "read",
-        "history": "read",
-        "export": "read",
-        "put": "write",
-        "rotate": "write",
-        "sign": "sign",
-        "hand-over": "write",
-    }
-)
-"""The right that each operation needs. A list shows names only, so any right suffices for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Accessor:
-    """A registered agent and its grants."""
-
-    agent: AgentSet
-    grants: tuple[Grant, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A secret in a vault; ``generated`` if it was created inside and never left."""
-
-    vault: Vault
-    path: str
-    kind: SecretKind
-    generated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Allowed:
-    """The access is allowed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The access is refused, with the reason."""
-
-    reason: AccessReason
-    detail: str
-
-
-Access: TypeAlias = Allowed | Refused
-
-
-def decide(accessor: Accessor, target: Target, operation: Operation, at_ms: int) -> Access:
-    """Decide one operation of an agent on one secret, for every way it can be requested."""
-    problem = _agent_problem(accessor.agent, target.vault, at_ms)
-    if problem is not None:
-        return _refused(problem, accessor, target)
-    if operation == "list":
-        reason = _list_problem(accessor, target)
-    elif RIGHTS[operation] == "sign":
-        reason = _sign_problem(accessor, target)
-    else:
-        reason = _grant_problem(accessor, target, RIGHTS[operation])
-    if reason is None and operation in RIGHTS and RIGHTS[operation] == "read":
-        reason = _key_read_problem(accessor.agent, target)
-    return _refused(reason, accessor, target) if reason else Allowed()
-
-
-def admit(accessor: Accessor, vault: Vault, at_ms: int) -> Access:
-    """Decide whether an agent may list a vault; each entry is decided separately."""
-    reason = _agent_problem(accessor.agent, vault, at_ms)
-    return _refusal(reason, vault.name) if reason else Allowed()
 
 
 def may_sign(agent: AgentSet, grants: tuple[Grant, ...], vault: str, path: str) -> bool:
@@ -90,59 +16,30 @@ def may_sign(agent: AgentSet, grants: tuple[Grant, ...], vault: str, path: str) 
     It may use its own keys, keys granted by name, keys that a grant lets it sign with, and, while
     it may submit intents, keys that a grant lets it read. A grant that denies signing wins.
     """
-    if _has_grant(grants, "deny", vault, path, "sign"):
+    if has_grant(grants, "deny", vault, path, "sign"):
         return False
-    read = _has_grant(grants, "allow", vault, path, "read") and not _has_grant(
+    read = has_grant(grants, "allow", vault, path, "read") and not has_grant(
         grants, "deny", vault, path, "read"
     )
     return (
         may_use(agent.key_paths, agent.agent, path)
-        or _has_grant(grants, "allow", vault, path, "sign")
+        or has_grant(grants, "allow", vault, path, "sign")
         or (agent.intents_api_enabled and read)
     )
 
 
-def _agent_problem(agent: AgentSet, vault: Vault, at_ms: int) -> AccessReason | None:
-    if not agent.active:
-        return AccessReason.AGENT_INACTIVE
-    if agent.expires_at_ms is not None and agent.expires_at_ms <= at_ms:
-        return AccessReason.AGENT_EXPIRED
-    return AccessReason.VAULT_FOREIGN if agent.account != vault.account else None
+def may_use(key_paths: tuple[str, ...], agent: str, path: str) -> bool:
+    """Return whether an agent may sign with the key at a path: its own, or granted by name."""
+    return is_own(agent, path) or path in key_paths
 
 
-def _grant_problem(accessor: Accessor, target: Target, right: Right) -> AccessReason | None:
-    scope = (target.vault.name, target.path, right)
-    if _has_grant(accessor.grants, "deny", *scope):
-        return AccessReason.ACCESS_DENIED
-    return None if _has_grant(accessor.grants, "allow", *scope) else AccessReason.NOT_GRANTED
+def is_own(agent: str, path: str) -> bool:
+    """Return whether a path belongs to an agent, which may use it without a grant."""
+    return path.startswith((f"agents/{agent}/keys/", f"agents/{agent}/chains/"))
 
 
-def _sign_problem(accessor: Accessor, target: Target) -> AccessReason | None:
-    vault = target.vault.name
-    signs = target.vault.holds_keys and may_sign(
-        accessor.agent, accessor.grants, vault, target.path
-    )
-    return None if signs else AccessReason.KEY_NOT_GRANTED
-
-
-def _list_problem(accessor: Accessor, target: Target) -> AccessReason | None:
-    if None in (
-        _grant_problem(accessor, target, "read"),
-        _grant_problem(accessor, target, "write"),
-    ):
-        return None
-    return None if _sign_problem(accessor, target) is None else AccessReason.NOT_GRANTED
-
-
-def _key_read_problem(agent: AgentSet, target: Target) -> AccessReason | None:
-    if target.kind not in KEY_KINDS:
-        return None
-    if agent.intents_api_enabled:
-        return AccessReason.KEY_READ_BLOCKED
-    return AccessReason.KEY_GENERATED if target.generated else None
-
-
-def _has_grant(grants: Iterable[Grant], effect: str, vault: str, path: str, right: Right) -> bool:
+def has_grant(grants: Iterable[Grant], effect: str, vault: str, path: str, right: Right) -> bool:
+    """Return whether a grant allows or denies a right on a path of a vault."""
     return any(
         grant.effect == effect
         and right in grant.rights
@@ -150,12 +47,3 @@ def _has_grant(grants: Iterable[Grant], effect: str, vault: str, path: str, righ
         and matches(grant.paths, path)
         for grant in grants
     )
-
-
-def _refused(reason: AccessReason, accessor: Accessor, target: Target) -> Refused:
-    where = f"{accessor.agent.agent}, {target.path} in {target.vault.name}"
-    return _refusal(reason, where)
-
-
-def _refusal(reason: AccessReason, where: str) -> Refused:
-    return Refused(reason, f"{ACCESS_MEANING[reason].removesuffix('.')}: {where}")

@@ -7,8 +7,8 @@ from schemas.canonical import event_id
 from schemas.fields import TEXT_MAX
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.access import Access, Refused
 from signer.custody.failures import ProviderFailure
+from signer.vaults.access import Access, Refused
 from signer.vaults.vault import Vault
 
 

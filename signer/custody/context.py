@@ -10,15 +10,12 @@ from typing import Annotated
 from pydantic import Field
 
 from schemas.canonical import Canonical, canonical_bytes
-from schemas.custody import CustodyMode
+from schemas.custody import SERVER, CustodyMode
 from schemas.fields import SAFE_INTEGER_MAX
 
 # Any text is safe here, since canonical JSON separates fields. The length keeps the whole AAD
 # under the 8 KiB limit of cloud KMSs.
 _Label = Annotated[str, Field(min_length=1, max_length=256)]
-
-SERVER = "server"
-"""The holder name of the server's half; reserved, so no provider has this name."""
 
 
 class Layer(StrEnum):

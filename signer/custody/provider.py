@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
 
+from schemas.custody import SERVER
 from signer.custody.buffers import wipe
-from signer.custody.context import SERVER
 from signer.custody.errors import (
     CorruptError,
     KmsDeniedError,

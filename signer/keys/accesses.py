@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from schemas.access import ACCESS_MEANING, AccessReason
 from schemas.record import Outgoing
-from signer.access import Access, Allowed, Refused
 from signer.access_records import Use, access_record
 from signer.keys.descriptor import KeyDescriptor
+from signer.vaults.access import Access, Allowed, Refused
 from signer.vaults.vault import Vault
 
 

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from schemas.fields import KeyPath
 from schemas.key_chains import KeyChain, key_chain_of
+from signer.access import is_own
 
 _KEY_PATH: TypeAdapter[str] = TypeAdapter(KeyPath)
 _NETWORK = re.compile(r"[a-z0-9][a-z0-9_-]{0,55}", re.ASCII)
@@ -52,16 +53,6 @@ def agent_key_path(agent: str, chain: KeyChain = KeyChain.ETHEREUM) -> str:
 def network_key_path(network: str) -> str:
     """Return the path of the default key of a network."""
     return f"keys/{network}-signer"
-
-
-def is_own(agent: str, path: str) -> bool:
-    """Return whether a path belongs to an agent, which may use it without a grant."""
-    return path.startswith((f"agents/{agent}/keys/", f"agents/{agent}/chains/"))
-
-
-def may_use(key_paths: tuple[str, ...], agent: str, path: str) -> bool:
-    """Return whether an agent may sign with the key at a path: its own, or granted by name."""
-    return is_own(agent, path) or path in key_paths
 
 
 def resolve(

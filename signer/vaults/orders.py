@@ -16,12 +16,12 @@ from schemas.vault_events import (
     secret_delivery_id,
     vault_answer_id,
 )
-from signer.access import Access, Accessor, Allowed, Target, decide
 from signer.keys.orders import KeyOrderError, refuse_unknown_registry
 from signer.order_scope import vault_order_problem
 from signer.order_validity import validity_problem
 from signer.registry import Registry
 from signer.signatures import InvalidSignatureError, open_envelope
+from signer.vaults.access import Access, Accessor, Allowed, Target, decide
 from signer.vaults.vault import Vault
 
 _ORDER_RECORD: TypeAdapter[Envelope | SecretDelivery] = TypeAdapter(Envelope | SecretDelivery)

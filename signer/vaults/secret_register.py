@@ -17,10 +17,10 @@ from schemas.vault_events import (
     SecretStored,
     vault_answer_id,
 )
-from signer.access import Target
 from signer.keys.orders import KeyOrderError
 from signer.registry import Registry
 from signer.signer_events import open_admin_order, require_answer_signature
+from signer.vaults.access import Target
 from signer.vaults.orders import read_vault_order
 from signer.vaults.rewraps import apply_rewrap, verify_rewrap
 from signer.vaults.vault import Vault, VaultId, VersionId

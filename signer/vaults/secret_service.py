@@ -23,13 +23,13 @@ from schemas.secret_requests import (
     answer_context,
 )
 from schemas.vault_events import SecretStored
-from signer.access import Access, Accessor, Allowed, Refused, Target, admit, decide
 from signer.custody.buffers import wiping
 from signer.custody.errors import ClientShareMissingError
 from signer.custody.failures import ProviderFailure
 from signer.custody.hpke import HpkeKey, seal_for
 from signer.keys.register import KeyRegister
 from signer.registry import Registry
+from signer.vaults.access import Access, Accessor, Allowed, Refused, Target, admit, decide
 from signer.vaults.client_shares import share_info
 from signer.vaults.read_requests import (
     ReadRequestError,

@@ -9,9 +9,16 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
-from schemas.custody import AGENT_KEYS, KEY_VAULTS, PROVIDERS, TREASURY_KEYS, CustodyMode, Tier
+from schemas.custody import (
+    AGENT_KEYS,
+    KEY_VAULTS,
+    PROVIDERS,
+    SERVER,
+    TREASURY_KEYS,
+    CustodyMode,
+    Tier,
+)
 from schemas.registry import VaultCreated
-from signer.custody.context import SERVER
 from signer.custody.modes import PLANS, Plan
 
 TREASURY_PATHS = "wallets/"

@@ -4,8 +4,8 @@ import string
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from signer.access import KEY_KINDS
 from signer.custody.buffers import wiping
+from signer.vaults.access import KEY_KINDS
 from sixgate.api.callers import Caller
 from sixgate.api.models.secrets import GenerateRequest
 from sixgate.api.problems import Problem

@@ -17,9 +17,9 @@ from typing import NamedTuple, TypeAlias
 
 from schemas.access import Operation
 from schemas.vault_events import VALUE_BYTES_MAX, SecretKind, SecretStored
-from signer.access import KEY_KINDS, Refused
 from signer.custody.buffers import wiping
 from signer.custody.cmek import layer_of
+from signer.vaults.access import KEY_KINDS, Refused
 from signer.vaults.vault import Vault
 from sixgate.api.callers import Caller, record
 from sixgate.api.policy_grants import rewrite_grants_in

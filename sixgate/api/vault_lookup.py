@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from schemas.access import AccessReason, Operation
 from schemas.registry import VaultCreated
 from schemas.vault_events import SecretStored
-from signer.access import KEY_KINDS, Access, Accessor, Allowed, Refused, Target, decide
+from signer.vaults.access import KEY_KINDS, Access, Accessor, Allowed, Refused, Target, decide
 from signer.vaults.secret_register import target_of
 from signer.vaults.vault import Vault
 from sixgate.api.callers import Caller

@@ -8,13 +8,13 @@ from typing import Generic, TypeAlias, TypeVar
 from schemas.canonical import event_id
 from schemas.topics import INTERNAL_BYTES_MAX
 from schemas.vault_events import SecretOrder
-from signer.access import Refused as AccessRefused
 from signer.custody.errors import ClientShareMissingError
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.orders import KeyOrderError, VerifiedKeyOrder, open_order
 from signer.keys.register import KeyRegister
 from signer.registry import Registry, RegistryRecordError
 from signer.stage import HaltError
+from signer.vaults.access import Refused as AccessRefused
 from signer.vaults.client_shares import require_client
 from signer.vaults.orders import (
     VerifiedVaultOrder,

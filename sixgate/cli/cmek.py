@@ -15,11 +15,11 @@ from pathlib import Path
 
 from schemas.access import Grant, Operation
 from schemas.registry import AgentSet, CustomerKeySet
-from signer.access import Accessor, Refused, Target, decide
 from signer.custody.buffers import wiping
 from signer.custody.errors import CmekRefusedError, CorruptError
 from signer.custody.modes import PLANS
 from signer.custody.process import forbid_inspection
+from signer.vaults.access import Accessor, Refused, Target, decide
 from signer.vaults.vault import Vault as KnownVault
 from sixgate.api import Json
 from sixgate.authoring.customer_key import KEY_BYTES, CustomerKey

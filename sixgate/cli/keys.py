@@ -5,11 +5,11 @@ from pathlib import Path
 from schemas.custody import AGENT_KEYS
 from schemas.key_chains import SIGNING_CHAINS, KeyChain
 from schemas.registry import AgentSet
+from signer.access import may_use
 from signer.custody.buffers import wiping
 from signer.custody.errors import CorruptError, PrivateFileError
 from signer.custody.private_file import read_private
 from signer.custody.process import forbid_inspection
-from signer.keys.paths import may_use
 from sixgate.api import Json
 from sixgate.authoring import operator
 from sixgate.authoring.key_text import (

@@ -13,7 +13,6 @@ from typing import Protocol
 
 from schemas.audit import audited, input_digest
 from schemas.record import Outgoing
-from signer.access import Refused
 from signer.access_records import Use, access_record
 from signer.custody.errors import (
     CustodyError,
@@ -25,6 +24,7 @@ from signer.custody.failures import Cause, ProviderFailure
 from signer.custody.hpke import HpkeKey
 from signer.keys.register import KeyRegister
 from signer.registry import Registry
+from signer.vaults.access import Refused
 from signer.vaults.read_requests import ReadRequestError, VerifiedRequest
 from signer.vaults.secret_sealing import SecretSealing
 from signer.vaults.secret_service import ReadDecision, SealedAnswer, SecretService

@@ -19,10 +19,11 @@ from schemas.intent import (
 from schemas.key_chains import NETWORKS, KeyChain
 from schemas.registry import AgentSet, ChainSet
 from schemas.validation_messages import validation_message
-from signer.access import KEY_KINDS, may_sign
+from signer.access import may_sign
 from signer.keys import paths as key_paths
 from signer.keys.paths import Resolved, Unresolved, VaultKeys
 from signer.registered import Registered
+from signer.vaults.access import KEY_KINDS
 from signer.vaults.register import VaultRegister
 from sixgate.api.models.submissions import MessageEncoding, SignRequest, TransactionRequest
 from sixgate.authoring import form_fields as read

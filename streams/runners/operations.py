@@ -24,7 +24,6 @@ from schemas.record import Outgoing, Record
 from schemas.recovery import SecretRecovered
 from schemas.topics import Topic
 from schemas.vault_events import SecretStored, VaultAnswer
-from signer.access import Refused as AccessRefused
 from signer.custody.errors import CustodyError
 from signer.keys.keychain import Keychain
 from signer.keys.orders import KeyOrderError, VerifiedKeyOrder, check_validity, open_order
@@ -34,6 +33,7 @@ from signer.registry import Registry, RegistryRecordError
 from signer.signatures import Ed25519Signer
 from signer.stage import HaltError
 from signer.state import SlotState
+from signer.vaults.access import Refused as AccessRefused
 from signer.vaults.order_execution import VaultOrderExecutor
 from signer.vaults.orders import (
     VerifiedVaultOrder,

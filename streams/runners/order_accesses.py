@@ -9,8 +9,8 @@ from schemas.access import Operation
 from schemas.record import Outgoing
 from schemas.recovery import RecoveryOrder
 from schemas.vault_events import SecretOrder
-from signer.access import Access, Allowed, Refused
 from signer.access_records import Use, access_record
+from signer.vaults.access import Access, Allowed, Refused
 from signer.vaults.orders import VerifiedVaultOrder
 from signer.vaults.vault import Vault
 

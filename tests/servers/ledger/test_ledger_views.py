@@ -18,10 +18,10 @@ from schemas.record import Record
 from schemas.redaction import signed_part
 from schemas.registry import AccessSet
 from schemas.topics import Topic
-from signer.access import Allowed, Refused
 from signer.access_records import Use, access_record
 from signer.custody.kms.journal import KmsJournal
 from signer.custody_records import CustodyRecords
+from signer.vaults.access import Allowed, Refused
 from signer.vaults.vault import Vault
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.queries import newest_outcomes, outcome_of, trail

@@ -9,8 +9,8 @@ import pytest
 from schemas.audit import AuditAction, audited
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.access import Allowed
 from signer.access_records import Use, access_record
+from signer.vaults.access import Allowed
 from signer.vaults.vault import Vault
 from sixgate.answers.outcome_notifications import NoticeQueue, OutcomeNotifications
 

@@ -9,8 +9,8 @@ from schemas.canonical import Canonical
 from schemas.dsse import REGISTRY_TYPE
 from schemas.keys import KeyProvisioned
 from schemas.registry import AccountOpened
+from signer.access import may_use
 from signer.keys.orders import KeyOrderError, read_order
-from signer.keys.paths import may_use
 from signer.keys.register import KeyRegister
 from signer.registry import Registry
 from tests.harness.builders.cases import (

@@ -14,13 +14,13 @@ from schemas.reasons import Reason
 from schemas.registry import AccessSet
 from schemas.topics import Topic
 from schemas.vault_events import SecretKind
-from signer.access import RIGHTS, Accessor, Allowed, Refused, Target, decide, may_sign
+from signer.access import may_sign, may_use
 from signer.access_records import Use, access_record
 from signer.account import Account
 from signer.authority import Allocation, Refusal, authorize
 from signer.custody.failures import Cause, ProviderFailure
-from signer.keys.paths import may_use
 from signer.registry import RegistryRecordError
+from signer.vaults.access import RIGHTS, Accessor, Allowed, Refused, Target, decide
 from signer.vaults.vault import Vault
 from tests.harness.builders.cases import (
     ACCOUNT,

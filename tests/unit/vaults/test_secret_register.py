@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from schemas.dsse import VAULT_ORDER_TYPE
 from schemas.registry import VaultCreated
 from schemas.vault_events import SecretKind, SecretOrder, SecretStored, vault_answer_id
-from signer.access import Accessor, Allowed, decide
 from signer.keys.orders import KeyOrderError
 from signer.registry import Registry
 from signer.signatures import Ed25519Signer
+from signer.vaults.access import Accessor, Allowed, decide
 from signer.vaults.secret_register import SecretRegister, target_of
 from tests.harness.builders.cases import (
     ACCOUNT,

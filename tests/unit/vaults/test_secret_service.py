@@ -14,9 +14,9 @@ from schemas.secret_requests import (
     answer_context,
     secret_request_digest,
 )
-from signer.access import Allowed, Refused
 from signer.custody.errors import CorruptError, CustodyError
 from signer.custody.hpke import HpkeKey, seal_for
+from signer.vaults.access import Allowed, Refused
 from signer.vaults.read_requests import FRESH_MS, ReadRequestError, VerifiedRequest
 from signer.vaults.secret_service import ReadDecision, SecretService
 from tests.harness.builders.cases import (
