@@ -1,9 +1,10 @@
 """Errors of the API, and the repetition of a call that another admin overtook."""
 
 from collections.abc import Callable
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 T = TypeVar("T")
+Json: TypeAlias = dict[str, Any]
 ATTEMPTS_MAX = 5
 
 

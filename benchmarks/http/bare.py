@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from subprocess import PIPE, Popen
 
 from sixgate.api.exchange import Receive, Scope, Send
-from sixgate.api.limits import Limits
 from sixgate.api.listeners import Listen, Tcp
-from sixgate.api.rate_limit import Rate
 from sixgate.api.server import serving
+from sixgate.settings.limits import Limits, Rate
 
 _UNLIMITED = Rate(per_minute=10**8, burst=10**8)
 

@@ -6,13 +6,13 @@ Arguments and answers are plain JSON data, so that all three behave alike.
 import base64
 import binascii
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from schemas.fields import Count, TimeMs
 from sixgate.api_error import ApiError as ApiError
+from sixgate.api_error import Json as Json
 from sixgate.api_error import RemoteApiError as RemoteApiError
 
-Json: TypeAlias = dict[str, Any]
 Position: TypeAlias = Count | str
 KEY_LENGTH_MAX = 63
 

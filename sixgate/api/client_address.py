@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Any, TypeAlias
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
 
-Network: TypeAlias = IPv4Network | IPv6Network
+from sixgate.settings.limits import Network
+
 LOCAL_SOCKET, UNKNOWN = "local socket", "unknown"
 SCOPE_MEMBER = "sixgate.client_ip"
 """Where the server puts the address into a request's scope."""

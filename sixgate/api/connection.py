@@ -13,7 +13,6 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from sixgate.api.limits import Limits
 from sixgate.api.refusal import Refusal
 from sixgate.api.request_head import (
     BODY_LATE,
@@ -26,6 +25,7 @@ from sixgate.api.request_head import (
     head_refusal,
 )
 from sixgate.api.transport import BoundedTransport
+from sixgate.settings.limits import Limits
 
 PIPELINED_COUNT_MAX = 16
 # A chunk of one byte needs five bytes more: its size and two line ends.

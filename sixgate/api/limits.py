@@ -1,4 +1,4 @@
-"""Limits of the HTTP API: their settings, and the ASGI middleware that enforces them.
+"""Limits of the HTTP API: the ASGI middleware that enforces them.
 
 ``connection.py`` enforces the limits of a connection, before a request is complete.
 """
@@ -9,23 +9,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from time import perf_counter
-from typing import Annotated, Any, TypeAlias
+from typing import Any
 
-from pydantic import Field
-
-from sixgate.api.client_address import LOCAL_SOCKET, SCOPE_MEMBER, Network, client_ip, rate_key
+from sixgate.api.client_address import LOCAL_SOCKET, SCOPE_MEMBER, client_ip, rate_key
 from sixgate.api.exchange import App, Exchange, Receive, Scope, Send, body_too_large
 from sixgate.api.problems import Problem
-from sixgate.api.rate_limit import Rate, RateLimit, retry_after_s
+from sixgate.api.rate_limit import RateLimit, retry_after_s
 from sixgate.api.refusal import Refusal
-from sixgate.settings.section import Section
+from sixgate.settings.limits import Limits
 
-Seconds: TypeAlias = Annotated[float, Field(gt=0, le=3_600)]
-
-KIB = 1024
 LOGGED_PATH_MAX = 200
-LOGIN_PATHS, LOGIN_BYTES_MAX = "/v1/auth/", 32 * KIB
-"""Bodies that are parsed before their sender is authenticated; the largest has an ID token."""
 _BUSY_RETRY_S = 1
 CHECK_PRINCIPAL = "sixgate.check_principal"
 """Where the server puts the check of a principal's rate into a request's scope."""
@@ -34,39 +27,6 @@ _LOG = logging.getLogger("sixgate.http")
 INTERNAL = Refusal(
     HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "A defect in Sixgate: please report it."
 )
-
-
-class Limits(Section):
-    """Limits of connections, requests and clients of the HTTP server.
-
-    A request's head must be complete after ``head_s_max``, its body ``body_s_max`` later. A client
-    must read part of a reply every ``write_s_max``. ``larger_bodies`` maps prefixes of paths to
-    their own limit. ``ip_rate`` counts per client address before authentication,
-    ``principal_rate`` per agent or person after it. ``requests_max`` bounds the requests in
-    progress, ``ip_requests_max`` those of one client address.
-    """
-
-    head_s_max: Seconds = 10
-    body_s_max: Seconds = 30
-    write_s_max: Seconds = 30
-    idle_s_max: Seconds = 75
-    handshake_s_max: Seconds = 5
-    stop_s_max: Seconds = 10
-    head_bytes_max: Annotated[int, Field(ge=KIB, le=KIB * KIB)] = 16 * KIB
-    body_bytes_max: Annotated[int, Field(ge=KIB)] = KIB * KIB
-    larger_bodies: Mapping[str, int] = Field(default_factory=dict)
-    connections_max: Annotated[int, Field(ge=1, le=1_000_000)] = 12_000
-    requests_max: Annotated[int, Field(ge=1, le=1_000_000)] = 2_000
-    ip_requests_max: Annotated[int, Field(ge=1, le=1_000_000)] = 500
-    ip_rate: Rate = Rate(per_minute=600_000, burst=20_000)
-    principal_rate: Rate = Rate(per_minute=300_000, burst=10_000)
-    trusted_proxies: tuple[Network, ...] = ()
-
-    def body_bytes_max_of(self, path: str) -> int:
-        """Return the limit of the body of a request to ``path``."""
-        own = (size for prefix, size in self.larger_bodies.items() if path.startswith(prefix))
-        limit = max(own, default=self.body_bytes_max)
-        return min(limit, LOGIN_BYTES_MAX) if path.startswith(LOGIN_PATHS) else limit
 
 
 class LimitedApp:

@@ -1,21 +1,11 @@
 """Rate limit: one token bucket per key, in bounded memory. Pure; time is an input."""
 
 from collections import OrderedDict
-from typing import Annotated
 
-from pydantic import Field
-
-from sixgate.settings.section import Section
+from sixgate.settings.limits import Rate
 
 KEY_COUNT_MAX = 65_536
 _MINUTE_MS = 60_000
-
-
-class Rate(Section):
-    """Requests per minute, and how many of them may come at the same time."""
-
-    per_minute: Annotated[int, Field(ge=1, le=10**8)]
-    burst: Annotated[int, Field(ge=1, le=10**8)]
 
 
 class RateLimit:

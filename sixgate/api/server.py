@@ -19,7 +19,7 @@ import uvloop
 from sixgate.api.acceptor import Acceptor
 from sixgate.api.connection import Connection, Connections
 from sixgate.api.exchange import App
-from sixgate.api.limits import LimitedApp, Limits
+from sixgate.api.limits import LimitedApp
 from sixgate.api.listeners import (
     Address,
     Listen,
@@ -30,6 +30,7 @@ from sixgate.api.listeners import (
 )
 from sixgate.api.transport import LINGER_S
 from sixgate.api_error import ApiError
+from sixgate.settings.limits import Limits
 
 __all__ = ["Address", "Limits", "Listen", "Tcp", "serving"]
 

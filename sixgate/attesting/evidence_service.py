@@ -6,7 +6,7 @@ from collections.abc import Callable
 from signer.attestation.attestor import Attestor
 from signer.attestation.binding import NONCE_BYTES_MAX, NONCE_BYTES_MIN
 from signer.attestation.platform import CollectionError, PlatformBusyError
-from sixgate.api import ApiError, Json
+from sixgate.api_error import ApiError, Json
 
 # A report occupies the firmware, for which other guests of the machine wait too. go-sev-guest uses
 # the same rate limit.

@@ -13,9 +13,9 @@ from signer.attestation.release.service import ReleaseService
 from sixgate.api.exchange import Receive, Scope, Send
 from sixgate.api.limits import INTERNAL
 from sixgate.api.refusal import Refusal
+from sixgate.releasing.link import NONCES, RELEASES
 from sixgate.remote_calls.replies import body_of, in_thread, send_json, send_refusal
 
-NONCES, RELEASES = "/v1/nonces", "/v1/releases"
 _NOT_FOUND = Refusal(HTTPStatus.NOT_FOUND, "route_unknown", "There is no such route.")
 _NOT_POST = Refusal(
     HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "The route only allows POST."

@@ -8,10 +8,10 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from sixgate.api.exchange import App
-from sixgate.api.limits import Limits
 from sixgate.api.server import Listen, Tcp, serving
 from sixgate.remote_calls.mutual_tls import server_context
 from sixgate.remote_calls.replies import only_clients
+from sixgate.settings.limits import Limits
 from sixgate.settings.links import MutualTlsServer
 from sixgate.settings.release import ReleaseSettings
 

@@ -11,7 +11,7 @@ from http.client import HTTPConnection, HTTPException
 import orjson
 from aiohttp import web
 
-from sixgate.api import ApiError, Json
+from sixgate.api_error import ApiError, Json
 from sixgate.attesting.evidence_service import PAUSE_MS_MIN, EvidenceService
 from sixgate.scaled.http_framing import body_of
 from sixgate.scaled.probe import Address

@@ -6,11 +6,11 @@ from typing import Annotated
 from pydantic import Field
 
 from schemas.fields import Name
-from sixgate.api.limits import Limits
-from sixgate.api.tls import ServerTls
 from sixgate.oidc.settings import OidcSettings
+from sixgate.settings.limits import Limits
 from sixgate.settings.section import Section
 from sixgate.settings.sections import HeadSettings
+from sixgate.settings.tls import ServerTls
 
 WAIT_S_MAX = 20.0
 """The documented client gives up after 30 seconds."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from infra.local.ports import free_port
 from signer.attestation.release.request import REQUEST_BYTES_MAX
-from sixgate.api.limits import Limits
 from sixgate.releasing.serving import ReleaseApp
 from sixgate.remote_calls.process_server import LIMITS, ListenConfig, serving_clients
+from sixgate.settings.limits import Limits
 from tests.harness.builders.release import Release
 
 HOST = "127.0.0.1"

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from infra.local.certificates import Authority
 from sixgate.api.acceptor import HANDSHAKES_MAX
 from sixgate.api.server import Address
-from sixgate.api.tls import ServerTls
 from sixgate.errors import SettingsError
+from sixgate.settings.tls import ServerTls
 from tests.harness.builders.http_server import (
     GET,
     LAST_GET,

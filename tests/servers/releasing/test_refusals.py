@@ -17,7 +17,7 @@ from signer.custody.errors import (
     KmsUnavailableError,
 )
 from signer.signatures import verify_event
-from sixgate.releasing.serving import NONCES, RELEASES
+from sixgate.releasing.link import NONCES, RELEASES
 from tests.harness.builders.custody_providers import cloud
 from tests.harness.builders.release import (
     BLOB,
