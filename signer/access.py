@@ -39,7 +39,7 @@ def is_own(agent: str, path: str) -> bool:
 
 
 def has_grant(grants: Iterable[Grant], effect: str, vault: str, path: str, right: Right) -> bool:
-    """Return whether a grant allows or denies a right on a path of a vault."""
+    """Return whether a grant has this effect and right for a path of a vault."""
     return any(
         grant.effect == effect
         and right in grant.rights

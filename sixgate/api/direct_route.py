@@ -43,11 +43,10 @@ class _InvalidError(Exception):
 class DirectRoute(APIRoute):
     """Use it as ``route_class`` of a router whose routes are added to the application themselves.
 
-    What an application or an including router would add to a route is ignored: overrides and more
-    dependencies. Endpoints return a model or a ``Response``. They and their dependencies may have
-    path and query parameters with a single value, and the request; an endpoint may have one JSON
-    body. A dependency is named once and has no further dependencies. Anything else raises
-    ``TypeError``.
+    It ignores ``dependency_overrides`` and the dependencies of ``include_router``. Endpoints return
+    a model or a ``Response``. They and their dependencies may have path and query parameters with a
+    single value, and the request; an endpoint may have one JSON body. A dependency is named once
+    and has no further dependencies. Other endpoints raise ``TypeError``.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **settings: Any) -> None:
