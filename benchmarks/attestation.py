@@ -12,12 +12,13 @@ from cryptography.x509 import load_der_x509_crl
 from benchmarks import releasing
 from benchmarks.measure import Figure, Work, interleaved
 from signer.attestation.binding import Binding, Purpose
+from signer.attestation.evidence import Evidence
 from signer.attestation.generations import Generation
 from signer.attestation.policy import VerificationPolicy
 from signer.attestation.report import REPORT_BYTES, SigningKey, parse
 from signer.attestation.simulated import MEASUREMENT, SimulatedChip, SimulatedPlatform
 from signer.attestation.simulated_certificates import AuthorityKeys, SimulatedAuthority
-from signer.attestation.verify import Evidence, verify
+from signer.attestation.verify import verify
 
 ROUNDS, CALLS, PARSING_CALLS = 15, 20, 1_000
 VERIFY_US_MAX, PARSE_US_MAX = 3_000, 60

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from benchmarks.measure import Figure, Work, interleaved
 from infra.local.ports import HOST
 from signer.attestation.binding import Binding, Purpose
+from signer.attestation.evidence import Evidence
 from signer.attestation.generations import Generation
 from signer.attestation.policy import VerificationPolicy
 from signer.attestation.release.client import Requester
@@ -28,7 +29,6 @@ from signer.attestation.release.workload_token import WorkloadTerms
 from signer.attestation.report import SigningKey
 from signer.attestation.simulated import MEASUREMENT, SimulatedChip, SimulatedPlatform
 from signer.attestation.simulated_certificates import AuthorityKeys, SimulatedAuthority
-from signer.attestation.verify import Evidence
 from signer.custody.context import SecretContext
 from signer.custody.hpke import HpkeKey
 from signer.custody.kms.local import LocalKms

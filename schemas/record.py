@@ -24,6 +24,11 @@ class Record(NamedTuple):
     value: bytes
     at_ms: int
 
+    @property
+    def source(self) -> str:
+        """Its name in events: topic, partition and offset."""
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
 
 class Outgoing(NamedTuple):
     """A record to append; the log assigns partition, offset and time."""

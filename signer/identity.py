@@ -15,11 +15,10 @@ from pydantic import Field
 from schemas.canonical import Canonical
 from schemas.fields import Ed25519PublicKey, Hex, Name
 from schemas.release import IdentityContext
-from signer.attestation.release.policy import SOFTWARE_KMS
 from signer.custody.buffers import RandomBytes, draw, wiping
 from signer.custody.envelope import require_same
 from signer.custody.errors import CorruptError
-from signer.custody.kms.port import WRAPPED_BYTES_MAX, RootKms, require_wrapped
+from signer.custody.kms.port import SOFTWARE_KMS, WRAPPED_BYTES_MAX, RootKms, require_wrapped
 from signer.signatures import Ed25519Signer
 
 SEED_BYTES = 32

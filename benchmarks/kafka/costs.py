@@ -27,7 +27,7 @@ from signer.rules import RULES
 from signer.signatures import Ed25519Signer, verify
 from signer.transactions import transaction_of
 from sixgate.clocks import wall_ms
-from streams.gates.clearance_cache import ClearanceCache
+from streams.clearances import ClearanceCache
 from streams.gates.passage import GateProjections, Passage
 from streams.gates.projection import Projection
 from streams.gates.stages import GATE_OF, enter

@@ -15,8 +15,7 @@ from signer.state import SlotState
 from sixgate.clocks import wall_ms
 from sixgate.composition import make_slot, open_signer_keys
 from sixgate.data_folder.folder import SLOT, Folder
-from streams.gates.clearance_cache import ClearanceCache
-from streams.gates.clearance_decoding import receive
+from streams.clearances import ClearanceCache, receive
 from streams.gates.passage import GateProjections, RuleGate
 from streams.gates.stages import GATE_OF, Entered, enter, run_gates
 from streams.kafka.broker import Broker

@@ -7,9 +7,8 @@ from typing import NamedTuple, Protocol
 from schemas.boot import BootFacts, SignerBoot, start_id
 from signer.attestation.binding import Binding, Purpose
 from signer.attestation.boot import boot_binding, boot_record, customer_binding, signer_file
-from signer.attestation.evidence import EvidenceFile
+from signer.attestation.evidence import Evidence, EvidenceFile
 from signer.attestation.release.client import Requester
-from signer.attestation.verify import Evidence
 from signer.registry import Registry
 
 UNIQUE_BYTES = 16

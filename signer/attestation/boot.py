@@ -1,40 +1,14 @@
-"""Boot records: made with the platform's evidence, verified by any reader of the ledger.
-
-``check_boot`` verifies a record in this order:
-1. Organisation, signer and key are those that the registry names.
-2. That key signed the record.
-3. Id and evidence digest are recomputed, and the evidence claims exactly the record's facts.
-4. The evidence passes the policy for the purpose of a boot, and the record does not hide that the
-   platform was simulated.
-"""
+"""Boot records: made with the platform's evidence. ``boot_check.py`` verifies them."""
 
 import base64
 import hashlib
-from collections.abc import Collection
-from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from schemas.boot import BootFacts, SignerBoot, evidence_digest
-from schemas.canonical import MalformedError
 from signer.attestation.binding import Binding, Purpose
-from signer.attestation.evidence import Claims, EvidenceFile, evidence_file
-from signer.attestation.policy import VerificationPolicy
-from signer.attestation.verify import Evidence, Verified, verify
-from signer.signatures import InvalidSignatureError, verify_event
-
-
-class BootVerificationError(Exception):
-    """The record is not the expected signer's, contradicts itself, or has other evidence."""
-
-
-class ExpectedSigner(NamedTuple):
-    """The expected signer of a boot, with every public key (0x hex) ever registered for it."""
-
-    org: str
-    signer: str
-    keys: Collection[str]
+from signer.attestation.evidence import Claims, Evidence, EvidenceFile, evidence_file
 
 
 def boot_binding(facts: BootFacts) -> Binding:
@@ -56,7 +30,7 @@ def customer_binding(facts: BootFacts, nonce: bytes) -> Binding:
 
 def signer_file(facts: BootFacts, evidence: Evidence, nonce: bytes) -> EvidenceFile:
     """Return evidence as a file, with its nonce and the claims of a boot."""
-    return evidence_file(evidence, nonce, _claims(facts))
+    return evidence_file(evidence, nonce, claims_of(facts))
 
 
 def boot_record(facts: BootFacts, evidence: Evidence, *, simulated: bool) -> SignerBoot:
@@ -71,45 +45,13 @@ def boot_record(facts: BootFacts, evidence: Evidence, *, simulated: bool) -> Sig
     )
 
 
-def check_boot(
-    record: SignerBoot, expected: ExpectedSigner, policy: VerificationPolicy, at_ms: int
-) -> Verified:
-    """Verify a boot's record as of a time. No other code decides which boots are valid.
-
-    The policy's own purpose is ignored: the evidence must be for a boot. Raise
-    ``BootVerificationError`` for a record that contradicts itself or is another signer's, and
-    ``AttestationError`` for evidence that the policy does not accept.
-    """
-    facts = record.facts
-    file = base64.b64decode(record.evidence)
-    # 1. The registry names the expected keys; a replaced key stays valid for old boots.
-    _require((facts.org, facts.signer) == expected[:2], "its org or signer is not the expected one")
-    _require(
-        facts.public_key in expected.keys, "its public_key was never registered for the signer"
+def claims_of(facts: BootFacts) -> Claims:
+    """Return the claims that the evidence of a boot makes."""
+    return Claims(
+        ephemeral_key=base64.b64encode(_spki(facts.public_key)).decode(),
+        key_set=facts.key_set,
+        configuration=facts.configuration,
     )
-    # 2. Only this signature ties the record to the registered signer.
-    try:
-        verify_event(record, facts.public_key)
-        evidence = EvidenceFile.decode(file)
-    except InvalidSignatureError:
-        raise BootVerificationError("the signer did not sign the record of its boot") from None
-    except MalformedError:
-        raise BootVerificationError("the evidence in the record of a boot is malformed") from None
-    # 3. The nonce of the evidence is the id, which is the digest of all facts.
-    _require(record.id == facts.boot_id(), "its id is not the digest of its facts")
-    _require(
-        record.evidence_digest == evidence_digest(file),
-        "its evidence_digest is not that of its evidence",
-    )
-    same = (evidence.nonce, evidence.claims) == (record.id, _claims(facts))
-    _require(same, "its evidence has another nonce or other claims")
-    # 4. Step 6 of ``verify`` compares REPORT_DATA with this binding.
-    accepted = policy.for_purpose(Purpose.SIGNER_BOOT)
-    verified = verify(evidence.evidence(), accepted, boot_binding(facts).report_data(), at_ms)
-    _require(
-        verified.simulated == record.simulated, "its field simulated does not match the evidence"
-    )
-    return verified
 
 
 def _binding(facts: BootFacts, purpose: Purpose, nonce: bytes) -> Binding:
@@ -120,19 +62,6 @@ def _binding(facts: BootFacts, purpose: Purpose, nonce: bytes) -> Binding:
         _bytes(facts.key_set),
         _bytes(facts.configuration),
     )
-
-
-def _claims(facts: BootFacts) -> Claims:
-    return Claims(
-        ephemeral_key=base64.b64encode(_spki(facts.public_key)).decode(),
-        key_set=facts.key_set,
-        configuration=facts.configuration,
-    )
-
-
-def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - a condition
-    if not holds:
-        raise BootVerificationError(f"the record of a boot is invalid: {otherwise}")
 
 
 def _spki(public_key: str) -> bytes:

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.hashes import SHA384
 from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
 from signer.attestation.errors import AttestationError, CertificateChainError, Code
+from signer.attestation.evidence import EncodedChain
 from signer.attestation.generations import PROFILES, Generation, generation_of_root
 from signer.attestation.report import SigningKey
 
@@ -33,15 +34,6 @@ TIME = "%Y-%m-%d %H:%M:%SZ"
 AMD_PSS = PSS(MGF1(SHA384()), SALT_BYTES)
 LEAF_NAMES = {SigningKey.VCEK: "SEV-VCEK", SigningKey.VLEK: "SEV-VLEK"}
 INTERMEDIATE_NAMES = {SigningKey.VCEK: "SEV-", SigningKey.VLEK: "SEV-VLEK-"}
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedChain:
-    """Three untrusted certificates in DER."""
-
-    leaf: bytes
-    intermediate: bytes
-    root: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""Evidence file: transports evidence from a signer to a verifier (``docs/attestation.md``)."""
+"""Evidence of a machine, and the file that carries it to a verifier (``docs/attestation.md``)."""
 
 import base64
 import hashlib
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
@@ -10,8 +11,6 @@ from schemas.canonical import Canonical
 from schemas.dsse import Base64
 from schemas.fields import Digest
 from signer.attestation.binding import NONCE_BYTES_MAX, NONCE_BYTES_MIN, Binding, Purpose
-from signer.attestation.certificates import EncodedChain
-from signer.attestation.verify import Evidence
 
 REPORT_BYTES_MAX = 8 * 1024  # the verifier checks the exact size
 CERTIFICATE_BYTES_MAX = 8 * 1024
@@ -30,6 +29,24 @@ Nonce = Annotated[
         pattern=rf"^0x(?:[0-9a-f]{{2}}){{{NONCE_BYTES_MIN},{NONCE_BYTES_MAX}}}$", strict=True
     ),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedChain:
+    """Three untrusted certificates in DER."""
+
+    leaf: bytes
+    intermediate: bytes
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Untrusted input of the verifier: report, certificates and revocation list (DER)."""
+
+    report: bytes
+    certificates: EncodedChain
+    crl: bytes | None = None
 
 
 class Certificates(Canonical):

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from signer.attestation.binding import Binding
 from signer.attestation.certificate_table import CertificateTable
-from signer.attestation.certificates import EncodedChain
 from signer.attestation.endorsement import Endorsement
+from signer.attestation.evidence import EncodedChain
 from signer.attestation.generations import CHIP_ID_BYTES, PROFILES, Generation
 from signer.attestation.platform import VMPL, Collected
 from signer.attestation.report import (

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA384
 
 from signer.attestation.acceptance import check_guest, check_platform, check_workload
 from signer.attestation.binding import check_report_data
-from signer.attestation.certificates import EncodedChain, check_chain, root_digest
+from signer.attestation.certificates import check_chain, root_digest
 from signer.attestation.endorsement import (
     Endorsement,
     check_chip,
@@ -24,6 +24,7 @@ from signer.attestation.endorsement import (
     read_endorsement,
 )
 from signer.attestation.errors import Code, ReportFormError, ReportSignatureError, SigningKeyError
+from signer.attestation.evidence import EncodedChain, Evidence
 from signer.attestation.generations import (
     PROFILES,
     Generation,
@@ -39,15 +40,6 @@ VERSION_WITH_CPUID = 3
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Times outside of datetime's range are clamped: no certificate is valid at either end.
 _AT_MS_MAX = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Untrusted input of the verifier: report, certificates and revocation list (DER)."""
-
-    report: bytes
-    certificates: EncodedChain
-    crl: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,13 @@ from signer.attestation.attestor import AttestedIdentity, Attestor, BoundClaims,
 from signer.attestation.binding import Binding
 from signer.attestation.configfs import ConfigfsPlatform
 from signer.attestation.device import open_device
+from signer.attestation.evidence import Evidence
 from signer.attestation.generations import CHIP_ID_BYTES
 from signer.attestation.platform import Platform
 from signer.attestation.public_root import GENERATION, public_authority
 from signer.attestation.report import SigningKey
 from signer.attestation.simulated import SimulatedChip, SimulatedPlatform
 from signer.attestation.supplied_certificates import SuppliedFiles, complete_evidence, read_supplied
-from signer.attestation.verify import Evidence
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Trust
 from sixgate.settings.attestation import AttestationSettings, PlatformKind

@@ -15,7 +15,7 @@ from schemas.boot import BootFacts, SignerBoot
 from schemas.canonical import MalformedError
 from schemas.redaction import signed_part
 from signer.attestation.binding import Purpose
-from signer.attestation.boot import BootVerificationError, ExpectedSigner, check_boot
+from signer.attestation.boot_check import BootVerificationError, ExpectedSigner, check_boot
 from signer.attestation.errors import AttestationError
 from signer.attestation.evidence import EvidenceFile
 from signer.attestation.policy import VerificationPolicy

@@ -9,11 +9,11 @@ from pathlib import Path
 from schemas.custody import PROVIDERS
 from signer.attestation.attestor import Attestor
 from signer.attestation.binding import Binding
+from signer.attestation.evidence import Evidence
 from signer.attestation.platform import PlatformUnavailableError
 from signer.attestation.release.client import Requester
 from signer.attestation.release.kms import ReleasedKms, Transport
 from signer.attestation.release.policy import ReleaseHolder
-from signer.attestation.verify import Evidence
 from signer.custody.errors import KmsDeniedError, KmsUnavailableError
 from signer.custody.failures import ProviderFailure
 from signer.custody.kms.journal import JournaledRoot, KmsJournal

@@ -32,18 +32,13 @@ def admit(record: Record, view: GateProjections, at_ms: int) -> Passage | Unattr
         return _authenticate(record, view, at_ms)
     except UnattributableError as error:
         return Unattributed(
-            id=event_id(Topic.UNATTRIBUTED, source_of(record)),
+            id=event_id(Topic.UNATTRIBUTED, record.source),
             at_ms=at_ms,
             input_digest=input_digest(record.value),
             size_bytes=len(record.value),
             reason=error.reason,
             detail=str(error)[:TEXT_MAX],
         )
-
-
-def source_of(record: Record) -> str:
-    """Name a record by topic, partition and offset."""
-    return f"{record.topic}/{record.partition}/{record.offset}"
 
 
 def _authenticate(record: Record, view: GateProjections, at_ms: int) -> Passage:
@@ -63,7 +58,7 @@ def _authenticate(record: Record, view: GateProjections, at_ms: int) -> Passage:
         id=event_id(Topic.SUBMITTED, name), intent=name, envelope=envelope, verdicts=()
     )
     case = case_of(Authentic(intent, agent, name), view, at_ms)
-    return Passage(source_of(record), case, clearance)
+    return Passage(record.source, case, clearance)
 
 
 def _decode(value: bytes) -> tuple[Envelope, bytes, AnyIntent]:

@@ -13,10 +13,12 @@ from schemas.topics import Topic
 from signer.account import Account
 from signer.case import Authentic, Case, apply_rule, registered_case
 from signer.key_ref import FindKey
+from signer.registered import UnknownAgentError
 from signer.registry import Registry
 from signer.rules import RULES
 from signer.rules.decision import Decision, Rejected
 from signer.simulation_report import verified_report
+from streams.clearances import ClearanceError, Received
 
 Accounts: TypeAlias = Callable[[str], Account]
 
@@ -81,6 +83,19 @@ def case_of(authentic: Authentic, view: GateProjections, at_ms: int) -> Case:
     Gates neither open keys nor remember intents, so only the signer applies rules that need these.
     """
     return registered_case(authentic, view.registry, view.find_key, at_ms)
+
+
+def resume(received: Received, view: GateProjections, at_ms: int) -> Passage:
+    """Return a received intent for the next gate; raise ``ClearanceError`` for unknown agents."""
+    source, clearance, intent = received
+    try:
+        agent = view.registry.agent_of(intent)
+    except UnknownAgentError as error:
+        raise ClearanceError(str(error)) from None
+    case = case_of(Authentic(intent, agent, clearance.intent), view, at_ms)
+    passage = Passage(source, case, clearance)
+    report = clearance.simulation
+    return passage.with_report(report, view) if report else passage
 
 
 def outgoing(topic: Topic, passage: Passage) -> Outgoing:

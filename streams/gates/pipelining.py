@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from schemas.partition import partition_for
 from schemas.record import Outgoing, PartitionId
-from streams.gates.clearance_cache import ClearanceCache
+from streams.clearances import ClearanceCache
 from streams.gates.passage import GateProjections, RuleGate
 from streams.gates.stages import Entered, run_gates
 

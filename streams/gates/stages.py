@@ -8,6 +8,13 @@ from schemas.dsse import Envelope
 from schemas.record import Outgoing, Record
 from schemas.topics import INTERNAL_BYTES_MAX, Topic
 from signer.rules.simulation import required
+from streams.clearances import (
+    ClearanceCache,
+    ClearanceError,
+    DecodedClearance,
+    Received,
+    receive,
+)
 from streams.gates import (
     admission,
     allowlist,
@@ -16,9 +23,7 @@ from streams.gates import (
     simulation,
     value_cap,
 )
-from streams.gates.clearance_cache import ClearanceCache, DecodedClearance
-from streams.gates.clearance_decoding import ClearanceError, Received, receive, resume
-from streams.gates.passage import GateProjections, Passage, RuleGate, outgoing
+from streams.gates.passage import GateProjections, Passage, RuleGate, outgoing, resume
 
 IN_ORDER = (
     admission.GATE,
@@ -51,7 +56,7 @@ def enter(
         _check_size(gate, record, received)
         return resume(received, view, at_ms)
     except ClearanceError as error:
-        source, subject = admission.source_of(record), input_digest(record.value)
+        source, subject = record.source, input_digest(record.value)
         return audited(
             "record.refused", source, subject, str(error), actor=gate.gate.value, at_ms=at_ms
         )

@@ -20,7 +20,7 @@ from typing import TypeAlias
 from schemas.clearance import Gate
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
-from streams.gates.clearance_cache import ClearanceCache
+from streams.clearances import ClearanceCache
 from streams.gates.passage import Passage, RuleGate
 from streams.gates.pipelining import Fingerprint, InFlight, Sent, fingerprint_of, run_batch
 from streams.gates.stages import GATE_OF, Entered, Simulate, enter, waiting_for_simulation

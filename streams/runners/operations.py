@@ -43,7 +43,6 @@ from signer.vaults.orders import (
     open_vault_order,
 )
 from signer.vaults.register import VaultRegister
-from streams.gates.admission import source_of
 from streams.runners.custody_maintenance import CustodyMaintenance
 from streams.runners.loading import load_registry, load_vault_events
 from streams.runners.order_accesses import handed_over, order_accesses
@@ -128,7 +127,7 @@ class Operations:
         self, action: AuditAction, record: Record, now_ms: int, detail: str
     ) -> Outgoing:
         """Return the audit record of an action on a record, usually its refusal."""
-        source, subject = source_of(record), input_digest(record.value)
+        source, subject = record.source, input_digest(record.value)
         return audited(action, source, subject, detail, actor=self.identity.keyid, at_ms=now_ms)
 
     def _check_routed(self, record: Record, account: str) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 from schemas.heads import RegistryHead
 from schemas.record import Record
 from signer.stage import Arrival
-from streams.gates.clearance_decoding import ClearanceError, Received, receive
+from streams.clearances import ClearanceError, Received, receive
 from streams.runners.clock import SteadyClock
 from streams.runners.slot import Commit, Slot
 from streams.runners.slot_inputs import next_positions

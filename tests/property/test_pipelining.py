@@ -12,7 +12,7 @@ from schemas.partition import partition_of
 from schemas.record import Outgoing, PartitionId, Record
 from schemas.topics import Topic
 from signer.account import Account
-from streams.gates.clearance_cache import ClearanceCache
+from streams.clearances import ClearanceCache
 from streams.gates.passage import GateProjections
 from streams.gates.pipelining import PIPELINED_COUNT_MAX, InFlight, Sent, fingerprint_of, run_batch
 from streams.gates.stages import GATE_OF, enter

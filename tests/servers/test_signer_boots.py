@@ -11,7 +11,7 @@ import pytest
 
 from schemas.boot import SignerBoot
 from schemas.topics import Topic
-from signer.attestation.boot import ExpectedSigner, check_boot
+from signer.attestation.boot_check import ExpectedSigner, check_boot
 from signer.attestation.policy import VerificationPolicy
 from signer.attestation.public_root import SIMULATED_ROOT
 from signer.signatures import Ed25519Signer

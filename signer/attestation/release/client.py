@@ -26,7 +26,7 @@ from schemas.release import (
     request_digest,
 )
 from signer.attestation.binding import Binding, Purpose
-from signer.attestation.evidence import Claims, evidence_file
+from signer.attestation.evidence import Claims, Evidence, evidence_file
 from signer.attestation.release.policy import ReleaseHolder
 from signer.attestation.release.request import (
     ReleaseRequest,
@@ -35,7 +35,6 @@ from signer.attestation.release.request import (
     join_frames,
     split_frames,
 )
-from signer.attestation.verify import Evidence
 from signer.custody.buffers import RandomBytes, wiping
 from signer.custody.errors import CorruptError
 from signer.custody.hpke import HpkeKey, seal

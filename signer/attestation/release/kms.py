@@ -10,6 +10,7 @@ from typing import NoReturn, Protocol
 from schemas.canonical import MalformedError
 from schemas.release import Context, ReleaseReason, decode_context
 from signer.attestation.binding import NONCE_BYTES_MAX, NONCE_BYTES_MIN, Binding
+from signer.attestation.evidence import Evidence
 from signer.attestation.platform import CollectionError
 from signer.attestation.release.client import (
     Exchange,
@@ -21,7 +22,6 @@ from signer.attestation.release.client import (
     WrapRequest,
 )
 from signer.attestation.release.policy import ReleaseHolder
-from signer.attestation.verify import Evidence
 from signer.custody.buffers import RandomBytes, wipe
 from signer.custody.errors import (
     CorruptError,

@@ -24,10 +24,10 @@ from signer.attestation.binding import Purpose
 from signer.attestation.policy import VerificationPolicy
 from signer.attestation.release.workload_token import TokenText, WorkloadTerms
 from signer.custody.hpke import seal_for
+from signer.custody.kms.port import SOFTWARE_KMS
 from signer.signatures import InvalidSignatureError, open_envelope_of_any
 
 RELEASE_POLICY_TAG = "sixgate/release-policy/v1"
-SOFTWARE_KMS = "local:"
 
 
 class ReleaseHolder(Canonical):

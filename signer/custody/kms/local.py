@@ -6,7 +6,13 @@ from typing import NoReturn
 from signer.custody import aead
 from signer.custody.buffers import RandomBytes, draw
 from signer.custody.errors import CorruptError, KmsKeyNotFoundError
-from signer.custody.kms.port import KeyState, KeyStatus, ProtectionLevel, require_wrappable
+from signer.custody.kms.port import (
+    SOFTWARE_KMS,
+    KeyState,
+    KeyStatus,
+    ProtectionLevel,
+    require_wrappable,
+)
 
 ROOT_BYTES = aead.KEY_BYTES
 _ID_TAG = b"sixgate/custody/local-root/v1"
@@ -61,4 +67,4 @@ class LocalKms:
 
 
 def _key_id(header: bytes) -> str:
-    return f"local:{header[len(aead.FORMAT_1) :].hex()}"
+    return f"{SOFTWARE_KMS}{header[len(aead.FORMAT_1) :].hex()}"

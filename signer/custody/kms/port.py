@@ -10,6 +10,8 @@ PLAINTEXT_BYTES_MAX = 64
 """Every adapter can wrap this size; RSA-2048 with OAEP-SHA-256, plus a digest, is the tightest."""
 WRAPPED_BYTES_MAX = 6144
 """The largest blob a cloud KMS returns (AWS KMS, ``CiphertextBlob``)."""
+SOFTWARE_KMS = "local:"
+"""Prefix of the ids of root keys in files."""
 
 
 class KeyState(StrEnum):

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from signer.attestation.binding import Binding, Purpose
-from signer.attestation.certificates import EncodedChain
 from signer.attestation.errors import MEANING, AttestationError, Code
+from signer.attestation.evidence import EncodedChain, Evidence
 from signer.attestation.generations import Generation
 from signer.attestation.policy import GenerationFloor, VerificationPolicy
 from signer.attestation.report import SigningKey
 from signer.attestation.simulated import CSP, MEASUREMENT, SimulatedChip, SimulatedPlatform
 from signer.attestation.simulated_certificates import AuthorityKeys, SimulatedAuthority
-from signer.attestation.verify import Evidence, Verified, verify
+from signer.attestation.verify import Verified, verify
 from tests.harness.builders.vectors import SEV_VECTORS, without_vectors
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)

@@ -16,13 +16,13 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA384
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from signer.attestation.certificates import LEAF_NAMES, EncodedChain
+from signer.attestation.certificates import LEAF_NAMES
+from signer.attestation.evidence import EncodedChain, Evidence
 from signer.attestation.generations import Generation
 from signer.attestation.policy import VerificationPolicy
 from signer.attestation.report import SigningKey
 from signer.attestation.simulated import SimulatedChip, SimulatedPlatform
 from signer.attestation.simulated_certificates import SimulatedAuthority, amd_extensions, issue
-from signer.attestation.verify import Evidence
 from tests.harness.builders.attestation import (
     AT,
     AT_MS,

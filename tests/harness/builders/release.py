@@ -22,6 +22,7 @@ from schemas.release import (
     decode_decision,
 )
 from signer.attestation.binding import Binding, Purpose
+from signer.attestation.evidence import Evidence
 from signer.attestation.release.client import Exchange, KmsRequest, Requester, UnwrapRequest
 from signer.attestation.release.identity import ReleaseIdentity
 from signer.attestation.release.kms import Attest, ReleasedKms
@@ -29,7 +30,6 @@ from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
 from signer.attestation.release.service import ReleaseService
 from signer.attestation.release.token_keys import TokenKey
 from signer.attestation.release.workload_token import WorkloadTerms
-from signer.attestation.verify import Evidence
 from signer.custody.buffers import RandomBytes
 from signer.custody.hpke import HpkeKey
 from signer.custody.kms.port import RootKms

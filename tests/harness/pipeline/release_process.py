@@ -19,13 +19,13 @@ from schemas.canonical import canonical_bytes
 from schemas.release import AnyDecision, decode_decision
 from schemas.topics import Topic
 from signer.attestation.binding import Binding
+from signer.attestation.evidence import Evidence
 from signer.attestation.generations import Generation
 from signer.attestation.release.kms import ReleasedKms, Transport
 from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
 from signer.attestation.report import SigningKey
 from signer.attestation.simulated import SimulatedChip, SimulatedPlatform
 from signer.attestation.simulated_certificates import SimulatedAuthority
-from signer.attestation.verify import Evidence
 from signer.signatures import Ed25519Signer
 from sixgate.clocks import wall_ms
 from sixgate.releasing.link import ReleaseLink

@@ -15,9 +15,8 @@ from aiohttp import ClientResponse, ClientSession
 from infra.local.ports import free_port
 from signer.attestation.attestor import Attestor, BoundClaims, EvidenceSource
 from signer.attestation.binding import Binding
-from signer.attestation.evidence import EvidenceFile
+from signer.attestation.evidence import Evidence, EvidenceFile
 from signer.attestation.platform import PlatformBusyError, PlatformUnavailableError
-from signer.attestation.verify import Evidence
 from signer.registry import Registry
 from signer.signatures import Ed25519Signer
 from sixgate.api import ApiError, Json

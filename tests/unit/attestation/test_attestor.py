@@ -12,7 +12,7 @@ import pytest
 from schemas.boot import KeySet, SignerBoot, SignerConfiguration, evidence_digest
 from signer.attestation.attestor import Attestor, BoundClaims, EvidenceSource
 from signer.attestation.binding import Binding, Purpose
-from signer.attestation.boot import BootVerificationError, ExpectedSigner, check_boot
+from signer.attestation.boot_check import BootVerificationError, ExpectedSigner, check_boot
 from signer.attestation.certificate_table import CertificateTable
 from signer.attestation.certificates import root_digest
 from signer.attestation.device import SevGuestDevice

@@ -11,17 +11,12 @@ from hypothesis import strategies as st
 from schemas.boot import BootFacts, SignerBoot
 from schemas.canonical import MalformedError
 from signer.attestation.binding import Purpose
-from signer.attestation.boot import (
-    BootVerificationError,
-    ExpectedSigner,
-    boot_binding,
-    boot_record,
-    check_boot,
-    customer_binding,
-)
+from signer.attestation.boot import boot_binding, boot_record, customer_binding
+from signer.attestation.boot_check import BootVerificationError, ExpectedSigner, check_boot
 from signer.attestation.errors import AttestationError, Code
+from signer.attestation.evidence import Evidence
 from signer.attestation.policy import VerificationPolicy
-from signer.attestation.verify import Evidence, Verified
+from signer.attestation.verify import Verified
 from signer.signatures import Ed25519Signer
 from tests.harness.builders.attestation import AT_MS, refused, simulated_policy
 from tests.harness.builders.release import CONFIGURATION, attest

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from signer.attestation.errors import AttestationError
+from signer.attestation.evidence import Evidence
 from signer.attestation.generations import Generation
 from signer.attestation.report import SigningKey
-from signer.attestation.verify import Evidence
 from tests.harness.builders.attestation import (
     VLEK_TERMS,
     simulated_evidence,

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from signer.attestation import device
 from signer.attestation.certificate_table import CertificateTable
-from signer.attestation.certificates import EncodedChain
 from signer.attestation.configfs import ConfigfsPlatform
 from signer.attestation.device import SevGuestDevice, open_device
+from signer.attestation.evidence import EncodedChain, Evidence
 from signer.attestation.platform import (
     AnswerMalformedError,
     CollectionError,
@@ -22,7 +22,6 @@ from signer.attestation.platform import (
     PlatformBusyError,
     PlatformUnavailableError,
 )
-from signer.attestation.verify import Evidence
 from tests.harness.builders.attestation import BINDING, crl, platform, verified
 from tests.harness.builders.sev_guest import (
     PAGE_BYTES,

@@ -9,6 +9,7 @@ import pytest
 
 from signer.attestation.endorsement import Endorsement
 from signer.attestation.errors import Code
+from signer.attestation.evidence import Evidence
 from signer.attestation.generations import Generation
 from signer.attestation.policy import GenerationFloor, VerificationPolicy
 from signer.attestation.report import SigningKey, parse
@@ -17,7 +18,6 @@ from signer.attestation.simulated_certificates import (
     SimulatedAuthority,
 )
 from signer.attestation.tcb import Tcb
-from signer.attestation.verify import Evidence
 from tests.harness.builders.attestation import (
     AT,
     AT_MS,

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from signer.attestation.certificates import AMD_PSS
 from signer.attestation.endorsement import ARC, CSP_ID, HWID, Endorsement
 from signer.attestation.errors import Code
+from signer.attestation.evidence import Evidence
 from signer.attestation.generations import Generation
 from signer.attestation.report import SigningKey
 from signer.attestation.simulated import SimulatedChip
@@ -17,7 +18,6 @@ from signer.attestation.simulated_certificates import (
     amd_extensions,
     issue,
 )
-from signer.attestation.verify import Evidence
 from tests.harness.builders.attestation import (
     AT,
     authority_keys,

@@ -12,12 +12,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from signer.attestation.certificates import AMD_PSS
 from signer.attestation.errors import Code
+from signer.attestation.evidence import Evidence
 from signer.attestation.generations import Generation
 from signer.attestation.report import SigningKey
 from signer.attestation.simulated_certificates import (
     SimulatedAuthority,
 )
-from signer.attestation.verify import Evidence
 from tests.harness.builders.attestation import (
     AT,
     authority,

@@ -14,9 +14,8 @@ from cryptography.x509 import load_der_x509_certificate
 
 from signer.attestation.binding import Binding, Purpose
 from signer.attestation.errors import Step
-from signer.attestation.evidence import Claims, evidence_file
+from signer.attestation.evidence import Claims, Evidence, evidence_file
 from signer.attestation.report import FIELDS
-from signer.attestation.verify import Evidence
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.files import FILE_BYTES_MAX
 from tests.harness.builders.attestation import AT, BINDING, crl, platform, simulated_policy

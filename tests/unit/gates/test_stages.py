@@ -11,7 +11,7 @@ from schemas.partition import partition_of
 from schemas.record import Outgoing, Record
 from schemas.topics import INTERNAL_BYTES_MAX, SUBMITTED_BYTES_MAX, Topic
 from signer.account import Account
-from streams.gates.clearance_cache import ClearanceCache
+from streams.clearances import ClearanceCache
 from streams.gates.passage import GateProjections
 from streams.gates.stages import GATE_OF, IN_ORDER, enter, run_gates
 from tests.harness.builders.cases import ACCOUNT, NOW_MS, intent, provisioned, registered, sealed

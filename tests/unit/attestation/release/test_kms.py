@@ -13,9 +13,9 @@ import pytest
 from schemas.custody import CustodyMode
 from schemas.release import ReleaseGranted
 from signer.attestation.binding import Binding
+from signer.attestation.evidence import Evidence
 from signer.attestation.platform import PlatformBusyError
 from signer.attestation.release.kms import Attest, ReleasedKms, ReleaseUnreachableError
-from signer.attestation.verify import Evidence
 from signer.custody.buffers import wiping
 from signer.custody.context import SecretContext
 from signer.custody.errors import (

@@ -1,4 +1,7 @@
-"""Decodes a record between two gates to its intent and the verdicts so far."""
+"""Clearances on topics: decodes what a gate wrote for the next gate or for the signer.
+
+A process caches the clearances it wrote, so that its own next gate need not decode them.
+"""
 
 from typing import NamedTuple
 
@@ -7,15 +10,20 @@ from schemas.clearance import Clearance
 from schemas.intent import AnyIntent, decode_intent, intent_digest
 from schemas.partition import well_routed
 from schemas.record import Record
-from signer.case import Authentic
-from signer.registered import UnknownAgentError
-from streams.gates.admission import source_of
-from streams.gates.clearance_cache import ClearanceCache, DecodedClearance
-from streams.gates.passage import GateProjections, Passage, case_of
+
+CACHED_COUNT_MAX = 4_096
+CACHED_BYTES_MAX = 8 * 1024
 
 
 class ClearanceError(Exception):
     """The record is not a valid clearance of an intent in this partition; it ends here."""
+
+
+class DecodedClearance(NamedTuple):
+    """A decoded clearance and the intent that it names and carries."""
+
+    clearance: Clearance
+    intent: AnyIntent
 
 
 class Received(NamedTuple):
@@ -29,12 +37,34 @@ class Received(NamedTuple):
     intent: AnyIntent
 
 
+class ClearanceCache:
+    """Decoded clearances by their bytes; beyond ``CACHED_COUNT_MAX`` the oldest are evicted.
+
+    Decoding depends on the bytes alone, so equal bytes from any writer may use an entry. The next
+    gate still checks agent and partition.
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict[bytes, DecodedClearance] = {}
+
+    def put(self, value: bytes, decoded: DecodedClearance) -> None:
+        """Add the decoded form of ``value``."""
+        if len(value) <= CACHED_BYTES_MAX:
+            self._entries[value] = decoded
+            if len(self._entries) > CACHED_COUNT_MAX:
+                del self._entries[next(iter(self._entries))]
+
+    def take(self, value: bytes) -> DecodedClearance | None:
+        """Remove and return the decoded form of ``value``, if cached."""
+        return self._entries.pop(value, None)
+
+
 def receive(record: Record, partitions: int, cache: ClearanceCache | None = None) -> Received:
     """Decode a clearance, or take it from the cache; raise ``ClearanceError``."""
     decoded = (cache and cache.take(record.value)) or _decode(record.value)
     if not well_routed(record, decoded.intent.account, partitions):
         raise ClearanceError("the key or partition of the record does not match its account")
-    return Received(source_of(record), *decoded)
+    return Received(record.source, *decoded)
 
 
 def _decode(value: bytes) -> DecodedClearance:
@@ -47,16 +77,3 @@ def _decode(value: bytes) -> DecodedClearance:
     if clearance.intent != intent_digest(body):
         raise ClearanceError("the clearance names another intent than it carries")
     return DecodedClearance(clearance, intent)
-
-
-def resume(received: Received, view: GateProjections, at_ms: int) -> Passage:
-    """Return a received intent for the next gate; raise ``ClearanceError`` for unknown agents."""
-    source, clearance, intent = received
-    try:
-        agent = view.registry.agent_of(intent)
-    except UnknownAgentError as error:
-        raise ClearanceError(str(error)) from None
-    case = case_of(Authentic(intent, agent, clearance.intent), view, at_ms)
-    passage = Passage(source, case, clearance)
-    report = clearance.simulation
-    return passage.with_report(report, view) if report else passage
