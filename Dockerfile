@@ -16,7 +16,8 @@ COPY signer signer
 COPY streams streams
 COPY sixgate sixgate
 COPY infra infra
-RUN python -m infra.image layer /layer.tar \
+COPY tools tools
+RUN python -m tools.image layer /layer.tar \
  && mkdir /layer \
  && tar --extract --file /layer.tar --directory /layer --same-permissions
 

@@ -17,10 +17,10 @@ demo: $(VENV)/runtime.done ## Run the whole pipeline once in a temporary folder.
 	$(BIN)/sixgate demo
 
 up: $(VENV)/runtime.done ## Start Kafka, ClickHouse, registrar, gates, signer, custody and ledger on loopback (needs Java 17, Maven, Node.js 20).
-	$(BIN)/python -m infra.local up --processes
+	$(BIN)/python -m tools.local up --processes
 
 down: $(VENV)/runtime.done ## Stop everything that `make up` started; data stays in build/local.
-	$(BIN)/python -m infra.local down
+	$(BIN)/python -m tools.local down
 
 peers: $(VENV)/dev.done ## Run stand-ins of three clouds' KMSs on loopback until Ctrl-C, and print their addresses.
 	$(BIN)/python -m tests.harness.kms
@@ -33,8 +33,8 @@ lint: $(VENV)/dev.done ## Run linters, types and import contracts.
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m infra.lint_tree
-	$(BIN)/python -m infra.closures
+	$(BIN)/python -m tools.lint_tree
+	$(BIN)/python -m tools.closures
 
 bench: $(VENV)/dev.done ## Measure everything against its peers; writes its section of docs/benchmarks.md.
 	$(BIN)/python -m benchmarks
@@ -58,7 +58,7 @@ check-packaging: image-twice ## Check the wheel, the image, Compose, Kubernetes 
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/packaging
 
 image-twice: $(VENV)/dev.done ## Build the wheel and the image's layer twice and compare them.
-	$(BIN)/python -m infra.image twice
+	$(BIN)/python -m tools.image twice
 
 contracts: ## Compile the simulator's Solidity (needs Node.js 20).
 	@command -v npm >/dev/null || { echo "make contracts needs Node.js 20 or newer with npm."; exit 1; }

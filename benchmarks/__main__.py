@@ -21,7 +21,7 @@ from benchmarks import (
 from benchmarks.http import figures as http
 from benchmarks.measure import Figure
 from benchmarks.page import row, save
-from sixgate.gc_tuning import tune
+from sixgate.services.gc_tuning import tune
 
 NOTES = """
 The embedded pipeline and its parts. Pipeline figures include the ledger, which runs in the same

@@ -7,9 +7,9 @@ from coincurve import PrivateKey
 from xrpl.core.keypairs import derive_classic_address
 
 from benchmarks.measure import Figure, interleaved
-from schemas.key_chains import CURVES, Curve, KeyChain
-from signer.addresses.derivation import derive
+from schemas.registry.key_chains import CURVES, Curve, KeyChain
 from signer.custody import ed25519
+from signer.keys.addresses.derivation import derive
 
 SECRET = bytes(range(1, 33))
 ROUNDS, CALLS = 7, 100

@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 from benchmarks import fixtures
 from benchmarks.measure import MICRO, Figure, seconds
 from benchmarks.pipeline import record_of, submit
-from sixgate.embedded.node import running
-from sixgate.gc_tuning import tune
+from sixgate.services.embedded.node import running
+from sixgate.services.gc_tuning import tune
 
 CHUNK = 1_000
 POINTS_PER_DECADE = (1, 2, 5)

@@ -28,9 +28,9 @@ from signer.custody.provider import Provider
 from signer.custody.sealing import Holders, seal
 from signer.custody.shamir import combine, split
 from sixgate.clocks import wall_ms
+from sixgate.config.kms import KmsSettings
+from sixgate.config.process_settings import load_settings
 from sixgate.kms.factory import providers
-from sixgate.scaled.settings import load_settings
-from sixgate.settings.kms import KmsSettings
 
 ROUNDS, CALLS, PYSHAMIR_CALLS = 15, 50, 20
 SHARE_US_MAX = 20

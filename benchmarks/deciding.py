@@ -7,36 +7,36 @@ from tempfile import TemporaryDirectory
 
 from benchmarks import fixtures
 from benchmarks.measure import Figure, interleaved
-from schemas.outcome import TransactionSigned
+from schemas.intents.outcome import TransactionSigned
 from schemas.partition import partition_of
 from schemas.record import Record
 from schemas.topics import Topic
-from signer.account import Account
-from signer.authority import Allocation, authorize
-from signer.case import Case
-from signer.case_builder import CaseBuilder
+from signer.core.account import Account
+from signer.core.case import Case
+from signer.core.decide import Allocation, authorize
+from signer.core.ethereum.signing import sign_transaction
+from signer.core.registry.registered import RegisteredPolicy
+from signer.core.registry.registry import Registry
+from signer.core.rules import RULES
+from signer.core.signatures import Ed25519Signer
+from signer.core.transactions import transaction_of
+from signer.core.window import DAY_MS, Window
+from signer.custody.identity import open_identity
 from signer.custody.kms.journal import KmsJournal
 from signer.custody.kms.root_file import open_local_kms
 from signer.custody.sealing import Holders
-from signer.custody_records import CustodyRecords
-from signer.ethereum.signing import sign_transaction
-from signer.identity import open_identity
-from signer.key_import import ShareKeyImportBoxes
 from signer.keys.authorized_use import KeyUse
+from signer.keys.custody_records import CustodyRecords
+from signer.keys.key_import import ShareKeyImportBoxes
 from signer.keys.keychain import Keychain
 from signer.keys.provisioning import KeyProvisioner
-from signer.memory import Memory
-from signer.registered import RegisteredPolicy
-from signer.registry import Registry
-from signer.rules import RULES
-from signer.share_key_rotation import ShareKeyRotation
-from signer.signatures import Ed25519Signer
-from signer.stage import Arrival, SigningStage
-from signer.state import StateKey, StateMac, StateWrite
-from signer.transactions import transaction_of
+from signer.stage.case_builder import CaseBuilder
+from signer.stage.memory import Memory
+from signer.stage.share_key_rotation import ShareKeyRotation
+from signer.stage.stage import Arrival, SigningStage
+from signer.stage.state import StateKey, StateMac, StateWrite
 from signer.vaults.order_execution import VaultOrderExecutor
 from signer.vaults.register import VaultRegister
-from signer.window import DAY_MS, Window
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.data_folder.folder import Folder
 from sixgate.data_folder.identity import read_identity

@@ -10,18 +10,18 @@ from eth_account import Account as EthAccount
 from eth_keys.backends.coincurve import CoinCurveECCBackend
 
 from schemas.canonical import event_id
-from schemas.clearance import Clearance
 from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE, Envelope
-from schemas.intent import TransactionIntent, intent_digest
-from schemas.keys import KeyRequest
-from schemas.policy import Policy
+from schemas.intents.clearance import Clearance
+from schemas.intents.intent import TransactionIntent, intent_digest
+from schemas.keys.key_events import KeyRequest
 from schemas.record import Outgoing
-from schemas.registry import AccountOpened, AgentSet, ChainSet, Entry, Fees, PolicySet
+from schemas.registry.policy import Policy
+from schemas.registry.records import AccountOpened, AgentSet, ChainSet, Entry, Fees, PolicySet
 from schemas.topics import Topic
+from signer.core.registry.settings import Settings
+from signer.core.rules.decision import Facts
+from signer.core.signatures import Ed25519Signer
 from signer.keys.descriptor import KeyDescriptor
-from signer.rules.decision import Facts
-from signer.settings import Settings
-from signer.signatures import Ed25519Signer
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.creation import Founding, create
 from sixgate.data_folder.folder import Folder

@@ -11,9 +11,9 @@ from benchmarks import fixtures
 from benchmarks.measure import Figure, seconds
 from schemas.record import Outgoing, PartitionId, Record
 from schemas.topics import Topic
-from signer.signatures import Ed25519Signer
+from signer.core.signatures import Ed25519Signer
 from sixgate.clocks import wall_ms
-from sixgate.embedded.assembly import assemble
+from sixgate.services.embedded.assembly import assemble
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.heads import HeadFile, HeadKey
 from streams.ledger.migrations import migrate

@@ -9,16 +9,16 @@ from eth_account.messages import encode_defunct, encode_typed_data
 
 from benchmarks import fixtures
 from benchmarks.measure import Figure, Work, interleaved
-from schemas.clearance import Gate
-from schemas.intent import AuthorizationIntent, MessageIntent, TypedDataIntent
-from schemas.policy import Policy, TypedDataDomain
-from signer.account import Account
+from schemas.intents.clearance import Gate
+from schemas.intents.intent import AuthorizationIntent, MessageIntent, TypedDataIntent
+from schemas.registry.policy import Policy, TypedDataDomain
+from signer.core.account import Account
+from signer.core.draft import MessageKind, delegation
+from signer.core.ethereum.address import address_of
+from signer.core.ethereum.message_signing import sign_message_digest
+from signer.core.rules import RULES
+from signer.core.rules.decision import Passed
 from signer.custody.handle import KeyHandle
-from signer.drafts import MessageKind, delegation
-from signer.ethereum.address import address_of
-from signer.ethereum.message_signing import sign_message_digest
-from signer.rules import RULES
-from signer.rules.decision import Passed
 from sixgate.clocks import wall_ms
 
 RATIO_MAX = 0.5

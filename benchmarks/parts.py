@@ -11,7 +11,7 @@ from benchmarks import fixtures
 from benchmarks.measure import MICRO, Figure
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
-from sixgate.embedded.assembly import assemble
+from sixgate.services.embedded.assembly import assemble
 from streams.gates import cascade
 from streams.runners.embedded import EmbeddedRunner
 from streams.runners.slot import Commit

@@ -12,7 +12,7 @@ from benchmarks import fixtures
 from benchmarks.measure import Figure, seconds
 from sixgate.api import Json
 from sixgate.data_folder.folder import Folder
-from sixgate.embedded.node import Node, running
+from sixgate.services.embedded.node import Node, running
 
 INTENTS, ROUNDS = 10_000, 5
 SINGLES = 300

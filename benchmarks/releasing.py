@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from benchmarks.measure import Figure, Work, interleaved
-from infra.local.ports import HOST
 from signer.attestation.binding import Binding, Purpose
 from signer.attestation.evidence import Evidence
 from signer.attestation.generations import Generation
@@ -29,15 +28,16 @@ from signer.attestation.release.workload_token import WorkloadTerms
 from signer.attestation.report import SigningKey
 from signer.attestation.simulated import MEASUREMENT, SimulatedChip, SimulatedPlatform
 from signer.attestation.simulated_certificates import AuthorityKeys, SimulatedAuthority
+from signer.core.signatures import Ed25519Signer
 from signer.custody.context import SecretContext
 from signer.custody.hpke import HpkeKey
 from signer.custody.kms.local import LocalKms
-from signer.signatures import Ed25519Signer
 from sixgate.api.server import Listen, Tcp, serving
+from sixgate.config.release import ReleaseAddress
 from sixgate.releasing.link import ReleaseLink
 from sixgate.releasing.serving import ReleaseApp
 from sixgate.remote_calls.process_server import LIMITS
-from sixgate.settings.release import ReleaseAddress
+from tools.local.ports import HOST
 
 ROUNDS, CALLS, TRIP_MS_MAX = 15, 10, 15
 AT = datetime(2026, 6, 1, tzinfo=UTC)

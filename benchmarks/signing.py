@@ -10,14 +10,17 @@ from coincurve import PublicKey
 
 from benchmarks import fixtures
 from benchmarks.measure import Figure, Work, interleaved
-from signer.custody.handle import KeyHandle
-from signer.ethereum.address import address_of
-from signer.ethereum.authorization import Authorization, SignedAuthorization, authorization_hash
-from signer.ethereum.decoding import decode_signed, sender
-from signer.ethereum.encoding import encode
-from signer.ethereum.keccak import keccak256
-from signer.ethereum.signing import sign_digest, sign_transaction
-from signer.ethereum.transaction import (
+from signer.core.ethereum.address import address_of
+from signer.core.ethereum.authorization import (
+    Authorization,
+    SignedAuthorization,
+    authorization_hash,
+)
+from signer.core.ethereum.decoding import decode_signed, sender
+from signer.core.ethereum.encoding import encode
+from signer.core.ethereum.keccak import keccak256
+from signer.core.ethereum.signing import sign_digest, sign_transaction
+from signer.core.ethereum.transaction import (
     AccessListTransaction,
     BlobTransaction,
     FeeMarketTransaction,
@@ -25,7 +28,8 @@ from signer.ethereum.transaction import (
     SetCodeTransaction,
     Transaction,
 )
-from signer.ethereum.validation import first_problem
+from signer.core.ethereum.validation import first_problem
+from signer.custody.handle import KeyHandle
 
 ROUNDS, CALLS = 25, 80
 SIGN_RATIO_MAX, DECODE_RATIO_MAX = 0.30, 1.3

@@ -2,9 +2,9 @@
 
 from signer.attestation.platform import CollectionError
 from signer.custody.errors import CustodyError
-from signer.freshness import RegistryStaleError
-from signer.stage import HaltError
-from signer.state import StateIntegrityError
+from signer.stage.freshness import RegistryStaleError
+from signer.stage.stage import HaltError
+from signer.stage.state import StateIntegrityError
 from streams.log.errors import LogError
 from streams.runners.clock import ClockError
 from streams.simulators.simulation import SimulatorError

@@ -6,8 +6,8 @@ A process caches the clearances it wrote, so that its own next gate need not dec
 from typing import NamedTuple
 
 from schemas.canonical import MalformedError
-from schemas.clearance import Clearance
-from schemas.intent import AnyIntent, decode_intent, intent_digest
+from schemas.intents.clearance import Clearance
+from schemas.intents.intent import AnyIntent, decode_intent, intent_digest
 from schemas.partition import well_routed
 from schemas.record import Record
 

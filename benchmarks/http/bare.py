@@ -11,7 +11,7 @@ from subprocess import PIPE, Popen
 from sixgate.api.exchange import Receive, Scope, Send
 from sixgate.api.listeners import Listen, Tcp
 from sixgate.api.server import serving
-from sixgate.settings.limits import Limits, Rate
+from sixgate.config.limits import Limits, Rate
 
 _UNLIMITED = Rate(per_minute=10**8, burst=10**8)
 

@@ -26,7 +26,7 @@ from benchmarks.http.node import BODY, HttpNode, cpu_s, headers_of, running_node
 from benchmarks.http.requests import request
 from benchmarks.measure import Figure, seconds
 from benchmarks.pipeline import record_of, submit
-from sixgate.embedded import node as embedded
+from sixgate.services.embedded import node as embedded
 
 TRANSACTIONS, ROUNDS, ROUND_S, CONNECTIONS = 100, 5, 1.5, 32
 SINGLES, WARM_UP = 150, 30

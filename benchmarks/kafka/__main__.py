@@ -13,8 +13,8 @@ from benchmarks.kafka.organisation import organisation
 from benchmarks.kafka.sizes import FULL, QUICK, Sizes
 from benchmarks.measure import Figure
 from benchmarks.page import DOCS, row, save
-from infra.local.processes import PARTITIONS
-from sixgate.gc_tuning import tune
+from sixgate.services.gc_tuning import tune
+from tools.local.processes import PARTITIONS
 
 PARTS = ("latency", "saturation", "restarts")
 COMMAND = "make bench-kafka"

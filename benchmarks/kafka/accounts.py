@@ -9,9 +9,9 @@ from typing import NamedTuple
 from benchmarks import fixtures
 from schemas.dsse import INTENT_TYPE
 from schemas.record import Outgoing
-from schemas.registry import AccountOpened, AgentSet, Entry, PolicySet
+from schemas.registry.records import AccountOpened, AgentSet, Entry, PolicySet
 from schemas.topics import Topic
-from signer.signatures import Ed25519Signer
+from signer.core.signatures import Ed25519Signer
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.creation import Founding, create
 from sixgate.data_folder.folder import Folder

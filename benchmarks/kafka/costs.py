@@ -15,17 +15,15 @@ from benchmarks.kafka.saturation import Saturation
 from benchmarks.kafka.sizes import Sizes
 from benchmarks.kafka.work import loaded_slot, one_hop, signed
 from benchmarks.measure import MICRO, Figure
-from infra.local.processes import PARTITIONS
-from infra.local.server import Server
-from schemas.outcome import TransactionSigned, decode_outcome
+from schemas.intents.outcome import TransactionSigned, decode_outcome
 from schemas.partition import partition_of
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
-from signer.case import apply_rule
-from signer.ethereum.signing import sign_transaction
-from signer.rules import RULES
-from signer.signatures import Ed25519Signer, verify
-from signer.transactions import transaction_of
+from signer.core.case import apply_rule
+from signer.core.ethereum.signing import sign_transaction
+from signer.core.rules import RULES
+from signer.core.signatures import Ed25519Signer, verify
+from signer.core.transactions import transaction_of
 from sixgate.clocks import wall_ms
 from streams.clearances import ClearanceCache
 from streams.gates.passage import GateProjections, Passage
@@ -34,6 +32,8 @@ from streams.gates.stages import GATE_OF, enter
 from streams.kafka.projections import Projections
 from streams.kafka.state import StateTable
 from streams.runners.slot import Slot
+from tools.local.processes import PARTITIONS
+from tools.local.server import Server
 
 PER_HOP_US_MAX = 60
 

@@ -11,7 +11,7 @@ from benchmarks.kafka.load import OURS, RELAY, LoadClient, Route, Timing
 from benchmarks.kafka.organisation import Organisation
 from benchmarks.kafka.sizes import Sizes
 from benchmarks.measure import Figure
-from infra.local.processes import PARTITIONS
+from tools.local.processes import PARTITIONS
 
 RATIO_MAX = {50: {"p50": 3, "p99": 5}, 200: {"p50": 5, "p99": 5}}
 ROUTES = {"ours": OURS, "relay": RELAY}

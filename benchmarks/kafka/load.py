@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from benchmarks.kafka.relay import HOPS, topic_of
 from schemas.dsse import Envelope
-from schemas.intent import intent_digest
+from schemas.intents.intent import intent_digest
 from schemas.partition import partition_of
 from schemas.record import Outgoing
 from streams.kafka.broker import Broker

@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 from typing import ClassVar
 
-from sixgate.gc_tuning import tune
-from sixgate.scaled.process import run_process
-from sixgate.scaled.settings import load_settings
-from sixgate.scaled.signer_process import SignerProcess
+from sixgate.config.process_settings import load_settings
+from sixgate.services.gc_tuning import tune
+from sixgate.services.process import run_process
+from sixgate.services.signer import SignerProcess
 
 LOOK_S = 0.002
 

@@ -13,16 +13,16 @@ from pathlib import Path
 
 from benchmarks.kafka.accounts import ORG, Trader, make_folder, make_traders
 from benchmarks.kafka.relay import make_topics
-from infra.local.local import Local, local_in
-from infra.local.ports import HOST, stable_port
-from infra.local.processes import PARTITIONS, Processes, is_ready
-from infra.local.roles import WRITER, Roles
-from infra.local.server import Server
+from sixgate.config.process_settings import SinkSettings, load_settings
 from sixgate.data_folder.folder import Folder
-from sixgate.scaled.settings import SinkSettings, load_settings
 from streams.kafka.broker import Broker
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.engines import Server as ClickHouseServer
+from tools.local.local import Local, local_in
+from tools.local.ports import HOST, stable_port
+from tools.local.processes import PARTITIONS, Processes, is_ready
+from tools.local.roles import WRITER, Roles
+from tools.local.server import Server
 
 GATES_AND_SIGNER = ("0-5", "6-6")  # the hops that each of the pipeline's two processes makes
 WAIT_S_MAX = 180
@@ -133,7 +133,7 @@ def organisation(path: Path, accounts: int) -> Iterator[Organisation]:
     assert local.processes
     traders = make_traders(accounts)
     folder = make_folder(local.processes.data, traders, PARTITIONS)
-    watchdog = [sys.executable, "-m", "infra.local.watchdog", str(path)]
+    watchdog = [sys.executable, "-m", "tools.local.watchdog", str(path)]
     # Servers must not outlive this process, even if a signal kills its process group.
     watching = subprocess.Popen(watchdog, stdin=subprocess.PIPE, start_new_session=True)
     try:

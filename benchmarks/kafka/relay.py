@@ -18,11 +18,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from benchmarks.kafka import work
-from infra.local.processes import PARTITIONS
-from sixgate.gc_tuning import tune
+from sixgate.services.gc_tuning import tune
 from streams.kafka.broker import Broker
 from streams.runners.faust_agent import Message, add_agent
 from streams.runners.faust_app import gates_app
+from tools.local.processes import PARTITIONS
 
 HOPS = 7
 COUNT_MAX = 500

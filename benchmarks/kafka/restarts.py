@@ -14,9 +14,9 @@ from benchmarks.kafka.sinking import catch_up, send_audit, stored
 from benchmarks.kafka.sizes import Sizes
 from benchmarks.kafka.states import many_accounts, many_rows
 from benchmarks.measure import Figure
-from infra.local.processes import PARTITIONS
-from infra.local.server import Server
 from streams.ledger.clickhouse import ClickHouse
+from tools.local.processes import PARTITIONS
+from tools.local.server import Server
 
 RESTART_S_MAX = 3.0
 

@@ -14,8 +14,8 @@ from benchmarks.kafka.load import OURS, WORKING_RELAY, LoadClient, Route, rate_p
 from benchmarks.kafka.organisation import Organisation, cpu_s
 from benchmarks.kafka.sizes import Sizes
 from benchmarks.measure import Figure, seconds
-from infra.local.processes import PARTITIONS
-from infra.local.server import Server
+from tools.local.processes import PARTITIONS
+from tools.local.server import Server
 
 SIGNED_PER_S_MIN = 600
 OF_RELAY_MIN = 0.5

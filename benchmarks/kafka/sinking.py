@@ -13,7 +13,6 @@ from benchmarks.kafka.organisation import Organisation, cpu_s, wait_until
 from benchmarks.kafka.saturation import SIGNED_PER_S_MIN
 from benchmarks.kafka.sizes import Sizes
 from benchmarks.measure import Figure
-from infra.local.processes import PARTITIONS
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from streams.gates.stages import GATE_OF
@@ -21,6 +20,7 @@ from streams.kafka.broker import Broker
 from streams.kafka.producer import Sender
 from streams.kafka.reader import Reader
 from streams.ledger.clickhouse import ClickHouse
+from tools.local.processes import PARTITIONS
 
 PER_INTENT = (*GATE_OF, Topic.DECIDED, Topic.OUTCOMES, Topic.SIGNED)
 CORE_MAX, LAG_S_MAX = 0.25, 2.0

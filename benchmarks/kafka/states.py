@@ -12,14 +12,14 @@ from schemas.canonical import digest
 from schemas.partition import partition_of
 from schemas.record import PartitionId, Record
 from schemas.topics import Topic
-from signer.account import Account, LiveIntent, owner_key
-from signer.nonces import nonce_key
-from signer.state import StateKey, StateMac, StateWrite
-from signer.window import DAY_MS, Window
+from signer.core.account import Account, LiveIntent, owner_key
+from signer.core.nonces import nonce_key
+from signer.core.window import DAY_MS, Window
+from signer.stage.state import StateKey, StateMac, StateWrite
 from sixgate.clocks import wall_ms
-from sixgate.composition import open_signer_keys
 from sixgate.data_folder.folder import LEDGER
 from sixgate.data_folder.key_files import load_key_file
+from sixgate.services.slot import open_signer_keys
 from streams.kafka.state import key_of, value_of
 from streams.ledger.heads import HeadFile, HeadKey
 from streams.ledger.sink import Sink

@@ -9,12 +9,12 @@ from aiokafka.structs import ConsumerRecord
 
 from schemas.record import REGISTRY_PARTITION, Outgoing, Record
 from schemas.topics import Topic
-from signer.registry import Registry
-from signer.stage import Arrival
-from signer.state import SlotState
+from signer.core.registry.registry import Registry
+from signer.stage.stage import Arrival
+from signer.stage.state import SlotState
 from sixgate.clocks import wall_ms
-from sixgate.composition import make_slot, open_signer_keys
 from sixgate.data_folder.folder import SLOT, Folder
+from sixgate.services.slot import make_slot, open_signer_keys
 from streams.clearances import ClearanceCache, receive
 from streams.gates.passage import GateProjections, RuleGate
 from streams.gates.stages import GATE_OF, Entered, enter, run_gates

@@ -6,7 +6,7 @@ import hashlib
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from schemas.boot import BootFacts, SignerBoot, evidence_digest
+from schemas.keys.boot import BootFacts, SignerBoot, evidence_digest
 from signer.attestation.binding import Binding, Purpose
 from signer.attestation.evidence import Claims, Evidence, EvidenceFile, evidence_file
 

@@ -12,14 +12,14 @@ import base64
 from collections.abc import Collection
 from typing import NamedTuple
 
-from schemas.boot import SignerBoot, evidence_digest
 from schemas.canonical import MalformedError
+from schemas.keys.boot import SignerBoot, evidence_digest
 from signer.attestation.binding import Purpose
 from signer.attestation.boot import boot_binding, claims_of
 from signer.attestation.evidence import EvidenceFile
 from signer.attestation.policy import VerificationPolicy
 from signer.attestation.verify import Verified, verify
-from signer.signatures import InvalidSignatureError, verify_event
+from signer.core.signatures import InvalidSignatureError, verify_event
 
 
 class BootVerificationError(Exception):

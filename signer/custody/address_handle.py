@@ -2,7 +2,7 @@
 
 from typing import NoReturn
 
-from schemas.key_chains import Curve
+from schemas.registry.key_chains import Curve
 from signer.custody import curves
 from signer.custody.buffers import wiping
 from signer.custody.errors import SigningNotOfferedError

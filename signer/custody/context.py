@@ -10,8 +10,8 @@ from typing import Annotated
 from pydantic import Field
 
 from schemas.canonical import Canonical, canonical_bytes
-from schemas.custody import SERVER, CustodyMode
 from schemas.fields import SAFE_INTEGER_MAX
+from schemas.registry.custody import SERVER, CustodyMode
 
 # Any text is safe here, since canonical JSON separates fields. The length keeps the whole AAD
 # under the 8 KiB limit of cloud KMSs.

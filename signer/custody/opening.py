@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
+from signer.core.registry.custody_modes import PLANS, SERVER_HALF, Plan
 from signer.custody.aead import KEY_BYTES
 from signer.custody.buffers import wiping
 from signer.custody.context import Layer, SecretContext
@@ -16,7 +17,6 @@ from signer.custody.envelope import SealedSecret, open_under_dek, open_vault_key
 from signer.custody.errors import ClientShareMissingError, CorruptError, SharesMismatchError
 from signer.custody.failures import Cause, ProviderFailure
 from signer.custody.kms.port import RootKms
-from signer.custody.modes import PLANS, SERVER_HALF, Plan
 from signer.custody.provider import Answer, Provider, Work, ask_all
 from signer.custody.sealing import Holders
 from signer.custody.share import Share, decode_share

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
 
-from schemas.custody import SERVER
+from schemas.registry.custody import SERVER
 from signer.custody.buffers import wipe
 from signer.custody.errors import (
     CorruptError,

@@ -14,18 +14,18 @@ from dataclasses import dataclass, field, replace
 from schemas.canonical import MalformedError
 from schemas.dsse import VAULT_ORDER_TYPE, Envelope
 from schemas.fields import X25519PublicKey
-from schemas.recovery import RecoveryOrder
+from schemas.keys.recovery import RecoveryOrder
+from signer.core.registry.custody_modes import PLANS
+from signer.core.signatures import InvalidSignatureError, open_envelope_of_any
 from signer.custody.buffers import RandomBytes, wipe, wiping
 from signer.custody.context import SecretContext
 from signer.custody.data_key import split_data_key
 from signer.custody.envelope import SealedSecret, open_under_dek
 from signer.custody.errors import CorruptError, QuorumError, RecoveryRefusedError
 from signer.custody.failures import Cause, ProviderFailure
-from signer.custody.modes import PLANS
 from signer.custody.opening import open_by_providers
 from signer.custody.sealing import Holders, wrap_shares
-from signer.order_validity import validity_problem
-from signer.signatures import InvalidSignatureError, open_envelope_of_any
+from signer.keys.order_validity import validity_problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from signer.core.registry.custody_modes import PLANS
 from signer.custody.aead import KEY_BYTES
 from signer.custody.buffers import RandomBytes, draw, wiping
 from signer.custody.context import Layer, SecretContext, VaultContext
@@ -24,7 +25,6 @@ from signer.custody.envelope import (
 )
 from signer.custody.errors import CorruptError, CustodyError, KmsKeyNotFoundError
 from signer.custody.kms.port import RootKms
-from signer.custody.modes import PLANS
 
 Entry = tuple[SecretContext, SealedSecret]
 OnFailure: TypeAlias = Callable[[SecretContext, CustodyError], None]

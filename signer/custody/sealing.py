@@ -7,6 +7,7 @@ key and never check whether the private key exists.
 from dataclasses import dataclass, field
 from functools import partial
 
+from signer.core.registry.custody_modes import PLANS, SERVER_HALF, Plan
 from signer.custody import aead
 from signer.custody.buffers import RandomBytes, draw, wiping
 from signer.custody.context import Layer, SecretContext
@@ -21,7 +22,6 @@ from signer.custody.envelope import (
 )
 from signer.custody.errors import QuorumError
 from signer.custody.kms.port import RootKms
-from signer.custody.modes import PLANS, SERVER_HALF, Plan
 from signer.custody.provider import Provider, Work, ask_all
 from signer.custody.share import Share
 

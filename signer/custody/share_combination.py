@@ -4,13 +4,13 @@ from collections.abc import Callable
 from itertools import combinations
 from typing import TypeAlias
 
+from signer.core.registry.custody_modes import ClientPart, Plan
 from signer.custody.aead import KEY_BYTES
 from signer.custody.context import SecretContext
 from signer.custody.data_key import rebuild_data_key
 from signer.custody.envelope import open_under_dek
 from signer.custody.errors import CorruptError, CustodyError, QuorumError, SharesMismatchError
 from signer.custody.failures import Cause, ProviderFailure
-from signer.custody.modes import ClientPart, Plan
 from signer.custody.share import Share, decode_share
 
 UseKey: TypeAlias = Callable[[bytearray, SecretContext, bytes], bytearray]

@@ -11,10 +11,10 @@ from typing import Literal
 from pydantic import Field
 
 from schemas.canonical import Canonical
-from schemas.client_share import ClientShare
-from schemas.custody import Blob
 from schemas.fields import Name, Ordinal, TimeMs, X25519PublicKey
-from schemas.intent import EXPIRY_MS_MAX
+from schemas.intents.intent import EXPIRY_MS_MAX
+from schemas.keys.client_share import ClientShare
+from schemas.registry.custody import Blob
 from signer.custody.buffers import RandomBytes, draw, wiping
 from signer.custody.context import SecretContext
 from signer.custody.envelope import SealedSecret, new_vault_key, open_secret, seal_secret

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from schemas.access import ACCESS_MEANING, AccessReason
 from schemas.record import Outgoing
-from signer.access_records import Use, access_record
+from schemas.registry.access import ACCESS_MEANING, AccessReason
+from signer.core.registry.vault import Vault
 from signer.keys.descriptor import KeyDescriptor
-from signer.vaults.access import Access, Allowed, Refused
-from signer.vaults.vault import Vault
+from signer.secrets.access import Access, Allowed, Refused
+from signer.secrets.access_records import Use, access_record
 
 
 def no_openings() -> int:

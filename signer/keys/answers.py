@@ -1,7 +1,6 @@
 """Verification of key answers: signed by a signer, ordered by an admin, and matching the order."""
 
-from schemas.custody import AGENT_KEYS
-from schemas.keys import (
+from schemas.keys.key_events import (
     AnyAnswer,
     AnyOrder,
     KeyDeactivation,
@@ -11,11 +10,12 @@ from schemas.keys import (
     KeyRotation,
     answer_id,
 )
-from signer.addresses.derivation import canonical_address, derive
+from schemas.registry.custody import AGENT_KEYS
+from signer.core.registry.registry import Registry
+from signer.core.registry.vault import default_vaults
+from signer.keys.addresses.derivation import canonical_address, derive
 from signer.keys.orders import KeyOrderError, read_answered_order
-from signer.registry import Registry
-from signer.signer_events import require_answer_signature
-from signer.vaults.vault import default_vaults
+from signer.keys.signer_events import require_answer_signature
 
 FIRST_VERSION = 1
 

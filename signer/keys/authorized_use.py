@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from schemas.client_share import ClientShare
-from schemas.reasons import Reason
+from schemas.intents.reasons import Reason
+from schemas.keys.client_share import ClientShare
 from schemas.record import Outgoing
+from signer.core.ethereum.signing import DigestSigner
 from signer.custody.errors import ClientShareMissingError, CorruptError, CustodyError
-from signer.ethereum.signing import DigestSigner
 from signer.keys.accesses import KeyAccesses, KeyUseRequest
 from signer.keys.descriptor import KeyDescriptor
 

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field, fields
 
-from schemas.keys import KeyProvisioned
+from schemas.keys.key_events import KeyProvisioned
+from signer.core.key_ref import KeyRef
+from signer.core.registry.vault import VersionId
 from signer.custody.envelope import SealedSecret
-from signer.key_ref import KeyRef
-from signer.vaults.vault import VersionId
 from signer.vaults.wrapping_fields import sealed_from
 
 

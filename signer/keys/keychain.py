@@ -6,10 +6,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from schemas.client_share import ClientShare
-from schemas.custody import AGENT_KEYS
 from schemas.fields import X25519PublicKey
-from schemas.key_chains import CURVES, SIGNING_CHAINS, KeyChain
+from schemas.keys.client_share import ClientShare
+from schemas.registry.custody import AGENT_KEYS
+from schemas.registry.key_chains import CURVES, SIGNING_CHAINS, KeyChain
+from signer.core.registry.registry import Registry
+from signer.core.registry.vault import Vault, VaultId, VersionId
 from signer.custody import curves
 from signer.custody.address_handle import AddressHandle
 from signer.custody.buffers import RandomBytes, wiping
@@ -24,7 +26,6 @@ from signer.custody.opening import open_sealed
 from signer.custody.sealing import Holders
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.register import KeyRegister
-from signer.registry import Registry
 from signer.vaults.client_shares import (
     NoShareBoxes,
     ShareBoxes,
@@ -33,7 +34,6 @@ from signer.vaults.client_shares import (
     share_info,
 )
 from signer.vaults.sealing import seal_in_vault, secret_context, vault_holders, version_id
-from signer.vaults.vault import Vault, VaultId, VersionId
 
 LIMITS = KeyringLimits(handles_max=1024, idle_ms_max=60_000, age_ms_max=600_000, uses_max=1_000_000)
 FAILURES_MAX = 1024

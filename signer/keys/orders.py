@@ -6,7 +6,7 @@ from pydantic import TypeAdapter
 
 from schemas.canonical import MalformedError, decode_as
 from schemas.dsse import KEY_REQUEST_TYPE, Envelope
-from schemas.keys import (
+from schemas.keys.key_events import (
     AnyOrder,
     KeyDeactivation,
     KeyDelivery,
@@ -15,12 +15,12 @@ from schemas.keys import (
     decode_order,
     delivery_id,
 )
-from schemas.order import Order
+from schemas.keys.order import Order
 from schemas.redaction import redacted_digest
-from signer.order_scope import key_order_problem
-from signer.order_validity import too_early, validity_problem
-from signer.registry import Registry
-from signer.signatures import InvalidSignatureError, open_envelope_of_any
+from signer.core.registry.registry import Registry
+from signer.core.signatures import InvalidSignatureError, open_envelope_of_any
+from signer.keys.order_scope import key_order_problem
+from signer.keys.order_validity import too_early, validity_problem
 
 _ORDER_RECORD: TypeAdapter[Envelope | KeyDelivery] = TypeAdapter(Envelope | KeyDelivery)
 

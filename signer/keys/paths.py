@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple, TypeAlias
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.fields import KeyPath
-from schemas.key_chains import KeyChain, key_chain_of
-from signer.access import is_own
+from schemas.registry.key_chains import KeyChain, key_chain_of
+from signer.core.access import is_own
 
 _KEY_PATH: TypeAdapter[str] = TypeAdapter(KeyPath)
 _NETWORK = re.compile(r"[a-z0-9][a-z0-9_-]{0,55}", re.ASCII)

@@ -8,7 +8,7 @@ again, unless it expired meanwhile.*
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.keys import (
+from schemas.keys.key_events import (
     AnyAnswer,
     KeyDeactivated,
     KeyDeactivation,
@@ -17,14 +17,14 @@ from schemas.keys import (
     KeyRequest,
     KeyRotation,
 )
-from signer.addresses.derivation import canonical_address, derive
+from signer.core.registry.vault import default_vault
 from signer.custody.buffers import wiping
-from signer.key_import import ImportBoxes
+from signer.keys.addresses.derivation import canonical_address, derive
 from signer.keys.answers import FIRST_VERSION
+from signer.keys.key_import import ImportBoxes
 from signer.keys.keychain import Keychain, MadeKey, NewKey
 from signer.keys.orders import KeyOrderError, VerifiedKeyOrder
 from signer.keys.register import KeyRegister
-from signer.vaults.vault import default_vault
 from signer.vaults.wrapping_fields import wrapping_fields
 
 

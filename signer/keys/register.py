@@ -6,7 +6,7 @@ from itertools import chain
 from typing import TypeAlias
 
 from schemas.canonical import MalformedError
-from schemas.keys import (
+from schemas.keys.key_events import (
     AnyAnswer,
     AnyOrder,
     KeyDeactivated,
@@ -18,14 +18,14 @@ from schemas.keys import (
     VaultEvent,
     decode_vault_event,
 )
-from schemas.vault_events import Rewrap
-from signer.key_ref import KeyRef, KeyState
+from schemas.keys.vault_events import Rewrap
+from signer.core.key_ref import KeyRef, KeyState
+from signer.core.registry.registry import Registry
+from signer.core.registry.vault import Vault
 from signer.keys.answers import check_matches_order, verify_answer
 from signer.keys.descriptor import KeyDescriptor, key_version_id, sealed_key
 from signer.keys.orders import KeyOrderError, check_validity
-from signer.registry import Registry
 from signer.vaults.rewraps import apply_rewrap, verify_rewrap
-from signer.vaults.vault import Vault
 from signer.vaults.wrappings import WrappingError, Wrappings
 
 AccountPath: TypeAlias = tuple[str, str]

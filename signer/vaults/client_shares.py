@@ -2,12 +2,12 @@
 
 from typing import Protocol
 
-from schemas.client_share import ClientShare, ClientShareContext
 from schemas.fields import X25519PublicKey
+from schemas.keys.client_share import ClientShare, ClientShareContext
+from signer.core.registry.vault import Vault
 from signer.custody.context import SecretContext
 from signer.custody.errors import ClientShareMissingError
 from signer.custody.hpke import seal_for
-from signer.vaults.vault import Vault
 
 
 class ShareBoxes(Protocol):

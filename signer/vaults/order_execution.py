@@ -8,25 +8,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from schemas.key_chains import Curve
-from schemas.provider_roots import ProviderRootOrder
-from schemas.recovery import RecoveryOrder
-from schemas.vault_events import SecretKind, SecretOrder, SecretRewrapped, VaultAnswer
+from schemas.keys.provider_roots import ProviderRootOrder
+from schemas.keys.recovery import RecoveryOrder
+from schemas.keys.vault_events import SecretKind, SecretOrder, SecretRewrapped, VaultAnswer
+from schemas.registry.key_chains import Curve
+from signer.core.registry.registry import Registry
+from signer.core.registry.vault import Vault, VersionId
 from signer.custody.buffers import RandomBytes, draw, wiping
 from signer.custody.cmek import require_layer
 from signer.custody.curves import new_secret
 from signer.custody.errors import CustodyError
 from signer.custody.rewrapping import NOT_OPEN
 from signer.custody.sealing import Holders
-from signer.key_import import ImportBoxes
-from signer.registry import Registry
+from signer.keys.key_import import ImportBoxes
 from signer.vaults.orders import VerifiedVaultOrder
 from signer.vaults.recovery import Recovery
 from signer.vaults.register import VaultRegister
 from signer.vaults.rotation import Rewraps, Rotation
 from signer.vaults.secret_sealing import SecretSealing
 from signer.vaults.share_migration import ShareMigration
-from signer.vaults.vault import Vault, VersionId
 
 GENERATED_BYTES = 32
 STUCK_MS = 600_000

@@ -4,11 +4,9 @@ from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter
 
-from schemas.access import Operation
 from schemas.canonical import MalformedError, decode_as
 from schemas.dsse import VAULT_ORDER_TYPE, Envelope
-from schemas.redaction import redacted_digest
-from schemas.vault_events import (
+from schemas.keys.vault_events import (
     SecretDelivery,
     SecretOrder,
     VaultOrder,
@@ -16,13 +14,15 @@ from schemas.vault_events import (
     secret_delivery_id,
     vault_answer_id,
 )
+from schemas.redaction import redacted_digest
+from schemas.registry.access import Operation
+from signer.core.registry.registry import Registry
+from signer.core.registry.vault import Vault
+from signer.core.signatures import InvalidSignatureError, open_envelope
+from signer.keys.order_scope import vault_order_problem
+from signer.keys.order_validity import validity_problem
 from signer.keys.orders import KeyOrderError, refuse_unknown_registry
-from signer.order_scope import vault_order_problem
-from signer.order_validity import validity_problem
-from signer.registry import Registry
-from signer.signatures import InvalidSignatureError, open_envelope
-from signer.vaults.access import Access, Accessor, Allowed, Target, decide
-from signer.vaults.vault import Vault
+from signer.secrets.access import Access, Accessor, Allowed, Target, decide
 
 _ORDER_RECORD: TypeAdapter[Envelope | SecretDelivery] = TypeAdapter(Envelope | SecretDelivery)
 

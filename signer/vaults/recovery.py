@@ -4,16 +4,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.dsse import Envelope
-from schemas.recovery import RecoveryOrder, SecretRecovered
-from schemas.vault_events import vault_answer_id
+from schemas.keys.recovery import RecoveryOrder, SecretRecovered
+from schemas.keys.vault_events import vault_answer_id
+from signer.core.registry.registry import Registry
+from signer.core.registry.vault import Vault, VersionId
 from signer.custody.buffers import RandomBytes, wiping
 from signer.custody.errors import RecoveryRefusedError
 from signer.custody.recovery import Approval, recover
 from signer.custody.sealing import Holders
-from signer.registry import Registry
 from signer.vaults.client_shares import seal_share
 from signer.vaults.sealing import secret_context, vault_holders
-from signer.vaults.vault import Vault, VersionId
 from signer.vaults.wrapping_fields import wrapping_fields
 from signer.vaults.wrappings import Wrappings
 

@@ -7,14 +7,14 @@ from typing import Any
 import orjson
 
 from schemas.canonical import MalformedError, digest
-from schemas.custody import AGENT_KEYS, KEY_VAULTS
-from schemas.vault_events import ShareKeyAnnounced, announcement_id
+from schemas.keys.vault_events import ShareKeyAnnounced, announcement_id
+from schemas.registry.custody import AGENT_KEYS, KEY_VAULTS
+from signer.core.registry.registry import Registry
+from signer.core.registry.vault import Vault
 from signer.keys.orders import KeyOrderError
 from signer.keys.register import KeyRegister
-from signer.registry import Registry
-from signer.signer_events import require_signer_event, signed_by_active_key
+from signer.keys.signer_events import require_signer_event, signed_by_active_key
 from signer.vaults.secret_register import SecretRegister
-from signer.vaults.vault import Vault
 from signer.vaults.wrappings import Wrappings
 
 _ANNOUNCED = "share.key.announced"

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import orjson
 
 from schemas.canonical import canonical_bytes
-from schemas.vault_backup import Backup
+from schemas.keys.vault_backup import Backup
+from signer.core.registry.registry import Registry
+from signer.core.registry.vault import VaultId
 from signer.keys.orders import KeyOrderError
-from signer.registry import Registry
 from signer.vaults.register import VaultRegister
-from signer.vaults.vault import VaultId
 
 
 class RestoreError(Exception):

@@ -3,10 +3,10 @@
 from typing import TypeVar
 
 from schemas.canonical import MalformedError
-from schemas.order import Order
-from schemas.provider_roots import ProviderRootChanged, ProviderRootOrder
-from schemas.recovery import RecoveryOrder, SecretRecovered
-from schemas.vault_events import (
+from schemas.keys.order import Order
+from schemas.keys.provider_roots import ProviderRootChanged, ProviderRootOrder
+from schemas.keys.recovery import RecoveryOrder, SecretRecovered
+from schemas.keys.vault_events import (
     Rewrap,
     SecretRewrapped,
     VaultKeyChanged,
@@ -14,11 +14,15 @@ from schemas.vault_events import (
     rewrap_id,
     vault_answer_id,
 )
+from signer.core.registry.registry import Registry
+from signer.core.registry.vault import Vault, VersionId
+from signer.keys.order_validity import validity_problem
 from signer.keys.orders import KeyOrderError
-from signer.order_validity import validity_problem
-from signer.registry import Registry
-from signer.signer_events import open_admin_order, require_answer_signature, require_signer_event
-from signer.vaults.vault import Vault, VersionId
+from signer.keys.signer_events import (
+    open_admin_order,
+    require_answer_signature,
+    require_signer_event,
+)
 from signer.vaults.wrappings import Wrappings
 
 Ordered = TypeVar("Ordered", bound=Order)

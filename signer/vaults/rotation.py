@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from schemas.dsse import Envelope
-from schemas.vault_events import SecretRewrapped, VaultKeyChanged, VaultKeyOrder, rewrap_id
-from schemas.vault_events import vault_answer_id as answer_id
+from schemas.keys.vault_events import SecretRewrapped, VaultKeyChanged, VaultKeyOrder, rewrap_id
+from schemas.keys.vault_events import vault_answer_id as answer_id
+from signer.core.registry.vault import Vault, VersionId
 from signer.custody.buffers import RandomBytes
 from signer.custody.context import SecretContext, VaultContext
 from signer.custody.envelope import SealedSecret, new_vault_key
@@ -24,7 +25,6 @@ from signer.custody.errors import CustodyError
 from signer.custody.kms.port import RootKms
 from signer.custody.rewrapping import rewrap_deks, rewrap_vault_key
 from signer.keys.orders import KeyOrderError
-from signer.vaults.vault import Vault, VersionId
 from signer.vaults.wrapping_fields import wrapping_fields
 from signer.vaults.wrappings import Wrappings
 

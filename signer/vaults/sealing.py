@@ -1,12 +1,12 @@
 """Sealing in a vault: builds the context of a version and selects the vault's key holders."""
 
+from signer.core.registry.vault import Vault, VersionId
 from signer.custody.buffers import RandomBytes
 from signer.custody.context import SecretContext
 from signer.custody.envelope import new_vault_key
 from signer.custody.errors import QuorumError
 from signer.custody.failures import Cause, ProviderFailure
 from signer.custody.sealing import Holders, Sealing, seal
-from signer.vaults.vault import Vault, VersionId
 
 
 def secret_context(org: str, vault: Vault, path: str, version: int) -> SecretContext:

@@ -11,19 +11,14 @@ from pydantic import Field, TypeAdapter
 
 from schemas.canonical import MalformedError, decode_as
 from schemas.dsse import Envelope
-from schemas.vault_events import (
-    Rewrap,
-    SecretOrder,
-    SecretStored,
-    vault_answer_id,
-)
+from schemas.keys.vault_events import Rewrap, SecretOrder, SecretStored, vault_answer_id
+from signer.core.registry.registry import Registry
+from signer.core.registry.vault import Vault, VaultId, VersionId
 from signer.keys.orders import KeyOrderError
-from signer.registry import Registry
-from signer.signer_events import open_admin_order, require_answer_signature
-from signer.vaults.access import Target
+from signer.keys.signer_events import open_admin_order, require_answer_signature
+from signer.secrets.access import Target
 from signer.vaults.orders import read_vault_order
 from signer.vaults.rewraps import apply_rewrap, verify_rewrap
-from signer.vaults.vault import Vault, VaultId, VersionId
 from signer.vaults.wrapping_fields import sealed_from
 from signer.vaults.wrappings import WrappingError, Wrappings
 

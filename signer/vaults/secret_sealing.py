@@ -4,18 +4,18 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from schemas.dsse import Envelope
-from schemas.vault_events import SecretStored, vault_answer_id
+from schemas.keys.vault_events import SecretStored, vault_answer_id
+from signer.core.registry.registry import Registry
+from signer.core.registry.vault import Vault
 from signer.custody.buffers import RandomBytes, wiping
 from signer.custody.envelope import require_same
 from signer.custody.errors import CorruptError
 from signer.custody.opening import Opening, open_sealed
 from signer.custody.sealing import Holders
 from signer.keys.orders import KeyOrderError
-from signer.registry import Registry
 from signer.vaults.client_shares import require_client, seal_for_client
 from signer.vaults.sealing import seal_in_vault, secret_context, vault_holders, version_id
 from signer.vaults.secret_register import SecretRegister, read_secret_order
-from signer.vaults.vault import Vault
 from signer.vaults.wrapping_fields import wrapping_fields
 
 

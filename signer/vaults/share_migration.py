@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from schemas.provider_roots import ProviderRootChanged, ProviderRootOrder
-from schemas.vault_events import SecretRewrapped, vault_answer_id
+from schemas.keys.provider_roots import ProviderRootChanged, ProviderRootOrder
+from schemas.keys.vault_events import SecretRewrapped, vault_answer_id
+from signer.core.registry.registry import Registry
+from signer.core.registry.vault import Vault, VersionId
 from signer.custody.buffers import RandomBytes
 from signer.custody.envelope import SealedSecret
 from signer.custody.errors import CorruptError, CustodyError, KmsKeyNotFoundError
@@ -24,12 +26,10 @@ from signer.custody.kms.port import RootKms
 from signer.custody.rewrapping import NOT_OPEN, rewrap_share, verify_root
 from signer.custody.sealing import Holders
 from signer.keys.orders import KeyOrderError
-from signer.registry import Registry
 from signer.vaults.orders import VerifiedVaultOrder
 from signer.vaults.register import VaultRegister
 from signer.vaults.rotation import Rewraps, Stuck, rewrapped
 from signer.vaults.sealing import secret_context
-from signer.vaults.vault import Vault, VersionId
 from signer.vaults.wrappings import ShareMove
 
 SHARES_MAX = 4

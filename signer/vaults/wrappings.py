@@ -8,11 +8,11 @@ KEK or root.
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from schemas.provider_roots import ProviderRootChanged
-from schemas.recovery import SecretRecovered
-from schemas.vault_events import SecretRewrapped, VaultKeyChanged
+from schemas.keys.provider_roots import ProviderRootChanged
+from schemas.keys.recovery import SecretRecovered
+from schemas.keys.vault_events import SecretRewrapped, VaultKeyChanged
+from signer.core.registry.vault import Vault, VaultId, VersionId
 from signer.custody.envelope import SealedSecret
-from signer.vaults.vault import Vault, VaultId, VersionId
 from signer.vaults.vault_key import VaultKey
 from signer.vaults.wrapping_fields import sealed_from
 

@@ -8,7 +8,7 @@ import orjson
 
 from schemas.canonical import MalformedError, canonical_bytes
 from schemas.dsse import Envelope
-from schemas.heads import LedgerHead
+from schemas.ledger.heads import LedgerHead
 from signer.custody.atomic_write import atomic_file
 from sixgate.answers.audit_queries import AuditQueries
 from sixgate.answers.intent_queries import IntentQueries

@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias, TypeVar
 
 import orjson
 
-from schemas.reasons import Reason
+from schemas.intents.reasons import Reason
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from sixgate.answers.pending_records import is_repetition, misrouted

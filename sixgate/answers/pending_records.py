@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
-from schemas.audit import input_digest
 from schemas.canonical import MalformedError
 from schemas.dsse import Envelope
-from schemas.intent import AnyIntent, decode_intent, intent_digest
-from signer.account import owner_key
+from schemas.intents.intent import AnyIntent, decode_intent, intent_digest
+from schemas.ledger.audit import input_digest
+from signer.core.account import owner_key
 from sixgate.api import Json
 
 Names: TypeAlias = tuple[str, ...]

@@ -3,17 +3,17 @@
 from collections.abc import Callable
 
 from schemas.canonical import Canonical
-from schemas.custody import KEY_VAULTS
-from schemas.keys import KeyProvisioned
-from schemas.provider_roots import ProviderRootChanged
-from schemas.recovery import SecretRecovered
-from schemas.vault_events import SecretStored, VaultKeyChanged
-from signer.account import Account
+from schemas.keys.key_events import KeyProvisioned
+from schemas.keys.provider_roots import ProviderRootChanged
+from schemas.keys.recovery import SecretRecovered
+from schemas.keys.vault_events import SecretStored, VaultKeyChanged
+from schemas.registry.custody import KEY_VAULTS
+from signer.core.account import Account
+from signer.core.registry.registry import Registry
+from signer.core.registry.settings import as_entries
+from signer.core.registry.vault import Vault, VaultId
 from signer.keys.descriptor import KeyDescriptor
-from signer.registry import Registry
-from signer.settings import as_entries
 from signer.vaults.register import VaultRegister
-from signer.vaults.vault import Vault, VaultId
 from sixgate.api import Json
 
 

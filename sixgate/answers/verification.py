@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
-from schemas.heads import LedgerHead
+from schemas.ledger.heads import LedgerHead
 from sixgate.answers.progress_stream import Progress, stream_progress
 from sixgate.api import ApiError, Json
 from streams.ledger.clickhouse import ClickHouse

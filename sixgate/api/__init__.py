@@ -74,7 +74,7 @@ class Api(Protocol):
 
         ``keys`` has every version of every key, in order. Clients seal shares to ``share_keys``.
         ``signer_keys`` has every key that a signer ever had. Entries are the fields of
-        ``schemas.registry``.
+        ``schemas.registry.records``.
         """
         ...
 

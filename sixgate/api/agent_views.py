@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from schemas.key_chains import KeyChain
-from schemas.money import wei_to_eth
-from schemas.policy import Policy
-from schemas.registry import AgentSet
-from signer.addresses.derivation import display_address
+from schemas.intents.money import wei_to_eth
+from schemas.registry.key_chains import KeyChain
+from schemas.registry.policy import Policy
+from schemas.registry.records import AgentSet
+from signer.keys.addresses.derivation import display_address
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.paths import agent_key_path
 from sixgate.api.models.agents import AgentReply

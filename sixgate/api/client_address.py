@@ -5,7 +5,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
-from sixgate.settings.limits import Network
+from sixgate.config.limits import Network
 
 LOCAL_SOCKET, UNKNOWN = "local socket", "unknown"
 SCOPE_MEMBER = "sixgate.client_ip"

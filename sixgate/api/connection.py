@@ -25,7 +25,7 @@ from sixgate.api.request_head import (
     head_refusal,
 )
 from sixgate.api.transport import BoundedTransport
-from sixgate.settings.limits import Limits
+from sixgate.config.limits import Limits
 
 PIPELINED_COUNT_MAX = 16
 # A chunk of one byte needs five bytes more: its size and two line ends.

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from schemas.registry import CustomerKeySet
+from schemas.registry.records import CustomerKeySet
 from signer.custody.errors import CmekRefusedError, CorruptError
 from sixgate.api import Json
 from sixgate.api.callers import Caller

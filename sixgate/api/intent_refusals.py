@@ -3,8 +3,8 @@
 from http import HTTPStatus
 from typing import NamedTuple
 
-from schemas.money import wei_to_eth
-from schemas.reasons import MEANING, Reason
+from schemas.intents.money import wei_to_eth
+from schemas.intents.reasons import MEANING, Reason
 from sixgate.api import Json
 from sixgate.api.problems import Problem
 

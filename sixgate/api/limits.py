@@ -16,7 +16,7 @@ from sixgate.api.exchange import App, Exchange, Receive, Scope, Send, body_too_l
 from sixgate.api.problems import Problem
 from sixgate.api.rate_limit import RateLimit, retry_after_s
 from sixgate.api.refusal import Refusal
-from sixgate.settings.limits import Limits
+from sixgate.config.limits import Limits
 
 LOGGED_PATH_MAX = 200
 _BUSY_RETRY_S = 1

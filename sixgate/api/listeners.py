@@ -10,10 +10,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from sixgate.config.section import loopback
 from sixgate.data_folder.folder import FolderBusyError, FolderError
 from sixgate.errors import SettingsError
 from sixgate.remote_calls.unix_link import short_path
-from sixgate.settings.section import loopback
 
 BACKLOG = 4_096
 # Files of the rest of the process: databases, logs, connections to other servers.

@@ -11,10 +11,10 @@ A policy is stored before its grants and deleted after them, so no grant is with
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from schemas.access import GRANTS_MAX, Grant
-from schemas.custody import KEY_VAULTS
-from schemas.registry import AccessSet
-from signer.path_globs import matches
+from schemas.registry.access import GRANTS_MAX, Grant
+from schemas.registry.custody import KEY_VAULTS
+from schemas.registry.records import AccessSet
+from signer.core.path_globs import matches
 from sixgate.api.problems import Problem
 from sixgate.api.services import Services
 from sixgate.api_error import ApiError

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 
-from sixgate.settings.limits import Rate
+from sixgate.config.limits import Rate
 
 KEY_COUNT_MAX = 65_536
 _MINUTE_MS = 60_000

@@ -11,9 +11,9 @@ from typing import Annotated, Literal
 from fastapi import Depends, Header, Request
 
 from schemas.canonical import digest
-from schemas.client_share import ClientShare
-from schemas.intent import AnyIntent
-from schemas.registry import AgentSet
+from schemas.intents.intent import AnyIntent
+from schemas.keys.client_share import ClientShare
+from schemas.registry.records import AgentSet
 from sixgate.api.models.submissions import TransactionRequest
 from sixgate.api.models.transactions import TransactionReply
 from sixgate.api.problems import Problem, invalid

@@ -9,12 +9,12 @@ import binascii
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
-from schemas.access import AccessReason
-from schemas.secret_requests import SecretVersion
-from schemas.vault_events import SecretStored
+from schemas.keys.secret_requests import SecretVersion
+from schemas.keys.vault_events import SecretStored
+from schemas.registry.access import AccessReason
 from signer.custody.buffers import wiping
 from signer.custody.cmek import layer_of
-from signer.vaults.access import Refused
+from signer.secrets.access import Refused
 from sixgate.api.callers import Caller
 from sixgate.api.problems import Problem, forbidden, invalid
 from sixgate.api.services import Services

@@ -15,12 +15,12 @@ import binascii
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
-from schemas.access import Operation
-from schemas.vault_events import VALUE_BYTES_MAX, SecretKind, SecretStored
+from schemas.keys.vault_events import VALUE_BYTES_MAX, SecretKind, SecretStored
+from schemas.registry.access import Operation
+from signer.core.registry.vault import Vault
 from signer.custody.buffers import wiping
 from signer.custody.cmek import layer_of
-from signer.vaults.access import KEY_KINDS, Refused
-from signer.vaults.vault import Vault
+from signer.secrets.access import KEY_KINDS, Refused
 from sixgate.api.callers import Caller, record
 from sixgate.api.policy_grants import rewrite_grants_in
 from sixgate.api.problems import Problem, forbidden, invalid

@@ -30,7 +30,7 @@ from sixgate.api.listeners import (
 )
 from sixgate.api.transport import LINGER_S
 from sixgate.api_error import ApiError
-from sixgate.settings.limits import Limits
+from sixgate.config.limits import Limits
 
 __all__ = ["Address", "Limits", "Listen", "Tcp", "serving"]
 

@@ -19,14 +19,14 @@ chose that Sixgate alone cannot open them, and signing keys are in another vault
 
 import re
 
-from schemas.key_chains import Curve, KeyChain
-from signer.addresses.derivation import canonical_address, derive, display_address
+from schemas.registry.key_chains import Curve, KeyChain
+from signer.core.registry.vault import default_vaults
 from signer.custody import curves
 from signer.custody.buffers import wipe
 from signer.custody.errors import CorruptError
+from signer.keys.addresses.derivation import canonical_address, derive, display_address
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.paths import chain_at
-from signer.vaults.vault import default_vaults
 from sixgate.api.problems import Problem
 from sixgate.api.services import Services
 from sixgate.api.vault_lookup import KnownVault, fingerprints_of

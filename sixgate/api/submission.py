@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 from schemas.canonical import canonical_bytes
 from schemas.dsse import INTENT_TYPE, Envelope
-from schemas.intent import AnyIntent, decode_intent, intent_digest
-from schemas.outcome import AnyOutcome, decode_outcome
+from schemas.intents.intent import AnyIntent, decode_intent, intent_digest
+from schemas.intents.outcome import AnyOutcome, decode_outcome
 from schemas.record import Outgoing
-from schemas.registry import AgentSet
+from schemas.registry.records import AgentSet
 from schemas.topics import SUBMITTED_BYTES_MAX, Topic
 from sixgate.answers.pending_records import names_of_intent
 from sixgate.api import ApiError, Json

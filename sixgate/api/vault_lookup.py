@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from schemas.access import AccessReason, Operation
-from schemas.registry import VaultCreated
-from schemas.vault_events import SecretStored
-from signer.vaults.access import KEY_KINDS, Access, Accessor, Allowed, Refused, Target, decide
+from schemas.keys.vault_events import SecretStored
+from schemas.registry.access import AccessReason, Operation
+from schemas.registry.records import VaultCreated
+from signer.core.registry.vault import Vault
+from signer.secrets.access import KEY_KINDS, Access, Accessor, Allowed, Refused, Target, decide
 from signer.vaults.secret_register import target_of
-from signer.vaults.vault import Vault
 from sixgate.api.callers import Caller
 from sixgate.api.problems import Problem, not_found
 from sixgate.api.services import Services

@@ -10,7 +10,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from schemas.boot import KeySet, SignerConfiguration
+from schemas.keys.boot import KeySet, SignerConfiguration
 from signer.attestation.attestor import AttestedIdentity, Attestor, BoundClaims, EvidenceSource
 from signer.attestation.binding import Binding
 from signer.attestation.configfs import ConfigfsPlatform
@@ -23,8 +23,8 @@ from signer.attestation.report import SigningKey
 from signer.attestation.simulated import SimulatedChip, SimulatedPlatform
 from signer.attestation.supplied_certificates import SuppliedFiles, complete_evidence, read_supplied
 from sixgate.clocks import wall_ms
+from sixgate.config.attestation import AttestationSettings, PlatformKind
 from sixgate.data_folder.folder import Trust
-from sixgate.settings.attestation import AttestationSettings, PlatformKind
 
 # Simulated certificates and lists start in the past, because a verifier's clock may be behind.
 SIMULATED_BEFORE = timedelta(days=1)

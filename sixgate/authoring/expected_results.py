@@ -1,6 +1,6 @@
 """Results of intents as lines of a file expect them: ``signed`` or a reason code."""
 
-from schemas.outcome import SIGNED_TYPES
+from schemas.intents.outcome import SIGNED_TYPES
 from sixgate.api import Json
 
 SIGNED = "signed"

@@ -14,14 +14,14 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from schemas import fields
 from schemas.canonical import Canonical, malformed
-from schemas.client_share import ClientShare
-from schemas.intent import EXPIRY_MS_MAX
-from schemas.money import eth_to_wei, gwei_to_wei
-from schemas.reasons import Reason
-from schemas.transaction_parts import AccessList, AccessListEntry, SignedAuthorization
-from signer.ethereum.address import parse_address
-from signer.ethereum.errors import AddressError
-from signer.ethereum.transaction import TxType
+from schemas.intents.intent import EXPIRY_MS_MAX
+from schemas.intents.money import eth_to_wei, gwei_to_wei
+from schemas.intents.reasons import Reason
+from schemas.intents.transaction_parts import AccessList, AccessListEntry, SignedAuthorization
+from schemas.keys.client_share import ClientShare
+from signer.core.ethereum.address import parse_address
+from signer.core.ethereum.errors import AddressError
+from signer.core.ethereum.transaction import TxType
 from sixgate.authoring.expected_results import SIGNED
 
 EXPIRY_S_MAX = EXPIRY_MS_MAX // 1000

@@ -5,8 +5,7 @@ from typing import Any, NamedTuple, Protocol
 
 from schemas.dsse import KEY_REQUEST_TYPE, REGISTRY_TYPE, Envelope
 from schemas.fields import KeyPath, Name, VaultName, X25519PublicKey
-from schemas.key_chains import CURVES, KeyChain
-from schemas.keys import (
+from schemas.keys.key_events import (
     KeyDeactivation,
     KeyDelivery,
     KeyImport,
@@ -17,10 +16,11 @@ from schemas.keys import (
     import_context,
 )
 from schemas.redaction import redacted_digest
-from schemas.registry import AddressClaimed, Entry, RegistryRecord, record_digest
-from signer.addresses.derivation import canonical_address, derive
+from schemas.registry.key_chains import CURVES, KeyChain
+from schemas.registry.records import AddressClaimed, Entry, RegistryRecord, record_digest
 from signer.custody import curves
 from signer.custody.hpke import seal_for
+from signer.keys.addresses.derivation import canonical_address, derive
 from sixgate.api import Api, ApiError, Json
 from sixgate.authoring.share_key import current_share_key
 

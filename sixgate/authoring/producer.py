@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from schemas.custody import AGENT_KEYS
 from schemas.dsse import INTENT_TYPE
-from schemas.intent import (
+from schemas.intents.intent import (
     AnyIntent,
     AuthorizationIntent,
     MessageIntent,
     TransactionIntent,
     TypedDataIntent,
 )
-from schemas.key_chains import KeyChain
+from schemas.registry.custody import AGENT_KEYS
+from schemas.registry.key_chains import KeyChain
+from signer.core.signatures import Ed25519Signer
 from signer.keys import paths as key_paths
 from signer.keys.paths import Resolved, Unresolved, VaultKeys, agent_key_path, network_key_path
-from signer.signatures import Ed25519Signer
 from sixgate.api import Json
 from sixgate.authoring.intent_form import (
     AnyForm,

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from schemas.canonical import MalformedError
-from schemas.client_share import ClientShare, ClientShareContext
 from schemas.dsse import READ_REQUEST_TYPE
 from schemas.fields import Name, Ordinal, SecretPath, VaultName
-from schemas.secret_requests import (
+from schemas.keys.client_share import ClientShare, ClientShareContext
+from schemas.keys.secret_requests import (
     ReadOperation,
     SecretAnswer,
     SecretRequest,
@@ -18,10 +18,10 @@ from schemas.secret_requests import (
     answer_context,
     secret_request_digest,
 )
+from signer.core.signatures import Ed25519Signer
 from signer.custody.buffers import wiping
 from signer.custody.errors import CorruptError
 from signer.custody.hpke import HpkeKey, seal_for
-from signer.signatures import Ed25519Signer
 from sixgate.api import ApiError, Json
 
 NONCE_BYTES = 16

@@ -6,10 +6,9 @@ from typing import Any, NamedTuple
 
 from schemas.dsse import VAULT_ORDER_TYPE
 from schemas.fields import Name, SecretPath, VaultName, X25519PublicKey
-from schemas.provider_roots import ProviderRootOrder
-from schemas.recovery import RecoveryOrder
-from schemas.redaction import redacted_digest
-from schemas.vault_events import (
+from schemas.keys.provider_roots import ProviderRootOrder
+from schemas.keys.recovery import RecoveryOrder
+from schemas.keys.vault_events import (
     KeyChange,
     SecretDelivery,
     SecretKind,
@@ -18,6 +17,7 @@ from schemas.vault_events import (
     VaultOrder,
     secret_delivery_id,
 )
+from schemas.redaction import redacted_digest
 from signer.custody.hpke import seal_for
 from sixgate.api import Api, ApiError, Json
 from sixgate.authoring.operator import ORDER_MS, SignsEnvelopes

@@ -8,10 +8,10 @@ from typing import TypeVar
 from schemas.fields import Count
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
-from signer.account import Account
-from signer.registry import Registry
+from signer.core.account import Account
+from signer.core.registry.registry import Registry
+from signer.secrets.secret_service import SecretService
 from signer.vaults.register import VaultRegister
-from signer.vaults.secret_service import SecretService
 from sixgate.answers.ledger_answers import LedgerAnswers
 from sixgate.answers.outcome_notifications import Notices, OutcomeNotifications, Watch
 from sixgate.api import ApiError, Json, Position, bytes_of
@@ -20,10 +20,10 @@ from sixgate.backends.orders import CheckOrder, check_record
 from sixgate.backends.ports import Backend, SignedEvent
 from sixgate.clocks import boot_ms
 from sixgate.custody import reading
-from sixgate.embedded.log_files import LogFiles
-from sixgate.embedded.pipeline import Pipeline
-from sixgate.embedded.secret_reads import PipelineReadEnvironment, secret_service
-from sixgate.embedded.signed_feed import SignedFeed
+from sixgate.services.embedded.log_files import LogFiles
+from sixgate.services.embedded.pipeline import Pipeline
+from sixgate.services.embedded.secret_reads import PipelineReadEnvironment, secret_service
+from sixgate.services.embedded.signed_feed import SignedFeed
 from streams.simulators.simulation import Call, Simulation, SimulationFailure
 
 T = TypeVar("T")

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
 from schemas.canonical import event_id
+from schemas.keys.vault_events import SecretOrder
 from schemas.topics import INTERNAL_BYTES_MAX
-from schemas.vault_events import SecretOrder
+from signer.core.registry.registry import Registry, RegistryRecordError
 from signer.custody.errors import ClientShareMissingError
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.orders import KeyOrderError, VerifiedKeyOrder, open_order
 from signer.keys.register import KeyRegister
-from signer.registry import Registry, RegistryRecordError
-from signer.stage import HaltError
-from signer.vaults.access import Refused as AccessRefused
+from signer.secrets.access import Refused as AccessRefused
+from signer.stage.stage import HaltError
 from signer.vaults.client_shares import require_client
 from signer.vaults.orders import (
     VerifiedVaultOrder,

@@ -8,9 +8,9 @@ from typing import NamedTuple, Protocol, TypeVar
 from schemas.fields import Count
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
-from signer.account import Account
-from signer.registered import Registered
-from signer.registry import Registry
+from signer.core.account import Account
+from signer.core.registry.registered import Registered
+from signer.core.registry.registry import Registry
 from signer.vaults.register import VaultRegister
 from sixgate.answers.ledger_answers import LedgerAnswers
 from sixgate.answers.outcome_notifications import Notices, Watch

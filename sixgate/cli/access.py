@@ -4,8 +4,8 @@ import json
 
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.access import Grant
-from schemas.registry import AccessSet
+from schemas.registry.access import Grant
+from schemas.registry.records import AccessSet
 from sixgate.api import Json
 from sixgate.cli.declare import Option, argument, group
 from sixgate.cli.exit_codes import CommandError, ExitCode, fail_usage

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import get_args
 
-from schemas.policy import Policy
-from schemas.registry import ScopedAdminSet, SettingName
+from schemas.registry.policy import Policy
+from schemas.registry.records import ScopedAdminSet, SettingName
 from sixgate.api import Json
 from sixgate.cli.declare import Option, argument, flag, group
 from sixgate.cli.exit_codes import fail_usage

@@ -1,13 +1,13 @@
 """Advice: the next step for each reason of a rejection; pure.
 
-A reason's own sentence (``schemas/reasons.py``) says what is wrong. Names in braces are filled in
-from the intent.
+A reason's own sentence (``schemas/intents/reasons.py``) says what is wrong. Names in braces are
+filled in from the intent.
 """
 
 import shlex
 
-from schemas.intent import Intent
-from schemas.reasons import Reason
+from schemas.intents.intent import Intent
+from schemas.intents.reasons import Reason
 
 ADVICE: dict[Reason, str] = {
     Reason.MALFORMED: "submit a line as docs/cli.md describes, or the unchanged envelope",

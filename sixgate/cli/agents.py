@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from schemas.registry import AccountOpened, AgentSet, Entry, PolicySet
-from signer.access import may_use
+from schemas.registry.records import AccountOpened, AgentSet, Entry, PolicySet
+from signer.core.access import may_use
 from sixgate.api import Json
 from sixgate.cli.declare import Option, gathered, group
 from sixgate.cli.exit_codes import fail_usage

@@ -16,7 +16,7 @@ from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import TRACEBACK_VARIABLE, OutputClosedError, failure_of
 from sixgate.cli.interrupts import ignore, raise_on_interrupt
 from sixgate.cli.options import DATA_DEFAULT, DATA_VARIABLE, FILE, config_option
-from sixgate.gc_tuning import freeze_gc, tune
+from sixgate.services.gc_tuning import freeze_gc, tune
 
 COMPLETION_VARIABLE = "_SIXGATE_COMPLETE"
 

@@ -130,8 +130,8 @@ def _fetched(url: str | None, nonce: str, data: Path) -> Json:
     if url is None:
         with session(data) as here:
             return here.api.attestation(nonce)
-    from sixgate.scaled.attestation_page import fetch  # slow
-    from sixgate.scaled.probe import parse_address
+    from sixgate.services.attestation_page import fetch
+    from sixgate.services.probe import parse_address
 
     try:
         at = parse_address(url)

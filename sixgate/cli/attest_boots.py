@@ -11,8 +11,8 @@ from pathlib import Path
 
 import click
 
-from schemas.boot import BootFacts, SignerBoot
 from schemas.canonical import MalformedError
+from schemas.keys.boot import BootFacts, SignerBoot
 from schemas.redaction import signed_part
 from signer.attestation.binding import Purpose
 from signer.attestation.boot_check import BootVerificationError, ExpectedSigner, check_boot
@@ -20,8 +20,8 @@ from signer.attestation.errors import AttestationError
 from signer.attestation.evidence import EvidenceFile
 from signer.attestation.policy import VerificationPolicy
 from signer.attestation.verify import Verified
+from signer.core.signatures import signature_is_valid
 from signer.custody.atomic_write import write_atomic
-from signer.signatures import signature_is_valid
 from sixgate.api import Json
 from sixgate.cli.attest_views import properties, simulated_warning, verified_json
 from sixgate.cli.declare import Option, argument, command

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from schemas.money import gwei_to_wei, wei_to_gwei
-from schemas.registry import ChainRemoved, ChainSet
+from schemas.intents.money import gwei_to_wei, wei_to_gwei
+from schemas.registry.records import ChainRemoved, ChainSet
 from sixgate.api import Json
 from sixgate.cli.declare import Option, argument, flag, gathered, group
 from sixgate.cli.exit_codes import fail_usage

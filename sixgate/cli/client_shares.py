@@ -17,12 +17,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from schemas.client_share import ClientShare, ClientShareContext
+from schemas.keys.client_share import ClientShare, ClientShareContext
+from signer.core.registry.custody_modes import PLANS
 from signer.custody.atomic_write import MODE_PRIVATE, write_atomic
 from signer.custody.buffers import wipe, wiping
 from signer.custody.errors import CorruptError
 from signer.custody.hpke import KEY_BYTES, HpkeKey
-from signer.custody.modes import PLANS
 from signer.custody.process import forbid_inspection
 from sixgate.api import ApiError, Json, RemoteApiError
 from sixgate.authoring.secret_reader import SecretReader

@@ -13,14 +13,14 @@ A rotation:
 import secrets
 from pathlib import Path
 
-from schemas.access import Grant, Operation
-from schemas.registry import AgentSet, CustomerKeySet
+from schemas.registry.access import Grant, Operation
+from schemas.registry.records import AgentSet, CustomerKeySet
+from signer.core.registry.custody_modes import PLANS
+from signer.core.registry.vault import Vault as KnownVault
 from signer.custody.buffers import wiping
 from signer.custody.errors import CmekRefusedError, CorruptError
-from signer.custody.modes import PLANS
 from signer.custody.process import forbid_inspection
-from signer.vaults.access import Accessor, Refused, Target, decide
-from signer.vaults.vault import Vault as KnownVault
+from signer.secrets.access import Accessor, Refused, Target, decide
 from sixgate.api import Json
 from sixgate.authoring.customer_key import KEY_BYTES, CustomerKey
 from sixgate.authoring.customer_rotation import CustomerRotation

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from schemas.vault_events import VALUE_BYTES_MAX
+from schemas.keys.vault_events import VALUE_BYTES_MAX
 from signer.custody.buffers import wiping
 from signer.custody.cmek import CmekContext, layer_of
 from signer.custody.errors import CorruptError

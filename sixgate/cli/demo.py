@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 import sixgate
-from schemas.money import WEI_PER_ETH
+from schemas.intents.money import WEI_PER_ETH
 from schemas.strict_json import read_json
 from signer.custody.atomic_write import write_atomic
 from signer.keys.paths import agent_key_path

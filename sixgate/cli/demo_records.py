@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from schemas.intent import (
+from schemas.intents.intent import (
     EXPIRY_MS_MAX,
     AnyIntent,
     AuthorizationIntent,
@@ -19,16 +19,16 @@ from schemas.intent import (
     TransactionIntent,
     TypedDataIntent,
 )
-from schemas.money import eth_to_wei
-from schemas.outcome import TransactionSigned
-from signer.drafts import delegation
-from signer.ethereum.decoding import decode_signed, sender
-from signer.ethereum.message_signing import V_OFFSET
-from signer.ethereum.personal_message import personal_message_hash
-from signer.ethereum.signature import recover_address
-from signer.ethereum.typed_data.document import read_typed_data
-from signer.signatures import Ed25519Signer
-from signer.transactions import transaction_of
+from schemas.intents.money import eth_to_wei
+from schemas.intents.outcome import TransactionSigned
+from signer.core.draft import delegation
+from signer.core.ethereum.decoding import decode_signed, sender
+from signer.core.ethereum.message_signing import V_OFFSET
+from signer.core.ethereum.personal_message import personal_message_hash
+from signer.core.ethereum.signature import recover_address
+from signer.core.ethereum.typed_data.document import read_typed_data
+from signer.core.signatures import Ed25519Signer
+from signer.core.transactions import transaction_of
 from sixgate.api import Json
 from sixgate.authoring import producer
 from sixgate.authoring.intent_form import IntentFormError, read_form

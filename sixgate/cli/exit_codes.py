@@ -63,7 +63,7 @@ OF_EXCEPTIONS: dict[str, ExitCode] = {
     "signer.state.StateIntegrityError": ExitCode.HALTED,
     "signer.stage.HaltError": ExitCode.HALTED,
     "streams.runners.clock.ClockError": ExitCode.HALTED,
-    "signer.freshness.RegistryStaleError": ExitCode.HALTED,
+    "signer.stage.freshness.RegistryStaleError": ExitCode.HALTED,
     "signer.custody.errors.CustodyError": ExitCode.HALTED,
     "signer.attestation.platform.CollectionError": ExitCode.HALTED,
     "streams.simulators.simulation.SimulatorError": ExitCode.HALTED,

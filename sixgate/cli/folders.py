@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from schemas.custody import Tier
-from schemas.registry import PARTITIONS_MAX, AccountOpened, Entry, SettingSet
-from sixgate.chains import default_chains
+from schemas.registry.custody import Tier
+from schemas.registry.records import PARTITIONS_MAX, AccountOpened, Entry, SettingSet
 from sixgate.cli.declare import Option, command, flag
 from sixgate.cli.exit_codes import fail_usage
 from sixgate.cli.options import (
@@ -31,13 +30,14 @@ from sixgate.cli.render import show
 from sixgate.cli.session import entry
 from sixgate.cli.terminal import notice, progress
 from sixgate.clocks import wall_ms
+from sixgate.config.chains import default_chains
+from sixgate.config.section import loopback
 from sixgate.data_folder.creation import Founding, create
 from sixgate.data_folder.folder import ADMIN, Folder, FolderBusyError
 from sixgate.errors import SettingsError
-from sixgate.settings.section import loopback
 
 if TYPE_CHECKING:  # slow to import
-    from sixgate.embedded.http_api import EmbeddedApiSettings
+    from sixgate.services.embedded.http_api import EmbeddedApiSettings
 
 OWNERSHIP_TIMEOUT_S = 30.0
 RETRY_S = 0.05
@@ -121,8 +121,8 @@ def up(*, http: str | None, data: Path) -> None:
     folder = Folder(data)
     folder.trust()
     from sixgate.api.operator.serving import serving_operators
-    from sixgate.embedded.node import running
     from sixgate.logs import configure_logging
+    from sixgate.services.embedded.node import running
 
     configure_logging(_log_level())
 
@@ -134,7 +134,7 @@ def up(*, http: str | None, data: Path) -> None:
                     stack.enter_context(serving_operators(folder, node))
                     addresses = [str(folder.socket)]
                     if api is not None:
-                        from sixgate.embedded.http_api import serving_api
+                        from sixgate.services.embedded.http_api import serving_api
 
                         served = stack.enter_context(serving_api(folder, node, api))
                         addresses += served.urls
@@ -146,8 +146,8 @@ def up(*, http: str | None, data: Path) -> None:
 
 def _api_settings(http: str) -> "EmbeddedApiSettings":
     """Return the settings of the HTTP API at an address; end the command if it cannot serve it."""
-    from sixgate.embedded.http_api import EmbeddedApiSettings
-    from sixgate.settings.loading import load
+    from sixgate.config.loading import load
+    from sixgate.services.embedded.http_api import EmbeddedApiSettings
 
     host, _, port = http.rpartition(":")
     if not host or not port.isascii() or not port.isdecimal() or int(port) > PORT_MAX:

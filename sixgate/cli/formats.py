@@ -6,8 +6,8 @@ from typing import Any
 
 from rich.text import Text
 
-from schemas.key_chains import KeyChain
-from schemas.money import wei_to_eth
+from schemas.intents.money import wei_to_eth
+from schemas.registry.key_chains import KeyChain
 from sixgate.api import Json
 from sixgate.cli.terminal import safe
 
@@ -23,7 +23,7 @@ def address(lower: str) -> str:
 
 
 def _in_notation(chain: KeyChain, address: str) -> str:
-    from signer.addresses.derivation import display_address  # slow; lists of intents do not need it
+    from signer.keys.addresses.derivation import display_address
 
     return display_address(chain, address)
 

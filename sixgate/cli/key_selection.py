@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from schemas.client_share import ClientShare, ClientShareContext
-from schemas.key_chains import KeyChain, key_chain_of
+from schemas.keys.client_share import ClientShare, ClientShareContext
+from schemas.registry.key_chains import KeyChain, key_chain_of
+from signer.core.registry.vault import default_vault
 from signer.custody.buffers import wiping
 from signer.custody.hpke import seal_for
 from signer.custody.process import forbid_inspection
 from signer.keys.paths import agent_key_path, chain_at, network_key_path
-from signer.vaults.vault import default_vault
 from sixgate.api import Json
 from sixgate.authoring import form_fields
 from sixgate.authoring.operator import KeyTarget

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from schemas.custody import AGENT_KEYS
-from schemas.key_chains import SIGNING_CHAINS, KeyChain
-from schemas.registry import AgentSet
-from signer.access import may_use
+from schemas.registry.custody import AGENT_KEYS
+from schemas.registry.key_chains import SIGNING_CHAINS, KeyChain
+from schemas.registry.records import AgentSet
+from signer.core.access import may_use
 from signer.custody.buffers import wiping
 from signer.custody.errors import CorruptError, PrivateFileError
 from signer.custody.private_file import read_private

@@ -15,11 +15,11 @@ from sixgate.cli.declare import group
 from sixgate.cli.exit_codes import CommandError, ExitCode
 from sixgate.cli.options import config_file, config_option, data_option, process_settings
 from sixgate.cli.render import Answer, Field, prints, table
+from sixgate.config.kms import KmsSettings, LocalSection
 from sixgate.data_folder.folder import Folder
 from sixgate.errors import SettingsError
 from sixgate.kms.check import Finding, check_kms
 from sixgate.kms.factory import providers
-from sixgate.settings.kms import KmsSettings, LocalSection
 
 CODES: dict[type[CustodyError], ExitCode] = {
     KmsUnavailableError: ExitCode.UNREACHABLE,

@@ -32,7 +32,7 @@ def run() -> None:
 @config_option
 def migrate() -> None:
     """Create or update the ledger's tables on the server, as user ledger_ddl."""
-    from sixgate.scaled.ledger_process import migrate_ledger  # slow: imports Kafka
+    from sixgate.services.ledger import migrate_ledger
 
     count = migrate_ledger(process_settings())
     notice(f"{count} migrations applied." if count else "The ledger's tables are up to date.")

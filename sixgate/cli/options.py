@@ -13,7 +13,7 @@ from sixgate.cli.declare import Option, argument, flag
 from sixgate.clocks import wall_ms
 
 if TYPE_CHECKING:
-    from sixgate.scaled.settings import Settings
+    from sixgate.config.process_settings import Settings
 
 ACCOUNT_DEFAULT = "main"
 DATA_DEFAULT = Path("sixgate-data")
@@ -111,7 +111,7 @@ def config_file() -> Path | None:
 
 def process_settings(slots: str | None = None) -> "Settings":
     """Return the settings of the processes on Kafka; ``slots`` overrides theirs."""
-    from sixgate.scaled.settings import load_settings  # slow
+    from sixgate.config.process_settings import load_settings
 
     return load_settings(config_file(), slots=slots)
 

@@ -9,9 +9,9 @@ from typing import TypeAlias
 from rich.text import Text
 
 from schemas.canonical import MalformedError
-from schemas.clearance import Gate
 from schemas.dsse import INTENT_TYPE
-from schemas.intent import (
+from schemas.intents.clearance import Gate
+from schemas.intents.intent import (
     AnyIntent,
     AuthorizationIntent,
     MessageIntent,
@@ -20,8 +20,8 @@ from schemas.intent import (
     decode_intent,
     intent_digest,
 )
-from schemas.money import wei_to_eth
-from schemas.outcome import SIGNED_TYPES, TransactionSigned
+from schemas.intents.money import wei_to_eth
+from schemas.intents.outcome import SIGNED_TYPES, TransactionSigned
 from sixgate.api import Json
 from sixgate.cli.advice import advice
 from sixgate.cli.formats import address, format_time
@@ -64,8 +64,8 @@ def native(value_wei: int | str, unit: str) -> str:
 
 def fee_wei_max(event: Json) -> int:
     """Return the maximum fee of a signed transaction in wei, including blobs."""
-    from signer.ethereum.gas import cost_wei_max
-    from signer.transactions import transaction_of
+    from signer.core.ethereum.gas import cost_wei_max
+    from signer.core.transactions import transaction_of
 
     outcome = TransactionSigned.model_validate_json(json.dumps(event))
     return cost_wei_max(transaction_of(outcome))
@@ -111,7 +111,7 @@ def intent_rows(intent: AnyIntent, chains: Chains, unit: str) -> Rows:
 def _of_kind(intent: AnyIntent, unit: str) -> Rows:
     match intent:
         case TransactionIntent():
-            from signer.transaction_types import type_of
+            from signer.core.transaction_types import type_of
 
             yield "type", str(type_of(intent))
             yield "to", address(intent.to) if intent.to else "new contract"

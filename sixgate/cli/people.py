@@ -181,7 +181,7 @@ def unbind(here: Session, *, name: str) -> None:
 @with_session
 def deactivate(here: Session, *, name: str) -> None:
     """Deactivate a person: API keys, logins and tokens end at once."""
-    from schemas.registry import AgentSet
+    from schemas.registry.records import AgentSet
 
     with _stores(here) as stores:
         person_id = stores.person(name, active_only=False)

@@ -36,7 +36,7 @@ def run_until_stopped(process: str, slots: str | None = None) -> None:
     module, _, name = process.partition(":")
     kind = getattr(import_module(f"sixgate.{module}"), name)  # slow: imports Faust or a cloud SDK
     settings = process_settings(slots)
-    from sixgate.scaled.process import run_process
+    from sixgate.services.process import run_process
 
     try:
         run_process(kind, settings)
@@ -93,8 +93,8 @@ def signer(*, slots: str | None) -> None:
 @Option("--pid", "End this process if it is stalled and owns the URL.", type=click.IntRange(min=2))
 def probe(*, url: str, stalled_s: float, pid: int | None) -> None:
     """Report whether a process is healthy. Exit code 13 means stalled."""
-    from sixgate.scaled.probe import State, check_health, parse_address  # slow, as the next one
-    from sixgate.scaled.process_termination import WrongProcessError, terminate
+    from sixgate.services.probe import State, check_health, parse_address
+    from sixgate.services.process_termination import WrongProcessError, terminate
 
     try:
         at = parse_address(url)
@@ -152,7 +152,7 @@ def _api_key(file: Path | None) -> str:
 @config_option
 def config() -> None:
     """Print the effective settings of the processes on Kafka, secrets masked."""
-    from sixgate.scaled.settings import masked
+    from sixgate.config.process_settings import masked
 
     print_json(masked(process_settings()))
 
@@ -166,7 +166,7 @@ def publish() -> None:
     from schemas.topics import Principal
     from sixgate.cli.session import connected_as
     from sixgate.data_folder.folder import Folder
-    from sixgate.scaled.publishing import publish as send
+    from sixgate.operate.publish import publish as send
 
     settings = process_settings()
     folder = Folder(settings.data)

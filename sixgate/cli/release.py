@@ -40,7 +40,7 @@ def keys(*, show: bool) -> None:
         create_keys,
         open_keys,
     )
-    from sixgate.releasing.process import only_kms
+    from sixgate.services.release import only_kms
 
     settings = process_settings()
     released, folder = settings.release_section(), Folder(settings.data)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast, get_args
 
-from schemas.vault_events import VALUE_BYTES_MAX, SecretKind
+from schemas.keys.vault_events import VALUE_BYTES_MAX, SecretKind
 from signer.custody.atomic_write import MODE_PRIVATE, write_atomic
 from signer.custody.buffers import wipe, wiping
 from signer.custody.cmek import CmekContext

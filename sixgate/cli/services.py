@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from schemas.registry import ServiceSet
+from schemas.registry.records import ServiceSet
 from sixgate.cli.declare import Group, Option, argument, flag
 from sixgate.cli.exit_codes import fail_usage
 from sixgate.cli.options import (
@@ -90,7 +90,7 @@ def reseal() -> None:
 
     Run it on the signer's machine with its settings. The former root key must still be usable.
     """
-    from sixgate.scaled.resealing import reseal as resealed  # slow: imports a cloud SDK
+    from sixgate.operate.reseal import reseal as resealed
 
     sealed, before, changed = resealed(process_settings())
     line = f"{SIGNER} ({sealed.public_key}) is sealed under {sealed.root}"

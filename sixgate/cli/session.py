@@ -31,8 +31,8 @@ from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
 
 if TYPE_CHECKING:  # slow to import, and commands that only read do not need it
-    from schemas.registry import Entry
-    from signer.signatures import Ed25519Signer
+    from schemas.registry.records import Entry
+    from signer.core.signatures import Ed25519Signer
     from sixgate.authoring.operator import Admin
     from sixgate.authoring.secret_reader import SecretReader
     from sixgate.authoring.vault_orders import Orderer
@@ -212,7 +212,7 @@ def session(data: Path) -> Iterator[Session]:
 @contextmanager
 def _scaled(data: Path) -> Iterator[Session]:
     from schemas.topics import Principal
-    from sixgate.backends.kafka import open_kafka_api
+    from sixgate.backends.kafka.backend import open_kafka_api
 
     settings = process_settings()
     if "kafka" not in settings.model_fields_set:

@@ -2,8 +2,8 @@
 
 from typing import get_args
 
-from schemas.registry import SettingName, SettingSet
-from signer.settings import Settings, checked_setting
+from schemas.registry.records import SettingName, SettingSet
+from signer.core.registry.settings import Settings, checked_setting
 from sixgate.cli.declare import argument, group
 from sixgate.cli.exit_codes import fail_usage
 from sixgate.cli.render import Answer, Field, Listing, table

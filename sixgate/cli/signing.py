@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from schemas.fields import SAFE_INTEGER_MAX
-from schemas.outcome import SIGNED_TYPES
+from schemas.intents.outcome import SIGNED_TYPES
 from schemas.strict_json import JsonError, read_json
-from signer.ethereum.authorization import SignedAuthorization, authority
-from signer.ethereum.decoding import decode_signed, sender
-from signer.ethereum.encoding import transaction_hash
-from signer.ethereum.errors import EthereumError, SignatureError
-from signer.ethereum.transaction import TYPE_BYTE_MAX
+from signer.core.ethereum.authorization import SignedAuthorization, authority
+from signer.core.ethereum.decoding import decode_signed, sender
+from signer.core.ethereum.encoding import transaction_hash
+from signer.core.ethereum.errors import EthereumError, SignatureError
+from signer.core.ethereum.transaction import TYPE_BYTE_MAX
 from sixgate.api import Json
 from sixgate.authoring.intent_form import read_form
 from sixgate.authoring.intent_lines import Draft, Submission

@@ -14,8 +14,8 @@ from typing import TypeAlias
 
 import click
 
-from schemas.outcome import SIGNED_TYPES
-from schemas.reasons import Reason
+from schemas.intents.outcome import SIGNED_TYPES
+from schemas.intents.reasons import Reason
 from signer.custody.atomic_write import atomic_file
 from sixgate.api import Json
 from sixgate.authoring.expected_results import SIGNED, result_of

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import click
 
-from schemas.registry import PARTITIONS_MAX
+from schemas.registry.records import PARTITIONS_MAX
 from sixgate.api import Json
 from sixgate.cli.declare import Option, flag, gathered, group
 from sixgate.cli.exit_codes import CommandError, ExitCode, fail_usage

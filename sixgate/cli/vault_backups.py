@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from schemas.topics import Principal
-from schemas.vault_backup import (
+from schemas.keys.vault_backup import (
     LINE_BYTES_MAX,
     BackedUpVault,
     Backup,
@@ -13,6 +12,7 @@ from schemas.vault_backup import (
     backup_lines,
     read_backup,
 )
+from schemas.topics import Principal
 from signer.custody.atomic_write import MODE_PRIVATE, atomic_file
 from signer.vaults.restoration import RestoreError, VaultEventError, VaultLine, vault_lines
 from sixgate.api import Json
@@ -114,13 +114,13 @@ def _read(file: Path) -> Backup:
 
 def _restored(found: Backup, data: Path) -> int:
     if config_file() is None:
-        from sixgate.embedded.restoring import restore as into_folder  # slow
+        from sixgate.operate.restore_embedded import restore as into_folder
 
         folder = Folder(data)
         folder.trust()
         with folder.ownership_lock():
             return into_folder(folder, found)
-    from sixgate.scaled.restoring import restore as onto_kafka
+    from sixgate.operate.restore_kafka import restore as onto_kafka
 
     settings = process_settings()
     folder = Folder(settings.data if data == DATA_DEFAULT else data)

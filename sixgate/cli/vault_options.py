@@ -6,7 +6,7 @@ from typing import get_args
 import click
 
 from schemas import fields
-from schemas.custody import PROVIDERS, CustodyMode
+from schemas.registry.custody import PROVIDERS, CustodyMode
 from sixgate.authoring.form_fields import matching
 from sixgate.cli.declare import Option, argument
 from sixgate.cli.options import ACCOUNT_DEFAULT, FILE, NAME, Checked, one_of, quoted

@@ -4,9 +4,9 @@ from functools import partial
 from pathlib import Path
 
 from schemas import fields
-from schemas.custody import KEY_VAULTS, CustodyMode
-from schemas.registry import VaultCreated
-from signer.custody.modes import PLANS
+from schemas.registry.custody import KEY_VAULTS, CustodyMode
+from schemas.registry.records import VaultCreated
+from signer.core.registry.custody_modes import PLANS
 from sixgate.api import Json
 from sixgate.authoring.form_fields import matching
 from sixgate.authoring.vault_orders import LostShare, VaultId, recover_share

@@ -6,18 +6,18 @@ keys is refused here: this stops our own mistakes.
 """
 
 from schemas.canonical import MalformedError
-from schemas.custody import KEY_VAULTS
-from schemas.release import IdentityContext, decode_context
+from schemas.keys.release import IdentityContext, decode_context
+from schemas.registry.custody import KEY_VAULTS
 from signer.custody.errors import KmsDeniedError
 from signer.custody.kms.journal import KmsJournal
 from signer.custody.kms.port import RootKms
 from signer.custody.provider import Provider
 from signer.custody.sealing import Holders
+from sixgate.config.kms import KmsSettings
 from sixgate.data_folder.folder import Folder
 from sixgate.errors import SettingsError
 from sixgate.kms.factory import providers
 from sixgate.kms.holders import open_holders, open_secret_holders
-from sixgate.settings.kms import KmsSettings
 
 
 def open_custody_holders(folder: Folder, settings: KmsSettings, journal: KmsJournal) -> Holders:

@@ -3,11 +3,11 @@
 import base64
 
 from sixgate.api import ApiError, Json, bytes_of
+from sixgate.config.custody import CustodyAddress
 from sixgate.custody.serving import CUSTODY_CALLS
 from sixgate.remote_calls.bounded_link import BoundedLink
 from sixgate.remote_calls.link import NoResponseError
 from sixgate.remote_calls.proxy import UnexpectedAnswerError, remote
-from sixgate.settings.custody import CustodyAddress
 
 ANSWER_BYTES_MAX = 16 * 1024 * 1024
 CODES = frozenset(

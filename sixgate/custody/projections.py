@@ -8,14 +8,14 @@ from typing import Any, TypeVar
 
 import orjson
 
-from schemas.audit import action_of
+from schemas.ledger.audit import action_of
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.custody_records import CustodyRecords
-from signer.freshness import require_not_withheld
-from sixgate.scaled.appender import Appender
-from sixgate.scaled.freshness import Freshness
-from sixgate.scaled.monitor import Monitor
+from signer.keys.custody_records import CustodyRecords
+from signer.stage.freshness import require_not_withheld
+from sixgate.backends.kafka.appender import Appender
+from sixgate.services.freshness import Freshness
+from sixgate.services.monitor import Monitor
 from streams.kafka.errors import KafkaUnreachableError
 from streams.kafka.projections import Projections
 

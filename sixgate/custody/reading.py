@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from schemas.audit import audited, input_digest
+from schemas.ledger.audit import audited, input_digest
 from schemas.record import Outgoing
-from signer.access_records import Use, access_record
+from signer.core.registry.registry import Registry
 from signer.custody.errors import (
     CustodyError,
     KmsUnavailableError,
@@ -23,11 +23,11 @@ from signer.custody.errors import (
 from signer.custody.failures import Cause, ProviderFailure
 from signer.custody.hpke import HpkeKey
 from signer.keys.register import KeyRegister
-from signer.registry import Registry
-from signer.vaults.access import Refused
-from signer.vaults.read_requests import ReadRequestError, VerifiedRequest
+from signer.secrets.access import Refused
+from signer.secrets.access_records import Use, access_record
+from signer.secrets.read_requests import ReadRequestError, VerifiedRequest
+from signer.secrets.secret_service import ReadDecision, SealedAnswer, SecretService
 from signer.vaults.secret_sealing import SecretSealing
-from signer.vaults.secret_service import ReadDecision, SealedAnswer, SecretService
 from sixgate.api import ApiError, Json
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 
-from signer.vaults.secret_service import SecretService
+from signer.secrets.secret_service import SecretService
 from sixgate.api import ApiError, Json, bytes_of
 from sixgate.api.client_address import LOCAL_SOCKET, UNKNOWN
 from sixgate.api.errors import reporting

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from schemas.custody import PROVIDERS
+from schemas.registry.custody import PROVIDERS
 from signer.custody.atomic_write import sync_folder
 from signer.custody.kms.local import LocalKms
 from signer.custody.kms.root_file import create_root_file, open_local_kms

@@ -10,10 +10,10 @@ from pathlib import Path
 from schemas.canonical import MalformedError
 from signer.custody.atomic_write import MODE_PRIVATE, write_atomic
 from signer.custody.buffers import RandomBytes, wiping
+from signer.custody.identity import SealedIdentity, new_identity, seal_identity
 from signer.custody.kms.local import LocalKms
 from signer.custody.kms.port import RootKms
 from signer.custody.kms.root_file import open_local_kms
-from signer.identity import SealedIdentity, new_identity, seal_identity
 from sixgate.data_folder.folder import SIGNER, Folder, FolderError
 
 FILE_BYTES_MAX = 32 * 1024

@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from signer.core.signatures import Ed25519Signer
 from signer.custody.atomic_write import MODE_PRIVATE, write_atomic
 from signer.custody.buffers import wiping
 from signer.custody.errors import PrivateFileError
 from signer.custody.private_file import read_private
-from signer.signatures import Ed25519Signer
 
 SEED_BYTES = 32
 PEM_BYTES_MAX = 4_096

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import NoReturn, Protocol
 
-from schemas.registry import AccessSet, AgentSet, ChainSet, Entry, PolicySet
+from schemas.registry.records import AccessSet, AgentSet, ChainSet, Entry, PolicySet
 from sixgate.answers.snapshot import plain
 from sixgate.api import Api, ApiError, Json
 from sixgate.authoring.operator import Admin, SignsEnvelopes, append_record

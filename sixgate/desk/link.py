@@ -3,11 +3,11 @@
 from sixgate.api import ApiError, Json
 from sixgate.backends.operations import Operations
 from sixgate.backends.ports import Backend
+from sixgate.config.desk import DeskAddress
 from sixgate.desk.service import CODES, DESK_CALLS
 from sixgate.remote_calls.bounded_link import BoundedLink
 from sixgate.remote_calls.link import NoResponseError
 from sixgate.remote_calls.proxy import UnexpectedAnswerError, remote
-from sixgate.settings.desk import DeskAddress
 
 ANSWER_BYTES_MAX = 1024 * 1024
 

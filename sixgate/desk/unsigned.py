@@ -12,9 +12,9 @@ from schemas import dsse
 from schemas.canonical import MalformedError, decode_as
 from schemas.dsse import Envelope, signed_envelope
 from schemas.fields import TimeMs
-from schemas.keys import AnyOrder, KeyDelivery, decode_order
-from schemas.registry import RegistryRecord
-from schemas.vault_events import SecretDelivery, VaultOrder, decode_vault_order
+from schemas.keys.key_events import AnyOrder, KeyDelivery, decode_order
+from schemas.keys.vault_events import SecretDelivery, VaultOrder, decode_vault_order
+from schemas.registry.records import RegistryRecord
 from sixgate.api import ApiError
 from sixgate.authoring.operator import SignsEnvelopes
 

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from schemas.access import Grant, Right
+from schemas.registry.access import Grant, Right
 from sixgate.gateway.database import Database
 
 _CREATE = """

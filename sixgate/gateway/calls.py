@@ -3,12 +3,12 @@
 import json
 from collections.abc import Callable, Mapping
 
-from schemas.api_call import ApiCall
 from schemas.canonical import event_id
 from schemas.fields import TEXT_MAX
+from schemas.ledger.api_call import ApiCall
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.signatures import Ed25519Signer
+from signer.core.signatures import Ed25519Signer
 
 RESOURCE_LENGTH_MAX = 512
 

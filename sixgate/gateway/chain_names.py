@@ -2,8 +2,8 @@
 
 import re
 
-from schemas.registry import ChainSet
-from signer.registered import Registered
+from schemas.registry.records import ChainSet
+from signer.core.registry.registered import Registered
 from sixgate.gateway.database import Database
 
 _CHAIN_ID = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)

@@ -9,12 +9,12 @@ import binascii
 import secrets
 from contextlib import suppress
 
-from schemas.client_share import ClientShare, ClientShareContext
 from schemas.fields import X25519PublicKey
+from schemas.keys.client_share import ClientShare, ClientShareContext
+from signer.core.registry.vault import Vault
 from signer.custody.buffers import wiping
 from signer.custody.hpke import HpkeKey, seal_for
 from signer.keys.descriptor import KeyDescriptor
-from signer.vaults.vault import Vault
 from sixgate.api import Json
 
 SHARE_BYTES_MAX = 64

@@ -16,6 +16,8 @@ from sixgate.api.services import Services
 from sixgate.api.submission import resume
 from sixgate.backends.ports import Backend
 from sixgate.clocks import wall_ms
+from sixgate.config.api import ApiSettings
+from sixgate.config.webhooks import WebhookSettings
 from sixgate.data_folder.folder import GATEWAY, Folder
 from sixgate.data_folder.key_files import ensure_private_key, load_key_file
 from sixgate.desk.desk import Desk
@@ -34,8 +36,6 @@ from sixgate.gateway.secret_versions import SecretVersions
 from sixgate.gateway.tokens import Tokens
 from sixgate.gateway.vaults import Vaults
 from sixgate.oidc.login import oidc_login
-from sixgate.settings.api import ApiSettings
-from sixgate.settings.webhooks import WebhookSettings
 from sixgate.webhooks.running import running_webhooks
 
 

@@ -1,9 +1,9 @@
 """Registry entries that let an organisation use the HTTP API. Pure."""
 
-from schemas.access import Grant
 from schemas.fields import Ed25519PublicKey, Name
-from schemas.policy import Policy
-from schemas.registry import (
+from schemas.registry.access import Grant
+from schemas.registry.policy import Policy
+from schemas.registry.records import (
     AccessSet,
     AgentSet,
     Entry,

@@ -7,11 +7,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from schemas.canonical import malformed
-from schemas.money import wei_to_eth
-from schemas.policy import Policy
-from signer.ethereum.address import checksum_address, parse_address
-from signer.ethereum.errors import AddressError
-from signer.registered import Registered
+from schemas.intents.money import wei_to_eth
+from schemas.registry.policy import Policy
+from signer.core.ethereum.address import checksum_address, parse_address
+from signer.core.ethereum.errors import AddressError
+from signer.core.registry.registered import Registered
 from sixgate.api.models import submission_fields
 from sixgate.gateway.chain_names import find_chain
 

@@ -9,21 +9,21 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from schemas.fields import TimeMs
-from schemas.intent import (
+from schemas.intents.intent import (
     EXPIRY_MS_DEFAULT,
     AnyIntent,
     MessageIntent,
     TransactionIntent,
     TypedDataIntent,
 )
-from schemas.key_chains import NETWORKS, KeyChain
-from schemas.registry import AgentSet, ChainSet
+from schemas.registry.key_chains import NETWORKS, KeyChain
+from schemas.registry.records import AgentSet, ChainSet
 from schemas.validation_messages import validation_message
-from signer.access import may_sign
+from signer.core.access import may_sign
+from signer.core.registry.registered import Registered
 from signer.keys import paths as key_paths
 from signer.keys.paths import Resolved, Unresolved, VaultKeys
-from signer.registered import Registered
-from signer.vaults.access import KEY_KINDS
+from signer.secrets.access import KEY_KINDS
 from signer.vaults.register import VaultRegister
 from sixgate.api.models.submissions import MessageEncoding, SignRequest, TransactionRequest
 from sixgate.authoring import form_fields as read

@@ -2,14 +2,14 @@
 
 from typing import NamedTuple
 
-from schemas.access import Grant
-from schemas.intent import TransactionIntent
-from schemas.money import ETH_DECIMALS, wei_to_eth
-from schemas.reasons import Reason
-from schemas.registry import AgentSet, ChainSet
-from signer.access import may_sign
-from signer.ethereum.address import checksum_address
-from signer.key_ref import KeyRef
+from schemas.intents.intent import TransactionIntent
+from schemas.intents.money import ETH_DECIMALS, wei_to_eth
+from schemas.intents.reasons import Reason
+from schemas.registry.access import Grant
+from schemas.registry.records import AgentSet, ChainSet
+from signer.core.access import may_sign
+from signer.core.ethereum.address import checksum_address
+from signer.core.key_ref import KeyRef
 from sixgate.api.models.simulations import BalanceChangeReply, SimulationReply
 from sixgate.api.models.transactions import SimulationStatus
 from streams.simulators.report import with_margin

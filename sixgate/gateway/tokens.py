@@ -14,9 +14,9 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sixgate.api.rate_limit import RateLimit
+from sixgate.config.limits import Rate
 from sixgate.gateway.api_keys import OwnerKind
 from sixgate.gateway.database import Database, UntilChanged
-from sixgate.settings.limits import Rate
 
 ALGORITHM = "EdDSA"
 TTL_S_MIN, TTL_S_MAX = 300, 3600

@@ -12,13 +12,13 @@ import orjson
 
 from schemas.canonical import MalformedError
 from schemas.dsse import INTENT_TYPE, Envelope
-from schemas.intent import AnyIntent, decode_intent, intent_digest
-from schemas.outcome import AnyOutcome, decode_outcome
+from schemas.intents.intent import AnyIntent, decode_intent, intent_digest
+from schemas.intents.outcome import AnyOutcome, decode_outcome
 from schemas.partition import well_routed
 from schemas.record import Record
 from schemas.topics import SUBMITTED_BYTES_MAX
-from signer.registered import Registered, UnknownAgentError
-from signer.signatures import InvalidSignatureError, open_envelope, verify_event_of_any
+from signer.core.registry.registered import Registered, UnknownAgentError
+from signer.core.signatures import InvalidSignatureError, open_envelope, verify_event_of_any
 
 _DUPLICATE = b'"intent.duplicate"'
 _DIGEST = re.compile(r"0x[0-9a-f]{64}", re.ASCII)

@@ -2,13 +2,13 @@
 
 from typing import Any, Literal
 
-from schemas.clearance import Gate
-from schemas.intent import AnyIntent, TransactionIntent
-from schemas.money import wei_to_eth
-from schemas.outcome import AnyOutcome, IntentRejected, MessageSigned, TransactionSigned
-from schemas.reasons import Reason
-from signer.ethereum.address import checksum_address
-from signer.transaction_types import type_of
+from schemas.intents.clearance import Gate
+from schemas.intents.intent import AnyIntent, TransactionIntent
+from schemas.intents.money import wei_to_eth
+from schemas.intents.outcome import AnyOutcome, IntentRejected, MessageSigned, TransactionSigned
+from schemas.intents.reasons import Reason
+from signer.core.ethereum.address import checksum_address
+from signer.core.transaction_types import type_of
 from sixgate.api.models.base import timestamp
 from sixgate.api.models.transactions import (
     SimulationStatus,

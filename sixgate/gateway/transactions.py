@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 import orjson
 
-from schemas.intent import AnyIntent
-from schemas.outcome import AnyOutcome, TransactionSigned
+from schemas.intents.intent import AnyIntent
+from schemas.intents.outcome import AnyOutcome, TransactionSigned
 from schemas.record import Record
 from schemas.topics import Topic
 from sixgate.api_error import ApiError

@@ -7,8 +7,8 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
+from sixgate.config.kms import AwsSection
 from sixgate.errors import SettingsError
-from sixgate.settings.kms import AwsSection
 
 
 def aws_client(section: AwsSection) -> Any:

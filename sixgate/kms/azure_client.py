@@ -13,9 +13,9 @@ from azure.keyvault.keys.crypto import CryptographyClient
 from signer.custody.kms.azure import KeyName
 from signer.custody.kms.calls import CallLimits
 from sixgate.clocks import wall_ms
+from sixgate.config.kms import AzureSection
+from sixgate.config.secret_line import read_secret_line
 from sixgate.errors import SettingsError
-from sixgate.settings.kms import AzureSection
-from sixgate.settings.secret_line import read_secret_line
 
 TOKEN_KEPT_S = 60
 ClientFor = Callable[[KeyVaultKey], CryptographyClient]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from signer.custody.kms.port import ProviderKms
 from signer.custody.kms.root_file import open_local_kms
 from sixgate.clocks import wall_ms
-from sixgate.settings.kms import AwsSection, AzureSection, GcpSection, KmsSections, LocalSection
+from sixgate.config.kms import AwsSection, AzureSection, GcpSection, KmsSections, LocalSection
 
 Open = Callable[[], ProviderKms]
 

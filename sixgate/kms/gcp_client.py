@@ -12,8 +12,8 @@ from google.cloud.kms_v1.services.key_management_service.transports import (
 from google.oauth2.service_account import Credentials
 
 from signer.custody.kms.calls import CallLimits
+from sixgate.config.kms import GcpSection
 from sixgate.errors import SettingsError
-from sixgate.settings.kms import GcpSection
 
 SCOPES = ("https://www.googleapis.com/auth/cloudkms",)
 # gRPC's reconnect backoff grows to two minutes, in which a server that is back would be unused.

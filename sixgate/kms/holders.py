@@ -5,7 +5,7 @@ If the settings have no KMS section, they are software keys, each in a file in t
 
 import secrets
 
-from schemas.custody import PROVIDERS
+from schemas.registry.custody import PROVIDERS
 from signer.custody.failures import ProviderFailure
 from signer.custody.kms.hsm_guard import HsmGuardedKms
 from signer.custody.kms.journal import JournaledKms, KmsJournal
@@ -14,11 +14,11 @@ from signer.custody.kms.root_file import open_local_kms
 from signer.custody.kms.roots import RotatedRoot
 from signer.custody.provider import Provider
 from signer.custody.sealing import Holders
+from sixgate.config.kms import HolderSections, KmsSettings
 from sixgate.data_folder.folder import Folder
 from sixgate.data_folder.holder_files import open_local_holders
 from sixgate.errors import SettingsError
 from sixgate.kms.factory import providers
-from sixgate.settings.kms import HolderSections, KmsSettings
 
 
 def refuse_software(settings: KmsSettings) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from sixgate_client.errors import Json
 from sixgate_client.types import SigningKey
 
-from schemas.money import eth_to_wei, wei_to_eth
+from schemas.intents.money import eth_to_wei, wei_to_eth
 
 LISTED_MAX = 20
 _ASK = "Ask a person to change it."

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from sixgate.settings.section import Section
+from sixgate.config.section import Section
 
 Claim: TypeAlias = Literal["sub", "email"]
 _Text: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,512}$")]

@@ -5,9 +5,9 @@ from http import HTTPStatus
 from schemas.strict_json import read_json
 from signer.attestation.binding import NONCE_BYTES_MAX
 from signer.attestation.release.kms import ReleaseUnreachableError
+from sixgate.config.release import ReleaseAddress
 from sixgate.remote_calls.bounded_link import BoundedLink
 from sixgate.remote_calls.link import NoResponseError
-from sixgate.settings.release import ReleaseAddress
 
 NONCES, RELEASES = "/v1/nonces", "/v1/releases"
 ANSWER_BYTES_MAX = 512 * 1024

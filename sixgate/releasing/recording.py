@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
+from schemas.keys.release import AnyDecision, ReleaseRefused, decode_decision
 from schemas.record import Outgoing
-from schemas.release import AnyDecision, ReleaseRefused, decode_decision
 from schemas.topics import Topic
-from sixgate.scaled.appender import Appender
+from sixgate.backends.kafka.appender import Appender
 
 DECISION = "a decision of the release"
 

@@ -12,10 +12,10 @@ from signer.attestation.release.kms import ReleasedKms, Transport
 from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
 from signer.attestation.release.workload_token import TOKEN_BYTES_MAX
 from signer.custody.errors import KmsDeniedError, KmsUnavailableError
+from sixgate.config.kms import KmsSettings
 from sixgate.errors import SettingsError
 from sixgate.kms.factory import providers
 from sixgate.releasing.policy_file import LastGood, PolicyFile
-from sixgate.settings.kms import KmsSettings
 
 RELOAD_MS = 2_000
 

@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 
-from schemas.custody import PROVIDERS
+from schemas.registry.custody import PROVIDERS
 from signer.attestation.attestor import Attestor
 from signer.attestation.binding import Binding
 from signer.attestation.evidence import Evidence
@@ -21,10 +21,10 @@ from signer.custody.kms.port import RootKms
 from signer.custody.provider import Provider
 from signer.custody.sealing import Holders
 from sixgate.clocks import wall_ms
+from sixgate.config.release import ProviderName, ReleasesSettings
 from sixgate.releasing.link import ReleaseLink
 from sixgate.releasing.policy_file import PolicyFile
 from sixgate.releasing.release_holders import CurrentPolicy, ReleasedHolder, read_token
-from sixgate.settings.release import ProviderName, ReleasesSettings
 
 MARK = "releases.mark"
 NO_ROOT = (

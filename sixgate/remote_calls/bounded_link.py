@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 import aiohttp
 
+from sixgate.config.links import ServerAddress
 from sixgate.remote_calls.link import Answer, NoResponseError
 from sixgate.remote_calls.mutual_tls import client_context
-from sixgate.settings.links import ServerAddress
 
 CALLS_MAX = 16
 _GRACE_S = 1.0

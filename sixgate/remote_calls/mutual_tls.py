@@ -2,7 +2,7 @@
 
 import ssl
 
-from sixgate.settings.sections import TlsFiles
+from sixgate.config.sections import TlsFiles
 
 
 def client_context(files: TlsFiles, what: str) -> ssl.SSLContext:

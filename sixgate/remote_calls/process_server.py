@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from sixgate.api.exchange import App
 from sixgate.api.server import Listen, Tcp, serving
+from sixgate.config.limits import Limits
+from sixgate.config.links import MutualTlsServer
+from sixgate.config.release import ReleaseSettings
 from sixgate.remote_calls.mutual_tls import server_context
 from sixgate.remote_calls.replies import only_clients
-from sixgate.settings.limits import Limits
-from sixgate.settings.links import MutualTlsServer
-from sixgate.settings.release import ReleaseSettings
 
 LIMITS = Limits(
     head_s_max=5, body_s_max=5, idle_s_max=30, connections_max=64, requests_max=32, stop_s_max=10

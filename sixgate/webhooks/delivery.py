@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Final, TypeAlias
 
 from signer.custody.thread_pool import run_in_thread
-from sixgate.embedded.loops import Loop
+from sixgate.services.embedded.loops import Loop
 from sixgate.webhooks.connection import TIMEOUT_S, Deadline, post
 from sixgate.webhooks.destinations import (
     DestinationRules,

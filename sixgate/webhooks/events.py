@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 import orjson
 
-from schemas.outcome import AnyOutcome, MessageSigned, TransactionSigned
+from schemas.intents.outcome import AnyOutcome, MessageSigned, TransactionSigned
 from sixgate.api.models.base import timestamp
 from sixgate.gateway.transaction_view import transaction_view
 from sixgate.webhooks.errors import WebhookInvalidError

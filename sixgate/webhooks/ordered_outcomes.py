@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Hashable, Iterator, Sequence
 
-from schemas.outcome import AnyOutcome
+from schemas.intents.outcome import AnyOutcome
 from schemas.record import Record
 from schemas.topics import Topic
 from sixgate.backends.ports import LogFeed, RegistryRead

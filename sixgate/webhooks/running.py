@@ -9,9 +9,9 @@ from pathlib import Path
 
 from sixgate.backends.ports import Read
 from sixgate.clocks import wall_ms
+from sixgate.config.webhooks import WebhookSettings
 from sixgate.gateway.database import Database
 from sixgate.gateway.outcome_order import OutcomeOrder
-from sixgate.settings.webhooks import WebhookSettings
 from sixgate.webhooks.connection import resolve_name
 from sixgate.webhooks.delivery import Deliveries, HttpSender
 from sixgate.webhooks.destinations import DestinationRules

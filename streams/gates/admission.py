@@ -1,18 +1,18 @@
 """Admission: the first gate. Authenticates a submitted record, or records it as unattributed."""
 
-from schemas.audit import input_digest
 from schemas.canonical import MalformedError, event_id
-from schemas.clearance import Clearance, Gate, Unattributed
 from schemas.dsse import INTENT_TYPE, Envelope
 from schemas.fields import TEXT_MAX
-from schemas.intent import AnyIntent, decode_intent, intent_digest
+from schemas.intents.clearance import Clearance, Gate, Unattributed
+from schemas.intents.intent import AnyIntent, decode_intent, intent_digest
+from schemas.intents.reasons import Reason
+from schemas.ledger.audit import input_digest
 from schemas.partition import well_routed
-from schemas.reasons import Reason
 from schemas.record import Record
 from schemas.topics import SUBMITTED_BYTES_MAX, Topic
-from signer.case import Authentic
-from signer.registered import UnknownAgentError
-from signer.signatures import InvalidSignatureError, open_envelope
+from signer.core.case import Authentic
+from signer.core.registry.registered import UnknownAgentError
+from signer.core.signatures import InvalidSignatureError, open_envelope
 from streams.gates.passage import GateProjections, Passage, RuleGate, case_of
 
 GATE = RuleGate(Gate.ADMISSION, Topic.ADMITTED)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from schemas.dsse import Envelope
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
-from signer.rules.simulation import required
+from signer.core.rules.simulation import required
 from streams.gates import admission, simulation
 from streams.gates.passage import GateProjections, Passage, RuleGate, outgoing
 from streams.gates.stages import IN_ORDER, Simulate

@@ -5,19 +5,19 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from schemas.canonical import event_id
-from schemas.clearance import Clearance, Gate, Verdict
 from schemas.dsse import Envelope
 from schemas.fields import TEXT_MAX
+from schemas.intents.clearance import Clearance, Gate, Verdict
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.account import Account
-from signer.case import Authentic, Case, apply_rule, registered_case
-from signer.key_ref import FindKey
-from signer.registered import UnknownAgentError
-from signer.registry import Registry
-from signer.rules import RULES
-from signer.rules.decision import Decision, Rejected
-from signer.simulation_report import verified_report
+from signer.core.account import Account
+from signer.core.case import Authentic, Case, apply_rule, registered_case
+from signer.core.key_ref import FindKey
+from signer.core.registry.registered import UnknownAgentError
+from signer.core.registry.registry import Registry
+from signer.core.rules import RULES
+from signer.core.rules.decision import Decision, Rejected
+from signer.core.simulation_report import verified_report
 from streams.clearances import ClearanceError, Received
 
 Accounts: TypeAlias = Callable[[str], Account]

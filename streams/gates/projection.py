@@ -1,11 +1,11 @@
 """Account projection of the gates: folds the signer's outcomes; it lags and is advice only."""
 
 from schemas.canonical import MalformedError
-from schemas.outcome import AnyOutcome, IntentRejected, decode_outcome
-from signer.account import Account
-from signer.registry import Registry
-from signer.signatures import InvalidSignatureError
-from signer.signer_events import verify_signer_event
+from schemas.intents.outcome import AnyOutcome, IntentRejected, decode_outcome
+from signer.core.account import Account
+from signer.core.registry.registry import Registry
+from signer.core.signatures import InvalidSignatureError
+from signer.keys.signer_events import verify_signer_event
 
 
 class Projection:

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
-from schemas.audit import audited, input_digest
 from schemas.dsse import Envelope
+from schemas.ledger.audit import audited, input_digest
 from schemas.record import Outgoing, Record
 from schemas.topics import INTERNAL_BYTES_MAX, Topic
-from signer.rules.simulation import required
+from signer.core.rules.simulation import required
 from streams.clearances import (
     ClearanceCache,
     ClearanceError,

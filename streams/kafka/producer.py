@@ -24,7 +24,7 @@ from aiokafka.errors import IllegalOperation
 from schemas.partition import partition_for, partition_of
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.state import StateWrite
+from signer.stage.state import StateWrite
 from streams.kafka.broker import REQUEST_MS_MAX, TRANSACTION_MS_MAX, Broker
 from streams.kafka.errors import (
     KafkaBusError,

@@ -13,10 +13,10 @@ from typing import Self
 
 from schemas.record import REGISTRY_PARTITION, PartitionId
 from schemas.topics import Topic
+from signer.core.registry.registry import Registry, RegistryRecordError
+from signer.core.window import SPENT_MS
 from signer.keys.orders import KeyOrderError
-from signer.registry import Registry, RegistryRecordError
 from signer.vaults.register import VaultRegister
-from signer.window import SPENT_MS
 from streams.gates.passage import GateProjections
 from streams.gates.projection import Projection
 from streams.kafka.broker import Broker

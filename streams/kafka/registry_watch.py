@@ -5,11 +5,11 @@ from collections.abc import AsyncIterable, Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Self
 
-from schemas.heads import RegistryHead
+from schemas.ledger.heads import RegistryHead
 from schemas.record import REGISTRY_PARTITION, PartitionId, Record
 from schemas.topics import Topic
-from signer.freshness import RegistryHeads, RegistryStaleError
-from signer.registry import Registry, RegistryRecordError
+from signer.core.registry.registry import Registry, RegistryRecordError
+from signer.stage.freshness import RegistryHeads, RegistryStaleError
 from streams.kafka.broker import Broker
 from streams.kafka.reader import QUIET_WAIT_MS, PartitionLag, Reader
 

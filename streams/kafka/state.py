@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from schemas.record import Record
-from signer.state import Kind, StateIntegrityError, StateKey, StateWrite
+from signer.stage.state import Kind, StateIntegrityError, StateKey, StateWrite
 
 _HINTS = struct.Struct(">?q")
 _NOT_PENDING = (b"", b"\x00")  # first byte of a tombstone, and of a record that is not pending

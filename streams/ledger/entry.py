@@ -13,13 +13,13 @@ import orjson
 
 from schemas.canonical import canonical_bytes, digest
 from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE, REGISTRY_TYPE, VAULT_ORDER_TYPE
-from schemas.intent import intent_digest
-from schemas.keys import request_digest
+from schemas.intents.intent import intent_digest
+from schemas.keys.key_events import request_digest
+from schemas.keys.vault_events import vault_order_digest
 from schemas.record import Record
 from schemas.redaction import REDACTED_FIELDS, redacted
-from schemas.registry import record_digest
+from schemas.registry.records import record_digest
 from schemas.topics import INTERNAL_BYTES_MAX
-from schemas.vault_events import vault_order_digest
 from streams.ledger.chain import Entry
 
 OPAQUE = "opaque"

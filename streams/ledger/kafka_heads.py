@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 
 from schemas.canonical import MalformedError
 from schemas.dsse import Envelope
-from schemas.heads import LedgerHead
+from schemas.ledger.heads import LedgerHead
 from schemas.topics import Topic
 from streams.kafka.broker import Broker
 from streams.kafka.errors import missing

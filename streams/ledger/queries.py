@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from schemas.canonical import MalformedError
 from schemas.dsse import Envelope
-from schemas.intent import decode_intent, intent_digest, request_digest
+from schemas.intents.intent import decode_intent, intent_digest, request_digest
 from streams.ledger.clickhouse import ClickHouse
 
 IsVerified = Callable[[bytes], bool]

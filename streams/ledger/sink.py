@@ -19,7 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
 from schemas.dsse import Envelope
-from schemas.heads import LedgerHead
+from schemas.ledger.heads import LedgerHead
 from schemas.record import PartitionId, Record
 from schemas.topics import Topic
 from streams.ledger.entry import entry_of

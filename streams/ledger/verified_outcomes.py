@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 import orjson
 
 from schemas.redaction import signed_part
-from signer.signatures import signature_is_valid
+from signer.core.signatures import signature_is_valid
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.queries import firsts_of, newest_outcomes, outcome_of
 

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import NamedTuple
 
-from schemas.heads import LedgerHead
+from schemas.ledger.heads import LedgerHead
 from streams.ledger.chain import EMPTY, Tip
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.errors import LedgerVerificationError

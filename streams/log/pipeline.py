@@ -15,7 +15,7 @@ from pathlib import Path
 
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.state import StateIntegrityError, StateKey, StateWrite
+from signer.stage.state import StateIntegrityError, StateKey, StateWrite
 from streams.log.errors import translated
 from streams.log.sqlite import SqliteLog, number
 

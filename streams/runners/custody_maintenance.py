@@ -14,16 +14,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
-from schemas.audit import AuditAction, audited, input_digest
+from schemas.keys.vault_events import ShareKeyAnnounced, announcement_id
+from schemas.ledger.audit import AuditAction, audited, input_digest
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from schemas.vault_events import ShareKeyAnnounced, announcement_id
+from signer.core.signatures import Ed25519Signer
 from signer.custody.errors import CustodyError
 from signer.custody.share_key import SealedShareKey
-from signer.custody_records import CustodyRecords
+from signer.keys.custody_records import CustodyRecords
 from signer.keys.keychain import Keychain
-from signer.share_key_rotation import ShareKeyRotation
-from signer.signatures import Ed25519Signer
+from signer.stage.share_key_rotation import ShareKeyRotation
 from signer.vaults.order_execution import VaultOrderExecutor
 from signer.vaults.rotation import Stuck
 

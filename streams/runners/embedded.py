@@ -21,8 +21,8 @@ from typing import NamedTuple, TypeAlias
 
 from schemas.record import REGISTRY_PARTITION, Outgoing, Record
 from schemas.topics import Topic
-from signer.stage import Arrival, SigningStage
-from signer.state import StateIntegrityError, StateRollbackError
+from signer.stage.stage import Arrival, SigningStage
+from signer.stage.state import StateIntegrityError, StateRollbackError
 from streams.gates import cascade
 from streams.gates.passage import GateProjections
 from streams.gates.stages import Simulate

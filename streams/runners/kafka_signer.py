@@ -32,7 +32,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from typing import NamedTuple, TypeAlias, TypeVar
 
-from schemas.heads import RegistryHead
+from schemas.ledger.heads import RegistryHead
 from schemas.partition import SlotPartitions
 from schemas.record import REGISTRY_PARTITION
 from schemas.topics import Topic

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from schemas.record import Record
+from signer.core.registry.registry import Registry, RegistryRecordError
 from signer.keys.orders import KeyOrderError
-from signer.registry import Registry, RegistryRecordError
-from signer.state import SlotState, StateIntegrityError, StateRollbackError
+from signer.stage.state import SlotState, StateIntegrityError, StateRollbackError
 from signer.vaults.register import VaultRegister
 
 

@@ -16,24 +16,24 @@ An order, step by step:
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from schemas.audit import AuditAction, audited, input_digest
 from schemas.dsse import KEY_REQUEST_TYPE, Envelope
-from schemas.keys import KeyDeactivated
+from schemas.keys.key_events import KeyDeactivated
+from schemas.keys.recovery import SecretRecovered
+from schemas.keys.vault_events import SecretStored, VaultAnswer
+from schemas.ledger.audit import AuditAction, audited, input_digest
 from schemas.partition import well_routed
 from schemas.record import Outgoing, Record
-from schemas.recovery import SecretRecovered
 from schemas.topics import Topic
-from schemas.vault_events import SecretStored, VaultAnswer
+from signer.core.registry.registry import Registry, RegistryRecordError
+from signer.core.signatures import Ed25519Signer
 from signer.custody.errors import CustodyError
 from signer.keys.keychain import Keychain
 from signer.keys.orders import KeyOrderError, VerifiedKeyOrder, check_validity, open_order
 from signer.keys.provisioning import KeyProvisioner
 from signer.keys.register import KeyRegister
-from signer.registry import Registry, RegistryRecordError
-from signer.signatures import Ed25519Signer
-from signer.stage import HaltError
-from signer.state import SlotState
-from signer.vaults.access import Refused as AccessRefused
+from signer.secrets.access import Refused as AccessRefused
+from signer.stage.stage import HaltError
+from signer.stage.state import SlotState
 from signer.vaults.order_execution import VaultOrderExecutor
 from signer.vaults.orders import (
     VerifiedVaultOrder,

@@ -5,14 +5,14 @@ They have no client address: an order arrives on the bus, not from a connection.
 
 from typing import TypeAlias
 
-from schemas.access import Operation
+from schemas.keys.recovery import RecoveryOrder
+from schemas.keys.vault_events import SecretOrder
 from schemas.record import Outgoing
-from schemas.recovery import RecoveryOrder
-from schemas.vault_events import SecretOrder
-from signer.access_records import Use, access_record
-from signer.vaults.access import Access, Allowed, Refused
+from schemas.registry.access import Operation
+from signer.core.registry.vault import Vault
+from signer.secrets.access import Access, Allowed, Refused
+from signer.secrets.access_records import Use, access_record
 from signer.vaults.orders import VerifiedVaultOrder
-from signer.vaults.vault import Vault
 
 Target: TypeAlias = tuple[Vault, str, int]
 """A vault, a path in it, and a version."""

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from schemas.audit import AuditAction
 from schemas.canonical import MalformedError
 from schemas.dsse import Envelope
+from schemas.keys.recovery import RecoveryOrder
+from schemas.keys.vault_events import SecretDelivery, decode_vault_order
+from schemas.ledger.audit import AuditAction
 from schemas.record import Outgoing
-from schemas.recovery import RecoveryOrder
-from schemas.vault_events import SecretDelivery, decode_vault_order
-from signer.vaults.vault import VersionId
+from signer.core.registry.vault import VersionId
 
 MakeRecord: TypeAlias = Callable[[AuditAction, str], Outgoing]
 """Makes the audit record of an action and its detail, about the record of the order."""

@@ -18,14 +18,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from schemas.boot import SignerBoot
-from schemas.heads import RegistryHead
+from schemas.keys.boot import SignerBoot
+from schemas.ledger.heads import RegistryHead
 from schemas.record import Outgoing, PartitionId, Record
 from schemas.topics import Topic
-from signer.freshness import require_fresh, require_not_withheld
-from signer.stage import Arrival, Batch, HaltError, PinnedOutcome, SigningStage
-from signer.state import StateWrite
-from signer.window import SIGN_MS_MAX
+from signer.core.window import SIGN_MS_MAX
+from signer.stage.freshness import require_fresh, require_not_withheld
+from signer.stage.stage import Arrival, Batch, HaltError, PinnedOutcome, SigningStage
+from signer.stage.state import StateWrite
 from streams.runners.operations import Operations
 
 DECIDE_MS_MAX = 1_000

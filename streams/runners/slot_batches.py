@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from schemas.heads import RegistryHead
+from schemas.ledger.heads import RegistryHead
 from schemas.record import Record
-from signer.stage import Arrival
+from signer.stage.stage import Arrival
 from streams.clearances import ClearanceError, Received, receive
 from streams.runners.clock import SteadyClock
 from streams.runners.slot import Commit, Slot

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from signer.ethereum.keccak import keccak256
+from signer.core.ethereum.keccak import keccak256
 from streams.simulators.contracts import contracts
 from streams.simulators.genesis import GAS_LIMIT_DEFAULT, GenesisError
 

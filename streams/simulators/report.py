@@ -5,9 +5,9 @@ from typing import Protocol
 
 from schemas.dsse import SIMULATION_TYPE, Envelope
 from schemas.fields import TEXT_MAX
-from schemas.intent import TransactionIntent
-from schemas.simulation import BalanceChange, SimulationReport, Status
-from signer.signatures import Ed25519Signer
+from schemas.intents.intent import TransactionIntent
+from schemas.intents.simulation import BalanceChange, SimulationReport, Status
+from signer.core.signatures import Ed25519Signer
 from streams.gates.passage import Passage
 from streams.simulators.simulation import Call, Simulation, SimulationFailure
 

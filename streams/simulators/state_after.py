@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from pyrevm import EVM, AccountInfo
 
-from signer.ethereum.keccak import keccak256
+from signer.core.ethereum.keccak import keccak256
 from streams.simulators.genesis import Genesis, GenesisAccount
 from streams.simulators.simulation import SimulatorError
 

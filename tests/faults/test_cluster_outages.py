@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from infra.local.server import Server
 from schemas.topics import Topic
 from tests.harness.judge.judgement import judge
 from tests.harness.pipeline.embedded_fixtures import HOME
@@ -15,6 +14,7 @@ from tests.harness.pipeline.supervised_organisation import (
     SupervisedOrganisation,
     supervised_organisation,
 )
+from tools.local.server import Server
 
 NODES = 3
 

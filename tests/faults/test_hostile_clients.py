@@ -17,16 +17,16 @@ import pytest
 
 from schemas.partition import partition_of
 from schemas.record import Outgoing
-from schemas.registry import AccountOpened
+from schemas.registry.records import AccountOpened
 from schemas.topics import Topic
 from sixgate.api import ApiError
 from sixgate.api.operator.connection import connect, remote_api
 from sixgate.api.operator.serving import BODY_BYTES_MAX, HEAD_BYTES_MAX, serving_operators
 from sixgate.data_folder.folder import Folder
-from sixgate.embedded.node import Node
 from sixgate.remote_calls.calls_app import STREAMS_MAX
 from sixgate.remote_calls.line_stream import LineStream
 from sixgate.remote_calls.unix_link import dial
+from sixgate.services.embedded.node import Node
 from streams.ledger.errors import LedgerUnavailableError
 from streams.log.errors import LogError
 from streams.log.sqlite import SqliteLog

@@ -12,7 +12,6 @@ from functools import partial
 
 import pytest
 
-from infra.local.clickhouse import ClickHouse as LocalServer
 from schemas.topics import Topic
 from sixgate.cli.exit_codes import ExitCode
 from streams.kafka.broker import Broker
@@ -25,6 +24,7 @@ from tests.harness.broker.servers import running
 from tests.harness.cli.forked import Forked
 from tests.harness.pipeline.ledger_rig import Rig
 from tests.harness.sizes import LEDGER_KILLS, drawn, show
+from tools.local.clickhouse import ClickHouse as LocalServer
 
 INSERT = b"INSERT+INTO+ledger"
 LOADING_MS_MAX = 2_000

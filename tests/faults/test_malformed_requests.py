@@ -10,10 +10,10 @@ from typing import NamedTuple
 import orjson
 import pytest
 
-from signer.signatures import Ed25519Signer
+from signer.core.signatures import Ed25519Signer
 from sixgate.api.operator.connection import connect
 from sixgate.data_folder.folder import Folder
-from sixgate.embedded.node import Node
+from sixgate.services.embedded.node import Node
 from tests.harness.cli.clients import ask, request, status_and_body
 from tests.harness.pipeline.embedded import make_folder
 

@@ -6,17 +6,17 @@ from typing import Any
 import pytest
 
 from schemas.dsse import KEY_REQUEST_TYPE, REGISTRY_TYPE
-from schemas.keys import KeyRequest
+from schemas.keys.key_events import KeyRequest
 from schemas.record import Outgoing
-from schemas.registry import AccountOpened, ServiceSet, SettingSet
+from schemas.registry.records import AccountOpened, ServiceSet, SettingSet
 from schemas.topics import Topic
-from signer.stage import HaltError
+from signer.stage.stage import HaltError
 from sixgate.api import ApiError
 from sixgate.api.operator.connection import connect
 from sixgate.authoring import operator
 from sixgate.clocks import wall_ms
-from sixgate.composition import open_signer_keys
 from sixgate.data_folder.folder import SIGNER, Folder
+from sixgate.services.slot import open_signer_keys
 from tests.harness.pipeline.embedded import (
     ACCOUNT,
     KEY_PATH,

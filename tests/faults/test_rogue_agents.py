@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from schemas.fields import SAFE_INTEGER_MAX, UINT256_MAX
-from schemas.key_chains import SIGNING_CHAINS, KeyChain
-from schemas.policy import Policy
-from signer.signatures import Ed25519Signer
+from schemas.registry.key_chains import SIGNING_CHAINS, KeyChain
+from schemas.registry.policy import Policy
+from signer.core.signatures import Ed25519Signer
 from sixgate.api.operator.connection import connect
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import SIMULATOR, Folder

@@ -10,12 +10,12 @@ import pytest
 
 from schemas.dsse import SIMULATION_TYPE, Envelope
 from schemas.fields import SAFE_INTEGER_MAX, UINT256_MAX
-from schemas.outcome import TransactionSigned
+from schemas.intents.outcome import TransactionSigned
+from schemas.intents.simulation import SimulationReport
 from schemas.record import Record
-from schemas.simulation import SimulationReport
 from schemas.topics import Topic
-from signer.signatures import Ed25519Signer
-from signer.stage import Arrival
+from signer.core.signatures import Ed25519Signer
+from signer.stage.stage import Arrival
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.data_folder.folder import SIMULATOR, Folder
 from sixgate.data_folder.key_files import load_key_file

@@ -10,7 +10,7 @@ import pytest
 
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.state import StateIntegrityError, StateRollbackError
+from signer.stage.state import StateIntegrityError, StateRollbackError
 from sixgate.api.operator.connection import connect
 from sixgate.data_folder.folder import Folder, FolderBusyError
 from streams.log.sqlite import READ_BYTES_MAX, SqliteLog, number

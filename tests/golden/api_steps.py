@@ -10,8 +10,8 @@ from fastapi.testclient import TestClient
 
 from sixgate.api.app import create_app
 from sixgate.data_folder.folder import Folder
-from sixgate.embedded.http_api import EmbeddedApiSettings, node_services
-from sixgate.embedded.node import Node
+from sixgate.services.embedded.http_api import EmbeddedApiSettings, node_services
+from sixgate.services.embedded.node import Node
 from tests.harness.cli.command_line import InProcess
 from tests.harness.signing_agents import TRANSFER
 

@@ -16,12 +16,12 @@ from typing import Any
 
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.signatures import Ed25519Signer
+from signer.core.signatures import Ed25519Signer
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
 from sixgate.data_folder.key_files import load_key_file
-from sixgate.embedded.assembly import assemble
-from sixgate.embedded.node import Node
+from sixgate.services.embedded.assembly import assemble
+from sixgate.services.embedded.node import Node
 from tests.golden.api_steps import use_api
 from tests.golden.opening import (
     DAY_MS,

@@ -12,7 +12,7 @@ from typing import Any
 
 from sixgate.api.operator.serving import serving_operators
 from sixgate.data_folder.folder import Folder
-from sixgate.embedded.node import Node, running
+from sixgate.services.embedded.node import Node, running
 from tests.harness.cli.command_line import InProcess
 
 HERE = Path(__file__).parent

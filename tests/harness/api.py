@@ -11,19 +11,19 @@ from typing import Any
 from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 
-from schemas.registry import AccountOpened, Entry, SettingSet
+from schemas.registry.records import AccountOpened, Entry, SettingSet
 from sixgate.api.app import create_app
 from sixgate.api.services import Services
 from sixgate.authoring.operator import register
-from sixgate.chains import default_chains
 from sixgate.clocks import wall_ms
+from sixgate.config.chains import default_chains
 from sixgate.data_folder.creation import Founding, create
 from sixgate.data_folder.folder import DESK, GATEWAY, Folder
 from sixgate.data_folder.key_files import ensure_public_key
-from sixgate.embedded.http_api import EmbeddedApiSettings, node_services
-from sixgate.embedded.node import Node, running
 from sixgate.gateway.founding import api_entries, person_entries
 from sixgate.gateway.people import Person
+from sixgate.services.embedded.http_api import EmbeddedApiSettings, node_services
+from sixgate.services.embedded.node import Node, running
 
 ACCOUNT = "main"
 CHEAP_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from schemas.policy import Policy
-from schemas.registry import AgentSet, PolicySet
+from schemas.registry.policy import Policy
+from schemas.registry.records import AgentSet, PolicySet
 from sixgate.clocks import wall_ms
 from tests.harness.api import Api
 

@@ -15,11 +15,11 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from infra.local.certificates import Authority
 from sixgate.oidc.fetching import HttpsFetch, issuer_tls
 from sixgate.oidc.issuer_keys import IssuerKeys
 from sixgate.oidc.login import OidcLogin
 from sixgate.oidc.settings import OidcSettings
+from tools.local.certificates import Authority
 
 CLIENT_ID = "sixgate-console"
 DISCOVERY = "/.well-known/openid-configuration"

@@ -8,8 +8,8 @@ from typing import Any
 from eth_account import Account as EthAccount
 from httpx2 import Response
 
-from schemas.policy import Policy
-from schemas.registry import AgentSet, Entry, PolicySet
+from schemas.registry.policy import Policy
+from schemas.registry.records import AgentSet, Entry, PolicySet
 from sixgate.authoring.operator import register
 from sixgate.clocks import wall_ms
 from sixgate.gateway.idempotency import hashed_key

@@ -17,12 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.clickhouse import ClickHouse as LocalServer
-from infra.local.kafka import Kafka, properties
-from infra.local.ports import free_port
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.signatures import Ed25519Signer
+from signer.core.signatures import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.data_folder.folder import Folder
 from tests.harness.broker.servers import running
@@ -30,6 +27,9 @@ from tests.harness.builders.compose import ROOT, Service, image_environment, ser
 from tests.harness.judge.promises import check
 from tests.harness.pipeline.embedded import ACCOUNT, STRANGER, Producer, make_folder
 from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka
+from tools.local.clickhouse import ClickHouse as LocalServer
+from tools.local.kafka import Kafka, properties
+from tools.local.ports import free_port
 
 PROCESSES = ("registrar", "gates", "signer", "custody", "ledger")
 WITH_PEOPLE = ("desk", "gateway")

@@ -8,8 +8,8 @@ import kubernetes_validate
 import pytest
 
 from schemas.topics import Principal
+from sixgate.config.process_settings import Settings, load_settings
 from sixgate.releasing.release_holders import refuse_own_kms
-from sixgate.scaled.settings import Settings, load_settings
 from tests.harness.builders.compose import is_setting, parse
 from tests.harness.builders.gke import (
     APPLIED,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from sixgate.scaled.settings import load_settings
+from sixgate.config.process_settings import load_settings
 from tests.harness.builders.gke import SETTINGS, TERRAFORM, blocks, types, workloads
 
 KEYS = "google_kms_crypto_key"

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from infra.image import reproducibility
-from infra.image.archive import first_difference, pack
-from infra.image.bytecode import MARSHAL_VERSION, compile_tree
-from infra.image.errors import ImageError
-from infra.image.layer import (
+from tests.harness.builders.compose import ROOT, copied_into_the_image
+from tools.image import reproducibility
+from tools.image.archive import first_difference, pack
+from tools.image.bytecode import MARSHAL_VERSION, compile_tree
+from tools.image.errors import ImageError
+from tools.image.layer import (
     EPOCH_S_DEFAULT,
     LEFT_OUT,
     RUNTIME,
@@ -25,7 +26,6 @@ from infra.image.layer import (
     build_wheel,
     epoch_s,
 )
-from tests.harness.builders.compose import ROOT, copied_into_the_image
 
 HEAD_BYTES = 16  # PEP 552
 PROJECT = Project(ROOT, EPOCH_S_DEFAULT)
@@ -54,7 +54,7 @@ def test_a_build_that_contains_its_path_is_detected_with_the_file_name(tmp_path:
             shutil.copy(ROOT / name, checkout / name)
     leaking = "\n_keep = _keep_one_script\n\n\ndef _keep_one_script(prefix):\n"
     leaking += '    _keep(prefix)\n    (prefix / "bin" / "place").write_text(os.getcwd())\n'
-    with (checkout / "infra" / "image" / "layer.py").open("a") as code:
+    with (checkout / "tools" / "image" / "layer.py").open("a") as code:
         code.write(leaking)
     with pytest.raises(ImageError, match=r"usr/local/bin/place .*sha256"):
         reproducibility.build_twice(checkout, with_dependencies=False)

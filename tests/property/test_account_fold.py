@@ -6,8 +6,8 @@ from typing import TypeAlias
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signer.account import Account
-from signer.window import SPENT_MS
+from signer.core.account import Account
+from signer.core.window import SPENT_MS
 from tests.harness.builders.cases import ACCOUNT, NOW_MS, intent, signed
 from tests.harness.builders.models import uint256
 from tests.harness.sizes import effort

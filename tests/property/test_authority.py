@@ -6,19 +6,19 @@ from typing import Any
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from schemas.intent import TransactionIntent
-from schemas.policy import Policy
-from schemas.reasons import Reason
-from schemas.registry import AgentSet
-from schemas.simulation import SimulationReport
-from signer.account import Account
-from signer.authority import Allocation, Judgement, Refusal
-from signer.case import Case
-from signer.ethereum.validation import first_problem
-from signer.rules.decision import Facts
-from signer.settings import Settings
-from signer.transactions import transaction_of
-from signer.window import SPENT_MS
+from schemas.intents.intent import TransactionIntent
+from schemas.intents.reasons import Reason
+from schemas.intents.simulation import SimulationReport
+from schemas.registry.policy import Policy
+from schemas.registry.records import AgentSet
+from signer.core.account import Account
+from signer.core.case import Case
+from signer.core.decide import Allocation, Judgement, Refusal
+from signer.core.ethereum.validation import first_problem
+from signer.core.registry.settings import Settings
+from signer.core.rules.decision import Facts
+from signer.core.transactions import transaction_of
+from signer.core.window import SPENT_MS
 from tests.harness.builders.cases import (
     ACCOUNT,
     BASE,

@@ -5,11 +5,11 @@ from itertools import count
 
 from hypothesis import given
 
-from schemas.boot import SignerBoot
-from schemas.outcome import decode_outcome
+from schemas.intents.outcome import decode_outcome
+from schemas.keys.boot import SignerBoot
 from schemas.topics import Topic
-from signer.signatures import verify_event
-from signer.stage import Arrival
+from signer.core.signatures import verify_event
+from signer.stage.stage import Arrival
 from tests.harness.builders.cases import NOW_MS, SIGNER
 from tests.harness.builders.crashing_signer import SignerRun, arrivals_of, ask, batches
 from tests.harness.builders.signer_records import boot_event

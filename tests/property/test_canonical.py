@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.canonical import Canonical, MalformedError
 from schemas.fields import SAFE_INTEGER_MAX
-from schemas.outcome import IntentRejected, TransactionSigned, decode_outcome
+from schemas.intents.outcome import IntentRejected, TransactionSigned, decode_outcome
 from tests.harness.builders.models import canonical_models, values_of
 from tests.harness.sizes import effort
 

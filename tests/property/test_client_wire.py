@@ -13,9 +13,9 @@ from sixgate_client.kafka import wire
 
 from schemas import canonical as oracle
 from schemas.canonical import Canonical
-from schemas.clearance import Gate
 from schemas.dsse import INTENT_TYPE, Envelope
-from schemas.intent import (
+from schemas.intents.clearance import Gate
+from schemas.intents.intent import (
     AuthorizationIntent,
     MessageIntent,
     TransactionIntent,
@@ -23,13 +23,13 @@ from schemas.intent import (
     decode_intent,
     intent_digest,
 )
-from schemas.outcome import AnyOutcome, IntentRejected, MessageSigned, Signed
+from schemas.intents.outcome import AnyOutcome, IntentRejected, MessageSigned, Signed
+from schemas.intents.reasons import Reason
+from schemas.intents.transaction_parts import AccessListEntry, SignedAuthorization
 from schemas.partition import murmur2, partition_of
-from schemas.reasons import Reason
 from schemas.redaction import REDACTED_FIELDS
 from schemas.topics import Topic
-from schemas.transaction_parts import AccessListEntry, SignedAuthorization
-from signer.signatures import open_envelope
+from signer.core.signatures import open_envelope
 from tests.harness.builders.cases import (
     ALICE,
     COMMON,

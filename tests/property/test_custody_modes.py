@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.custody import CustodyMode
+from schemas.registry.custody import CustodyMode
+from signer.core.registry.custody_modes import PLANS, ClientPart
 from signer.custody.context import SecretContext
 from signer.custody.data_key import rebuild_data_key, split_data_key
 from signer.custody.envelope import WrappedShare
 from signer.custody.errors import CorruptError, CustodyError, KmsUnavailableError
 from signer.custody.failures import Cause
 from signer.custody.kms.port import RootKms
-from signer.custody.modes import PLANS, ClientPart
 from signer.custody.opening import open_sealed
 from signer.custody.sealing import Sealing
 from signer.custody.share import Share

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from schemas.outcome import AnyOutcome, decode_outcome
+from schemas.intents.outcome import AnyOutcome, decode_outcome
 from schemas.topics import Topic
-from signer.ethereum.signing import DigestSigner
+from signer.core.ethereum.signing import DigestSigner
+from signer.core.window import SIGN_MS_MAX
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.keychain import LIMITS
-from signer.stage import Arrival, HaltError
-from signer.window import SIGN_MS_MAX
+from signer.stage.stage import Arrival, HaltError
 from streams.runners import slot
 from tests.harness.builders.cases import NOW_MS
 from tests.harness.builders.crashing_signer import (

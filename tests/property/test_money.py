@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.fields import UINT256_MAX
-from schemas.money import eth_to_wei, wei_to_eth
+from schemas.intents.money import eth_to_wei, wei_to_eth
 from tests.harness.builders.models import uint256
 
 EXACT = Context(prec=200)

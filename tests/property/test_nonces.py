@@ -7,11 +7,11 @@ from typing import TypeAlias
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from schemas.intent import AnyIntent, AuthorizationIntent, TransactionIntent
-from schemas.outcome import MessageSigned, TransactionSigned
-from signer.account import Account
-from signer.authority import Allocation, Refusal
-from signer.case import Case
+from schemas.intents.intent import AnyIntent, AuthorizationIntent, TransactionIntent
+from schemas.intents.outcome import MessageSigned, TransactionSigned
+from signer.core.account import Account
+from signer.core.case import Case
+from signer.core.decide import Allocation, Refusal
 from tests.harness.builders.cases import (
     ACCOUNT,
     BASE,

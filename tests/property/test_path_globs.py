@@ -2,7 +2,7 @@
 
 from hypothesis import given
 
-from signer.path_globs import matches
+from signer.core.path_globs import matches
 from tests.harness.builders.path_globs import globs, paths, spelled_out
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas.partition import partition_of
 from schemas.record import Outgoing, PartitionId, Record
 from schemas.topics import Topic
-from signer.account import Account
+from signer.core.account import Account
 from streams.clearances import ClearanceCache
 from streams.gates.passage import GateProjections
 from streams.gates.pipelining import PIPELINED_COUNT_MAX, InFlight, Sent, fingerprint_of, run_batch

@@ -7,15 +7,15 @@ import orjson
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from schemas.intent import AnyIntent, MessageIntent, TypedDataIntent
-from schemas.policy import Policy, TypedDataDomain
-from signer.account import Account
-from signer.case import apply_rule
-from signer.path_globs import matches, may_overlap
-from signer.policy_ceiling import looser_fields
-from signer.rules import RULES
-from signer.rules.decision import Passed
-from signer.settings import Settings
+from schemas.intents.intent import AnyIntent, MessageIntent, TypedDataIntent
+from schemas.registry.policy import Policy, TypedDataDomain
+from signer.core.account import Account
+from signer.core.case import apply_rule
+from signer.core.path_globs import matches, may_overlap
+from signer.core.registry.ceiling import looser_fields
+from signer.core.registry.settings import Settings
+from signer.core.rules import RULES
+from signer.core.rules.decision import Passed
 from tests.harness.builders.cases import (
     ACCOUNT,
     AGENT,

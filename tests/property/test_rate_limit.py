@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sixgate.api.rate_limit import RateLimit, retry_after_s
-from sixgate.settings.limits import Rate
+from sixgate.config.limits import Rate
 
 RATES = st.builds(Rate, per_minute=st.integers(1, 200_000), burst=st.integers(1, 20))
 STEPS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 90_000)), min_size=1, max_size=60)

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from schemas.intent import AuthorizationIntent, TransactionIntent
-from schemas.outcome import IntentRejected
-from schemas.reasons import Reason
-from signer.memory import Memory
-from signer.stage import Arrival, Batch
-from signer.state import MAC_BYTES, StateIntegrityError, StateKey, StateWrite
-from signer.window import SPENT_MS
+from schemas.intents.intent import AuthorizationIntent, TransactionIntent
+from schemas.intents.outcome import IntentRejected
+from schemas.intents.reasons import Reason
+from signer.core.window import SPENT_MS
+from signer.stage.memory import Memory
+from signer.stage.stage import Arrival, Batch
+from signer.stage.state import MAC_BYTES, StateIntegrityError, StateKey, StateWrite
 from tests.harness.builders.cases import (
     ACCOUNT,
     BASE,

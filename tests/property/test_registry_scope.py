@@ -5,10 +5,10 @@ from typing import Any
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
-from schemas.access import Grant
-from schemas.custody import KEY_VAULTS
-from schemas.policy import Policy
-from schemas.registry import (
+from schemas.registry.access import Grant
+from schemas.registry.custody import KEY_VAULTS
+from schemas.registry.policy import Policy
+from schemas.registry.records import (
     AccessSet,
     AccountOpened,
     AgentSet,
@@ -17,10 +17,10 @@ from schemas.registry import (
     ServiceSet,
     SettingSet,
 )
-from signer.access import may_sign
-from signer.policy_ceiling import looser_fields
-from signer.registry import Registry, RegistryRecordError
-from signer.registry_scope import in_scope
+from signer.core.access import may_sign
+from signer.core.registry.ceiling import looser_fields
+from signer.core.registry.registry import Registry, RegistryRecordError
+from signer.core.registry.scope import in_scope
 from tests.harness.builders.cases import ACCOUNT, MALLORY, agent, policy, service
 from tests.harness.builders.scoped_admins import (
     CEILING,

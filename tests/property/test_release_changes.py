@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.release import ReleaseGranted, ReleaseRefused
+from schemas.keys.release import ReleaseGranted, ReleaseRefused
 from signer.attestation.release.client import Exchange, UntrustedAnswerError
 from signer.attestation.release.request import join_frames, split_frames
 from signer.custody.errors import CorruptError

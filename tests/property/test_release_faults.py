@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.release import ReleaseGranted, ReleaseReason, ReleaseRefused, decode_context
+from schemas.keys.release import ReleaseGranted, ReleaseReason, ReleaseRefused, decode_context
 from signer.attestation.release.client import Requester, UnwrapRequest
 from tests.harness.builders.attestation import AT_MS
 from tests.harness.builders.release import (

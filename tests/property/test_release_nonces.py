@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from schemas.release import ReleaseReason
+from schemas.keys.release import ReleaseReason
 from signer.attestation.release.nonces import NonceRefusedError, ReleaseNonces
 
 AGE_MS, USED_MAX = 100, 4

@@ -11,12 +11,12 @@ from typing import NamedTuple, TypeAlias
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.client_share import ClientShare
-from schemas.outcome import IntentRejected
-from schemas.reasons import Reason
-from schemas.registry import SettingSet
-from signer.registry import Registry
-from signer.stage import Arrival
+from schemas.intents.outcome import IntentRejected
+from schemas.intents.reasons import Reason
+from schemas.keys.client_share import ClientShare
+from schemas.registry.records import SettingSet
+from signer.core.registry.registry import Registry
+from signer.stage.stage import Arrival
 from tests.harness.builders.cases import (
     ACCOUNT,
     BASE,

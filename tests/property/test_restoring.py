@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.dsse import VAULT_ORDER_TYPE
-from schemas.registry import VaultCreated
-from schemas.vault_backup import (
+from schemas.keys.vault_backup import (
     BackedUpVault,
     Backup,
     BackupError,
@@ -17,9 +16,10 @@ from schemas.vault_backup import (
     backup_lines,
     read_backup,
 )
-from schemas.vault_events import SecretOrder, VaultKeyOrder
+from schemas.keys.vault_events import SecretOrder, VaultKeyOrder
+from schemas.registry.records import VaultCreated
+from signer.core.registry.registry import Registry
 from signer.custody.sealing import Holders
-from signer.registry import Registry
 from signer.vaults.register import VaultRegister
 from signer.vaults.restoration import RestoreError, VaultEventError, missing_events, vault_lines
 from signer.vaults.rotation import Rotation

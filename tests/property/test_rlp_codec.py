@@ -3,8 +3,8 @@ import rlp
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from signer.ethereum.errors import TransactionDecodingError
-from signer.ethereum.rlp_codec import (
+from signer.core.ethereum.errors import TransactionDecodingError
+from signer.core.ethereum.rlp_codec import (
     RlpItem,
     decode_item,
     encode_list,

@@ -3,11 +3,11 @@ from eth_account import Account
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from signer.ethereum.decoding import decode_signed, sender
-from signer.ethereum.encoding import encode, transaction_hash
-from signer.ethereum.errors import SignatureError, TransactionDecodingError
-from signer.ethereum.signing import sign_transaction
-from signer.ethereum.transaction import BlobTransaction, SetCodeTransaction, Transaction
+from signer.core.ethereum.decoding import decode_signed, sender
+from signer.core.ethereum.encoding import encode, transaction_hash
+from signer.core.ethereum.errors import SignatureError, TransactionDecodingError
+from signer.core.ethereum.signing import sign_transaction
+from signer.core.ethereum.transaction import BlobTransaction, SetCodeTransaction, Transaction
 from tests.harness.builders.ethereum import (
     EVERY_TYPE,
     SECRETS,

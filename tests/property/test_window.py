@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signer.account import Account
-from signer.rules import daily_limit
-from signer.rules.decision import Passed
-from signer.window import DAY_MS, SIGN_MS_MAX, SPENT_MS, Window
+from signer.core.account import Account
+from signer.core.rules import daily_limit
+from signer.core.rules.decision import Passed
+from signer.core.window import DAY_MS, SIGN_MS_MAX, SPENT_MS, Window
 from tests.harness.builders.cases import ACCOUNT, ETH, NOW_MS, facts, intent, policy, signed
 from tests.harness.sizes import effort
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.canonical import digest
-from schemas.custody import AGENT_KEYS
-from schemas.vault_events import SecretRewrapped, VaultKeyChanged
+from schemas.keys.vault_events import SecretRewrapped, VaultKeyChanged
+from schemas.registry.custody import AGENT_KEYS
+from signer.core.registry.vault import Vault, VersionId
 from signer.custody.envelope import SealedSecret
-from signer.vaults.vault import Vault, VersionId
 from signer.vaults.wrappings import WrappingError, Wrappings
 from tests.harness.builders.cases import NOW_MS
 from tests.harness.builders.vault_events import FUND, ordered

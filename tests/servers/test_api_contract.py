@@ -10,13 +10,13 @@ from uuid import uuid4
 import pytest
 
 from schemas.dsse import HEAD_TYPE
-from schemas.intent import TransactionIntent
-from schemas.registry import AccountOpened
-from signer.signatures import Ed25519Signer
+from schemas.intents.intent import TransactionIntent
+from schemas.registry.records import AccountOpened
+from signer.core.signatures import Ed25519Signer
 from sixgate.api import Api, ApiError, Json
 from sixgate.api.operator.connection import connect
 from sixgate.authoring import operator
-from sixgate.backends.kafka import open_kafka_api
+from sixgate.backends.kafka.backend import open_kafka_api
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
 from tests.harness.builders.waiting import until

@@ -13,10 +13,10 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
+from sixgate.config.process_settings import Settings
 from sixgate.data_folder.folder import DESK, GATEWAY, Folder
 from sixgate.data_folder.key_files import ensure_public_key
-from sixgate.scaled.monitor import Monitor
-from sixgate.scaled.settings import Settings
+from sixgate.services.monitor import Monitor
 from tests.harness.broker.containers import CLICKHOUSE_IMAGE, KAFKA_IMAGE
 from tests.harness.builders.compose import (
     IMAGE,

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from google.cloud.kms_v1 import ProtectionLevel
 
-from schemas.custody import CustodyMode
-from signer.custody.modes import PLANS
-from sixgate.scaled.settings import load_settings
-from sixgate.settings.kms import KmsSettings
+from schemas.registry.custody import CustodyMode
+from signer.core.registry.custody_modes import PLANS
+from sixgate.config.kms import KmsSettings
+from sixgate.config.process_settings import load_settings
 from tests.harness.broker.servers import watched
 from tests.harness.judge.promises import check, in_folder
 from tests.harness.kms.faults import Fault

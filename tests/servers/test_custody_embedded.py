@@ -8,13 +8,13 @@ from pathlib import Path
 import orjson
 import pytest
 
-from schemas.custody import CustodyMode
 from schemas.record import Outgoing
+from schemas.registry.custody import CustodyMode
 from schemas.topics import Topic
-from signer.custody.modes import PLANS
+from signer.core.registry.custody_modes import PLANS
 from signer.custody.share_key import OVERLAP_MS, ShareKeys
-from signer.share_key_rotation import ERASE_AFTER_MS, ROTATE_AFTER_MS
-from signer.state import StateWrite
+from signer.stage.share_key_rotation import ERASE_AFTER_MS, ROTATE_AFTER_MS
+from signer.stage.state import StateWrite
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog
 from tests.harness.judge.promises import check, in_folder

@@ -8,9 +8,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from schemas.custody import CustodyMode
+from schemas.registry.custody import CustodyMode
 from schemas.topics import Topic
-from signer.custody.modes import PLANS
+from signer.core.registry.custody_modes import PLANS
 from tests.harness.judge.promises import check
 from tests.harness.pipeline.custody_organisation import (
     HOLDERS_NEEDED,

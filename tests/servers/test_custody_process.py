@@ -10,17 +10,14 @@ from pathlib import Path
 import orjson
 import pytest
 
-from infra.local.certificates import Authority
-from infra.local.kafka import Kafka
-from infra.local.ports import HOST, free_port
-from schemas.access import Grant
 from schemas.dsse import READ_REQUEST_TYPE
+from schemas.keys.secret_requests import SecretRequest
 from schemas.record import Outgoing
-from schemas.registry import AccessSet, Entry, VaultCreated
-from schemas.secret_requests import SecretRequest
+from schemas.registry.access import Grant
+from schemas.registry.records import AccessSet, Entry, VaultCreated
 from schemas.topics import Topic
+from signer.core.signatures import Ed25519Signer
 from signer.custody.hpke import HpkeKey
-from signer.signatures import Ed25519Signer
 from sixgate.api import ApiError
 from sixgate.api.operator.connection import connect
 from sixgate.authoring import operator
@@ -28,15 +25,18 @@ from sixgate.authoring.secret_reader import SecretReader
 from sixgate.authoring.vault_orders import NewSecret, Orderer, VaultId, store
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.clocks import wall_ms
+from sixgate.config.custody import CustodyAddress
+from sixgate.config.sections import TlsFiles
 from sixgate.custody.link import CustodyLink
 from sixgate.data_folder.key_files import create_key_file
-from sixgate.settings.custody import CustodyAddress
-from sixgate.settings.sections import TlsFiles
 from tests.harness.broker.kafka_proxy import Api, KafkaProxy, Point, When
 from tests.harness.broker.shared import shared_kafka
 from tests.harness.cli.forked import ForkedCommandLine
 from tests.harness.pipeline.embedded import ACCOUNT, make_folder
 from tests.harness.pipeline.scaled import Scaled, on_kafka, without_ledger
+from tools.local.certificates import Authority
+from tools.local.kafka import Kafka
+from tools.local.ports import HOST, free_port
 
 SEED = secrets.token_bytes(32)
 TRADER = Ed25519Signer("trader", SEED)

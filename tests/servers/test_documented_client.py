@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from oneclaw import OneclawClient, OneclawError
 
-from schemas.key_chains import KeyChain
+from schemas.registry.key_chains import KeyChain
 from tests.harness.api_server import ServedApi, data_of, done, refusal_of, served_api
 
 CHAINS = [chain.value for chain in KeyChain]

@@ -8,8 +8,8 @@ from eth_account import Account as EthAccount
 from eth_account.messages import encode_defunct, encode_typed_data
 from oneclaw import OneclawClient
 
-from schemas.policy import Policy
-from schemas.registry import PolicySet
+from schemas.registry.policy import Policy
+from schemas.registry.records import PolicySet
 from sixgate.authoring.operator import register
 from sixgate.clocks import wall_ms
 from tests.harness.api_server import ServedApi, data_of, refusal_of, served_api

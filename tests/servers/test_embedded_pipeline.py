@@ -10,9 +10,9 @@ import pytest
 
 from schemas.dsse import INTENT_TYPE
 from schemas.topics import SUBMITTED_BYTES_MAX, Topic
-from signer.signatures import Ed25519Signer
-from signer.stage import HaltError
-from signer.state import StateIntegrityError, StateRollbackError
+from signer.core.signatures import Ed25519Signer
+from signer.stage.stage import HaltError
+from signer.stage.state import StateIntegrityError, StateRollbackError
 from sixgate.data_folder.folder import Folder, FolderError
 from streams.log.errors import LogDamagedError
 from streams.log.pipeline import PipelineLog

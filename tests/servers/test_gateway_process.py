@@ -13,13 +13,12 @@ import httpx
 import orjson
 import pytest
 
-from infra.local.certificates import client_context
 from schemas.dsse import INTENT_TYPE
-from schemas.intent import intent_digest
-from schemas.policy import Policy
+from schemas.intents.intent import intent_digest
 from schemas.record import Outgoing
+from schemas.registry.policy import Policy
 from schemas.topics import Topic
-from signer.signatures import Ed25519Signer
+from signer.core.signatures import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.data_folder.folder import DESK, GATEWAY
 from sixgate.data_folder.key_files import load_key_file
@@ -30,6 +29,7 @@ from tests.harness.pipeline.embedded import ACCOUNT, Producer
 from tests.harness.pipeline.scaled import on_kafka
 from tests.harness.pipeline.scaled_gateway import ScaledGateway, scaled_gateway
 from tests.harness.webhooks.receiver import ACCEPTED, Receiver, always, receiving
+from tools.local.certificates import client_context
 
 TRADER = Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
 

@@ -15,7 +15,7 @@ from schemas.topics import Topic
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.data_folder.folder import Folder
 from sixgate.data_folder.key_files import load_key_file
-from sixgate.embedded.node import Node
+from sixgate.services.embedded.node import Node
 from streams.runners.clock import SteadyClock
 from tests.golden.api_steps import SECRET, answer, caller, serving_requests
 from tests.golden.generate import MODES, OWNED, PAY, VALUE, WITH_SHARE, intent, send

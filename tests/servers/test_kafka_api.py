@@ -9,26 +9,26 @@ from uuid import uuid4
 
 import pytest
 
-from infra.local.ports import free_port
-from infra.local.server import Server
-from schemas.outcome import TransactionSigned, decode_outcome
+from schemas.intents.outcome import TransactionSigned, decode_outcome
 from schemas.record import Outgoing
-from schemas.registry import AccountOpened
+from schemas.registry.records import AccountOpened
 from schemas.topics import Topic
-from signer.signatures import Ed25519Signer
+from signer.core.signatures import Ed25519Signer
 from sixgate.answers.pending_records import names_of
 from sixgate.api import Api, ApiError
 from sixgate.api.operator.connection import connect
 from sixgate.authoring import operator
-from sixgate.backends.kafka import Timeouts, open_kafka_api
+from sixgate.backends.kafka.backend import Timeouts, open_kafka_api
+from sixgate.config.sections import KafkaSettings
 from sixgate.data_folder.folder import Folder, FolderError
-from sixgate.scaled.publishing import OtherOrganisationError, publish
-from sixgate.settings.sections import KafkaSettings
+from sixgate.operate.publish import OtherOrganisationError, publish
 from streams.kafka.loop import LoopThread
 from streams.kafka.producer import Sender
 from tests.harness.cli.clients import record, results, submit
 from tests.harness.pipeline.embedded import ACCOUNT, Producer, make_folder
 from tests.harness.pipeline.scaled_organisation import ScaledOrganisation, scaled_organisation
+from tools.local.ports import free_port
+from tools.local.server import Server
 
 IMPATIENT = Timeouts(operator_s=2.0, ledger_s=2.0, idle_s=2.0)
 NOW_MS = 1

@@ -11,17 +11,17 @@ from uuid import uuid4
 import pytest
 
 from schemas.canonical import canonical_bytes
-from schemas.outcome import decode_outcome
+from schemas.intents.outcome import decode_outcome
 from schemas.record import Outgoing
-from schemas.registry import AccountOpened
+from schemas.registry.records import AccountOpened
 from schemas.topics import Topic
-from signer.signatures import Ed25519Signer
+from signer.core.signatures import Ed25519Signer
 from sixgate.answers.audit_queries import AuditFilter
 from sixgate.answers.outcome_notifications import Notice
 from sixgate.answers.pending_records import names_of
 from sixgate.api import ApiError, Json
 from sixgate.authoring import operator
-from sixgate.backends.kafka import Timeouts, following_backend, open_kafka_api
+from sixgate.backends.kafka.backend import Timeouts, following_backend, open_kafka_api
 from sixgate.backends.operations import Operations
 from sixgate.backends.ports import Backend
 from sixgate.backends.waiting import expecting

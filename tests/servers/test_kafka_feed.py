@@ -11,11 +11,10 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from infra.local.kafka import Kafka
 from schemas.partition import partition_of
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from sixgate.backends.kafka_feed import KafkaFeed, kafka_feed
+from sixgate.backends.kafka.feed import KafkaFeed, kafka_feed
 from sixgate.backends.ports import LogFeed
 from sixgate.gateway.database import Database
 from sixgate.gateway.outcome_order import OutcomeOrder
@@ -30,6 +29,7 @@ from tests.harness.broker.shared import own_names
 from tests.harness.builders.waiting import until
 from tests.harness.pipeline.embedded import ACCOUNT
 from tests.harness.pipeline.read_rig import ReadRig
+from tools.local.kafka import Kafka
 
 READ = (Topic.SUBMITTED, Topic.OUTCOMES, Topic.AUDIT)
 

@@ -1,4 +1,4 @@
-"""The processes of ``infra/local``: started once, ended by PID and start time, fetched fully."""
+"""The processes of ``tools/local``: started once, ended by PID and start time, fetched fully."""
 
 import itertools
 import json
@@ -17,13 +17,13 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from infra.local import fetch, ports
-from infra.local.clickhouse import ClickHouse
-from infra.local.errors import ServerError
-from infra.local.ports import HOST, free_port
-from infra.local.process import Process, load_running, spawn
 from tests.harness.broker.servers import running, start_or_skip, watched
 from tests.harness.builders.waiting import until
+from tools.local import fetch, ports
+from tools.local.clickhouse import ClickHouse
+from tools.local.errors import ServerError
+from tools.local.ports import HOST, free_port
+from tools.local.process import Process, load_running, spawn
 
 USERS = """<clickhouse>
 <profiles><default/></profiles><quotas><default/></quotas>
@@ -115,7 +115,7 @@ def test_a_port_is_not_given_twice_in_a_row() -> None:
 
 DRAWING = """
 import sys
-from infra.local.ports import free_port
+from tools.local.ports import free_port
 print(*(free_port() for _ in range(50)), flush=True)
 sys.stdin.read()
 """
@@ -276,7 +276,7 @@ def test_a_missing_tool_is_named_with_where_it_comes_from(monkeypatch: pytest.Mo
 
 def test_down_ends_only_what_up_started(tmp_path: Path, sleeper: Process) -> None:
     def local(command: str) -> dict[str, dict[str, object]]:
-        words = [sys.executable, "-m", "infra.local", command, "--data", str(tmp_path)]
+        words = [sys.executable, "-m", "tools.local", command, "--data", str(tmp_path)]
         done = subprocess.run(words, capture_output=True, check=True, timeout=120)
         printed: dict[str, dict[str, object]] = json.loads(done.stdout)
         assert json.loads((tmp_path / "servers.json").read_bytes()) == printed

@@ -20,8 +20,8 @@ import pytest
 from schemas.canonical import canonical_bytes
 from schemas.record import Outgoing
 from schemas.topics import INTERNAL_BYTES_MAX, Topic
-from signer.signatures import Ed25519Signer
-from signer.state import StateIntegrityError, StateRollbackError
+from signer.core.signatures import Ed25519Signer
+from signer.stage.state import StateIntegrityError, StateRollbackError
 from sixgate.answers.outcome_notifications import Notice
 from sixgate.answers.pending_records import names_of
 from sixgate.answers.verification import Verification
@@ -31,10 +31,10 @@ from sixgate.api.operator.connection import connect, lost, remote_api
 from sixgate.backends.waiting import first_end
 from sixgate.data_folder.creation import Founding, create
 from sixgate.data_folder.folder import Folder, FolderBusyError, FolderError
-from sixgate.embedded.node import Node, running
-from sixgate.embedded.pipeline import Pipeline
 from sixgate.remote_calls.proxy import remote
 from sixgate.remote_calls.unix_link import UnixLink, short_path
+from sixgate.services.embedded.node import Node, running
+from sixgate.services.embedded.pipeline import Pipeline
 from streams.ledger.errors import LedgerError
 from streams.ledger.table import LedgerTable, Row
 from streams.log.errors import LogError

@@ -13,14 +13,14 @@ from threading import Thread
 
 import pytest
 
-from infra.local.ports import free_port
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.signatures import Ed25519Signer
+from signer.core.signatures import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
 from tests.harness.cli.forked import ForkedCommandLine
 from tests.harness.pipeline.embedded import ACCOUNT, Producer
 from tests.harness.pipeline.scaled import Scaled, all_ended, organisation
+from tools.local.ports import free_port
 
 STALLED_S = 2.0
 PROBE_S_MAX = 60

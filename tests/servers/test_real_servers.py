@@ -9,10 +9,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError
 
-from infra.local.certificates import client_context
-from infra.local.kafka import Kafka
 from tests.harness.broker.servers import RealClickHouse, RealServer, SecureKafka
 from tests.harness.broker.topics import create_topics
+from tools.local.certificates import client_context
+from tools.local.kafka import Kafka
 
 MESSAGES = [b"one", b"two", b"three"]
 

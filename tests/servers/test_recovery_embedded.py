@@ -9,13 +9,13 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas.custody import AGENT_KEYS, CustodyMode
 from schemas.dsse import VAULT_ORDER_TYPE
+from schemas.keys.recovery import RecoveryOrder
 from schemas.record import Outgoing
-from schemas.recovery import RecoveryOrder
+from schemas.registry.custody import AGENT_KEYS, CustodyMode
 from schemas.topics import Topic
 from signer.custody.hpke import HpkeKey
-from signer.state import StateWrite
+from signer.stage.state import StateWrite
 from streams.log.pipeline import PipelineLog
 from tests.harness.judge.promises import check, in_folder
 from tests.harness.pipeline.custody_organisation import (

@@ -15,12 +15,9 @@ from typing import Any, TypeAlias
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from infra.local.certificates import Authority
-from infra.local.kafka import Kafka
-from infra.local.ports import free_port
 from schemas.record import PartitionId
 from schemas.topics import TOPICS, Principal, Topic
-from signer.signatures import Ed25519Signer
+from signer.core.signatures import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
 from streams.kafka.access import Acl, Operation, Resource
 from streams.kafka.admin import Admin
@@ -31,6 +28,9 @@ from tests.harness.broker.ledger_kafka import await_topics
 from tests.harness.cli.command_line import Ended
 from tests.harness.cli.forked import ForkedCommandLine
 from tests.harness.pipeline.secured import OWN, Secured, secured
+from tools.local.certificates import Authority
+from tools.local.kafka import Kafka
+from tools.local.ports import free_port
 
 Ends: TypeAlias = Mapping[str, Ended]
 EVE = "eve"

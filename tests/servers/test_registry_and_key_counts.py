@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from schemas.topics import Topic
-from signer.registry import Registry
-from signer.signatures import Ed25519Signer
-from signer.state import StateIntegrityError, StateRollbackError
+from signer.core.registry.registry import Registry
+from signer.core.signatures import Ed25519Signer
+from signer.stage.state import StateIntegrityError, StateRollbackError
 from signer.vaults.register import VaultRegister
 from tests.harness.pipeline.embedded import Pipeline, make_folder, open_pipeline
 

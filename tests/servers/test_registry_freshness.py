@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
-from schemas.heads import RegistryHead
+from schemas.ledger.heads import RegistryHead
 from schemas.record import Record
 from schemas.topics import Topic
-from signer.freshness import HEAD_SKEW_MS_MAX, RegistryStaleError
-from signer.registry import Registry
+from signer.core.registry.registry import Registry
+from signer.stage.freshness import HEAD_SKEW_MS_MAX, RegistryStaleError
 from sixgate.clocks import wall_ms
+from sixgate.config.process_settings import Settings
 from sixgate.data_folder.folder import REGISTRAR, Folder, FolderError
-from sixgate.scaled.registrar_process import RegistrarProcess
-from sixgate.scaled.settings import Settings
+from sixgate.services.registrar import RegistrarProcess
 from tests.harness.pipeline.embedded import ACCOUNT, open_pipeline
 
 HEADS: dict[str, tuple[dict[str, Any], str]] = {

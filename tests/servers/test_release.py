@@ -9,8 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 import pytest
 
-from infra.local.kafka import Kafka
-from schemas.release import (
+from schemas.keys.release import (
     ReleaseGranted,
     ReleaseReason,
     ReleaseRefused,
@@ -27,8 +26,8 @@ from signer.attestation.release.client import (
     WrapRequest,
 )
 from signer.attestation.release.kms import ReleaseUnreachableError
+from signer.core.signatures import verify_event
 from signer.custody.errors import CorruptError, CustodyError, KmsDeniedError
-from signer.signatures import verify_event
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.releasing.link import ReleaseLink
 from streams.kafka.broker import Broker
@@ -47,6 +46,7 @@ from tests.harness.builders.release import (
 from tests.harness.kms.faults import Fault
 from tests.harness.kms.peers import Peers
 from tests.harness.pipeline.release_process import Releasing, attest, releasing, token
+from tools.local.kafka import Kafka
 
 WRAPPING = WrapRequest(SHARE, SHARE_PLACE)
 

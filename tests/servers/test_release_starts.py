@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from schemas.release import ReleaseGranted, decode_decision
+from schemas.keys.release import ReleaseGranted, decode_decision
 from signer.attestation.release.kms import ReleaseUnreachableError, Transport
+from signer.core.signatures import Ed25519Signer
 from signer.custody.errors import KmsDeniedError
 from signer.custody.kms.port import RootKms
-from signer.signatures import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
 from streams.kafka.broker import Broker
 from tests.harness.builders.release import SHARE, SHARE_AAD

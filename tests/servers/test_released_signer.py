@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from schemas.boot import SignerBoot, start_id
+from schemas.keys.boot import SignerBoot, start_id
+from schemas.keys.release import ReleaseGranted
 from schemas.record import Outgoing
-from schemas.registry import VaultCreated
-from schemas.release import ReleaseGranted
+from schemas.registry.records import VaultCreated
 from schemas.topics import Topic
 from signer.attestation.public_root import SIMULATED_ROOT
 from sixgate.cli.exit_codes import ExitCode
+from sixgate.config.process_settings import load_settings
 from sixgate.data_folder.folder import SIGNER
-from sixgate.scaled.resealing import reseal
-from sixgate.scaled.settings import load_settings
+from sixgate.operate.reseal import reseal
 from tests.harness.builders.release import ADMIN, ORG
 from tests.harness.cli.forked import ForkedCommandLine
 from tests.harness.judge.promises import check

@@ -5,7 +5,6 @@ import time
 
 import pytest
 
-from infra.local.kafka import Kafka
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from streams.kafka import producer
@@ -19,6 +18,7 @@ from tests.harness.broker.ledger_kafka import (
     own_topics,
 )
 from tests.harness.broker.topics import await_unfenced
+from tools.local.kafka import Kafka
 
 REGISTRY = (Topic.REGISTRY, 0)
 ANSWER_MS_MAX = 4_000  # like REQUEST_MS_MAX, but shorter

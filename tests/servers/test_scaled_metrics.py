@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from schemas.clearance import Clearance
 from schemas.dsse import Envelope
-from schemas.intent import intent_digest
+from schemas.intents.clearance import Clearance
+from schemas.intents.intent import intent_digest
 from schemas.record import Outgoing
 from schemas.topics import TOPICS, Topic
-from signer.freshness import HEAD_SKEW_MS_MAX
-from signer.signatures import Ed25519Signer
+from signer.core.signatures import Ed25519Signer
+from signer.stage.freshness import HEAD_SKEW_MS_MAX
 from streams.simulators.breaker import State
 from tests.harness.judge.promises import Json, check
 from tests.harness.pipeline.embedded import ACCOUNT, STRANGER, Producer

@@ -9,16 +9,16 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas.boot import SignerBoot
+from schemas.keys.boot import SignerBoot
 from schemas.topics import Topic
 from signer.attestation.boot_check import ExpectedSigner, check_boot
 from signer.attestation.policy import VerificationPolicy
 from signer.attestation.public_root import SIMULATED_ROOT
-from signer.signatures import Ed25519Signer
+from signer.core.signatures import Ed25519Signer
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
-from sixgate.embedded.node import Node, running
 from sixgate.fatal_errors import FATAL_ERRORS
+from sixgate.services.embedded.node import Node, running
 from tests.harness.builders.attestation import repository_page
 from tests.harness.judge.promises import Json, check, in_folder
 from tests.harness.pipeline.embedded import ACCOUNT, Producer, make_folder, open_pipeline

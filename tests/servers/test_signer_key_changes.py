@@ -11,24 +11,24 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas.custody import AGENT_KEYS
-from schemas.outcome import decode_outcome
+from schemas.intents.outcome import decode_outcome
 from schemas.record import Outgoing
-from schemas.registry import ChainRemoved, Entry, PolicySet, ServiceSet
+from schemas.registry.custody import AGENT_KEYS
+from schemas.registry.records import ChainRemoved, Entry, PolicySet, ServiceSet
 from schemas.topics import Topic
+from signer.core.registry.registry import Registry
+from signer.core.signatures import Ed25519Signer
+from signer.custody.identity import seal_identity
 from signer.custody.kms.root_file import open_local_kms
-from signer.identity import seal_identity
-from signer.registry import Registry
-from signer.signatures import Ed25519Signer
-from signer.stage import HaltError
+from signer.stage.stage import HaltError
 from sixgate.api.operator.connection import connect
 from sixgate.authoring import operator, vault_orders
 from sixgate.authoring.operator import record_envelope
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.clocks import wall_ms
-from sixgate.composition import open_signer_keys
 from sixgate.data_folder.folder import SIGNER, Folder
-from sixgate.embedded.node import Node
+from sixgate.services.embedded.node import Node
+from sixgate.services.slot import open_signer_keys
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog
 from tests.harness.broker.kafka_proxy import Api, KafkaProxy, Point, When

@@ -9,7 +9,6 @@ from functools import partial
 
 import pytest
 
-from infra.local.process import await_frozen
 from sixgate.clocks import boot_ms
 from streams.simulators.breaker import BreakerLimits, State
 from streams.simulators.example import LANDMARKS, example_genesis
@@ -51,6 +50,7 @@ from tests.harness.pipeline.simulation_pool import (
     runs,
     wait_until,
 )
+from tools.local.process import await_frozen
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import pytest
 
 from schemas.record import Record
 from schemas.topics import Topic
-from signer.case_builder import CaseBuilder
 from signer.keys.authorized_use import KeyUse
-from signer.memory import Memory
-from signer.stage import SigningStage
-from signer.state import StateKey, StateStore, StateWrite
+from signer.stage.case_builder import CaseBuilder
+from signer.stage.memory import Memory
+from signer.stage.stage import SigningStage
+from signer.stage.state import StateKey, StateStore, StateWrite
 from streams.kafka.state import StateTable, key_of, value_of
 from streams.log.pipeline import PipelineLog
 from tests.harness.builders.cases import (

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from infra.local.kafka import Kafka
 from schemas.topics import TOPICS, Topic
 from sixgate.cli.exit_codes import ExitCode
 from streams.kafka.admin import Admin
@@ -16,6 +15,7 @@ from tests.harness.broker.ledger_kafka import delete_topics, own_broker
 from tests.harness.broker.topics import create_topics
 from tests.harness.cli.command_line import Ended
 from tests.harness.cli.forked import ForkedCommandLine
+from tools.local.kafka import Kafka
 
 PARTITIONS = 3
 CLI = ForkedCommandLine(None)

@@ -9,11 +9,11 @@ from typing import TypeAlias
 
 import pytest
 
-from schemas.audit import AuditRecord
 from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE, REGISTRY_TYPE, Envelope
-from schemas.keys import KeyRequest
+from schemas.keys.key_events import KeyRequest
+from schemas.ledger.audit import AuditRecord
 from schemas.record import Outgoing
-from schemas.registry import AccountOpened
+from schemas.registry.records import AccountOpened
 from schemas.topics import Topic
 from sixgate.authoring.operator import record_envelope
 from sixgate.clocks import wall_ms

@@ -6,23 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from schemas.access import Grant
-from schemas.client_share import ClientShareContext
-from schemas.registry import AccessSet, Entry, VaultCreated
-from schemas.vault_backup import BackedUpVault, Backup, BackupHeader
+from schemas.keys.client_share import ClientShareContext
+from schemas.keys.vault_backup import BackedUpVault, Backup, BackupHeader
+from schemas.registry.access import Grant
+from schemas.registry.records import AccessSet, Entry, VaultCreated
+from signer.core.signatures import Ed25519Signer
 from signer.custody.hpke import HpkeKey
-from signer.signatures import Ed25519Signer
 from signer.vaults.restoration import RestoreError
 from sixgate.api import Api, ApiError
 from sixgate.api.operator.connection import connect
 from sixgate.authoring import operator
 from sixgate.authoring.secret_reader import SecretReader
 from sixgate.authoring.vault_orders import NewSecret, Orderer, VaultId, change_key, store
-from sixgate.backends.kafka import open_kafka_api
+from sixgate.backends.kafka.backend import open_kafka_api
 from sixgate.clocks import wall_ms
+from sixgate.config.process_settings import Settings, load_settings
 from sixgate.data_folder.folder import Folder
-from sixgate.scaled.restoring import restore
-from sixgate.scaled.settings import Settings, load_settings
+from sixgate.operate.restore_kafka import restore
 from tests.harness.builders.waiting import until
 from tests.harness.pipeline.embedded import ACCOUNT, make_folder
 from tests.harness.pipeline.scaled import Scaled, without_ledger

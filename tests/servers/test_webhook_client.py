@@ -10,7 +10,7 @@ from oneclaw.types import OneclawResponse
 from standardwebhooks.webhooks import Webhook
 
 from schemas.dsse import INTENT_TYPE
-from schemas.intent import TransactionIntent
+from schemas.intents.intent import TransactionIntent
 from sixgate.api.app import create_app
 from sixgate.api.server import Limits, Listen, Tcp, serving
 from sixgate.clocks import wall_ms

@@ -11,10 +11,10 @@ from standardwebhooks.webhooks import Webhook
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from sixgate.data_folder.folder import Folder
-from sixgate.embedded.http_api import EmbeddedApiSettings
-from sixgate.embedded.node import Node, running
 from sixgate.gateway.database import Database
 from sixgate.gateway.outcome_order import OutcomeOrder
+from sixgate.services.embedded.http_api import EmbeddedApiSettings
+from sixgate.services.embedded.node import Node, running
 from sixgate.webhooks import delivery
 from sixgate.webhooks.ordered_outcomes import OrderedOutcomes
 from sixgate.webhooks.running import running_webhooks

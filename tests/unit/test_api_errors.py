@@ -2,7 +2,7 @@
 
 import pytest
 
-from signer.state import StateRollbackError
+from signer.stage.state import StateRollbackError
 from sixgate.api import ApiError
 from sixgate.api.errors import api_error
 from sixgate.api_error import ATTEMPTS_MAX, retry_overtaken

@@ -4,11 +4,11 @@ from decimal import Decimal
 
 import pytest
 
-from schemas.money import eth_to_wei
-from schemas.policy import FEE_ETH_MAX_DEFAULT
-from schemas.registry import ChainSet
-from signer.ethereum.gas import TRANSACTION_GAS
-from sixgate.chains import default_chains
+from schemas.intents.money import eth_to_wei
+from schemas.registry.policy import FEE_ETH_MAX_DEFAULT
+from schemas.registry.records import ChainSet
+from signer.core.ethereum.gas import TRANSACTION_GAS
+from sixgate.config.chains import default_chains
 
 CHAINS = """
 1 ETH etherscan.io ethereum|10 ETH optimistic.etherscan.io optimism|25 CRO cronoscan.com cronos

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from sixgate.scaled.first_failure import FirstFailure
+from sixgate.services.first_failure import FirstFailure
 from streams.kafka.errors import KafkaWriteUnknownError
 
 

@@ -14,10 +14,10 @@ from signer.custody.kms.journal import KmsJournal
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import failure_of
 from sixgate.cli.processes import log_end
+from sixgate.config.process_settings import Settings, settings_digest
 from sixgate.errors import SettingsError
 from sixgate.logs import REMEMBERED_COUNT_MAX, JsonLines, RepeatLimit, log_kms_call
 from sixgate.releasing.policy_file import LastGood
-from sixgate.scaled.settings import Settings, settings_digest
 from streams.kafka.errors import KafkaFencedError, KafkaUnreachableError
 from streams.ledger.errors import LedgerRewrittenError
 from streams.runners.clock import ClockError

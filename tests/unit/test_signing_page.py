@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from schemas.outcome import MessageSigned
-from schemas.policy import Policy
-from schemas.transaction_parts import SignedAuthorization
-from signer.ethereum.encoding import TRANSACTION_TYPES
-from signer.ethereum.rule_table import RULES
-from signer.ethereum.typed_data.errors import MEANING
-from signer.rules.spending import SPENDING_TYPES
+from schemas.intents.outcome import MessageSigned
+from schemas.intents.transaction_parts import SignedAuthorization
+from schemas.registry.policy import Policy
+from signer.core.ethereum.encoding import TRANSACTION_TYPES
+from signer.core.ethereum.rule_table import RULES
+from signer.core.ethereum.typed_data.errors import MEANING
+from signer.core.rules.spending import SPENDING_TYPES
 from sixgate.authoring.form_fields import authorization_list
 from tests.harness.builders.cases import SECRET
 from tests.harness.builders.intent_kinds import delegation, delegation_by, made

@@ -5,18 +5,18 @@ from typing import Any
 import pytest
 from coincurve import PrivateKey
 
-from signer.ethereum.address import address_of, checksum_address, parse_address
-from signer.ethereum.authorization import (
+from signer.core.ethereum.address import address_of, checksum_address, parse_address
+from signer.core.ethereum.authorization import (
     AUTHORIZATION_LIST,
     SignedAuthorization,
     authority,
     authorization_hash,
 )
-from signer.ethereum.decoding import decode_signed, sender
-from signer.ethereum.encoding import encode
-from signer.ethereum.errors import TransactionDecodingError
-from signer.ethereum.rlp_codec import encode_list
-from signer.ethereum.signing import sign_transaction
+from signer.core.ethereum.decoding import decode_signed, sender
+from signer.core.ethereum.encoding import encode
+from signer.core.ethereum.errors import TransactionDecodingError
+from signer.core.ethereum.rlp_codec import encode_list
+from signer.core.ethereum.signing import sign_transaction
 from tests.harness.builders.ethereum import (
     MemoryKey,
     authorization_of,

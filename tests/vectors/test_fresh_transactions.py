@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from signer.ethereum.authorization import authority, authorization_hash
-from signer.ethereum.decoding import decode_signed, sender
-from signer.ethereum.encoding import encode
-from signer.ethereum.signing import sign_transaction
+from signer.core.ethereum.authorization import authority, authorization_hash
+from signer.core.ethereum.decoding import decode_signed, sender
+from signer.core.ethereum.encoding import encode
+from signer.core.ethereum.signing import sign_transaction
 from tests.harness.builders.ethereum import (
     MemoryKey,
     authorization_of,

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Sequence
 from typing import Any
 
-from schemas.release import (
+from schemas.keys.release import (
     ReleaseGranted,
     ReleaseReason,
     ReleaseRefused,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn, Self, TypeAlias
 
 from schemas.canonical import MalformedError
-from schemas.release import (
+from schemas.keys.release import (
     RELEASE_MEANING,
     Context,
     Operation,
@@ -35,10 +35,10 @@ from signer.attestation.release.request import (
     join_frames,
     split_frames,
 )
+from signer.core.signatures import InvalidSignatureError, verify_event
 from signer.custody.buffers import RandomBytes, wiping
 from signer.custody.errors import CorruptError
 from signer.custody.hpke import HpkeKey, seal
-from signer.signatures import InvalidSignatureError, verify_event
 
 
 class UntrustedAnswerError(Exception):

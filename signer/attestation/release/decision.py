@@ -14,7 +14,7 @@ import hashlib
 import hmac
 
 from schemas.canonical import MalformedError
-from schemas.release import (
+from schemas.keys.release import (
     Context,
     IdentityContext,
     KekContext,
@@ -41,11 +41,11 @@ from signer.attestation.release.request import (
 )
 from signer.attestation.release.workload_token import TokenError, Workload, check_token
 from signer.attestation.verify import Verified, verify
+from signer.core.registry.custody_modes import PLANS
 from signer.custody.buffers import wiping
 from signer.custody.errors import CorruptError
 from signer.custody.hpke import public_key_of
 from signer.custody.kms.port import PLAINTEXT_BYTES_MAX
-from signer.custody.modes import PLANS
 
 
 class _Refusal(Exception):  # noqa: N818 - ends the checks; never leaves this module

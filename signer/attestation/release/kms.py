@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NoReturn, Protocol
 
 from schemas.canonical import MalformedError
-from schemas.release import Context, ReleaseReason, decode_context
+from schemas.keys.release import Context, ReleaseReason, decode_context
 from signer.attestation.binding import NONCE_BYTES_MAX, NONCE_BYTES_MIN, Binding
 from signer.attestation.evidence import Evidence
 from signer.attestation.platform import CollectionError

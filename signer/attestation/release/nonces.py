@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from schemas.release import ReleaseReason
+from schemas.keys.release import ReleaseReason
 
 SECRET_BYTES = 32
 RANDOM_BYTES = 16

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from schemas.release import ReleaseAsk
+from schemas.keys.release import ReleaseAsk
 from signer.attestation.binding import Binding
 from signer.attestation.release.identity import ReleaseIdentity
 from signer.attestation.release.request import wipe_all

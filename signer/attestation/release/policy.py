@@ -17,15 +17,15 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from schemas.canonical import Canonical, MalformedError, digest
-from schemas.custody import SERVER
 from schemas.dsse import RELEASE_POLICY_TYPE, Envelope
 from schemas.fields import Digest, Ed25519PublicKey, Name, Ordinal, TimeMs, X25519PublicKey
+from schemas.registry.custody import SERVER
 from signer.attestation.binding import Purpose
 from signer.attestation.policy import VerificationPolicy
 from signer.attestation.release.workload_token import TokenText, WorkloadTerms
+from signer.core.signatures import InvalidSignatureError, open_envelope_of_any
 from signer.custody.hpke import seal_for
 from signer.custody.kms.port import SOFTWARE_KMS
-from signer.signatures import InvalidSignatureError, open_envelope_of_any
 
 RELEASE_POLICY_TAG = "sixgate/release-policy/v1"
 

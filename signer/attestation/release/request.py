@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from schemas.canonical import Canonical, canonical_bytes, digest
-from schemas.release import Operation, ReleaseAsk
+from schemas.keys.release import Operation, ReleaseAsk
 from signer.attestation.evidence import EvidenceFile
 from signer.custody.buffers import wipe
 from signer.custody.errors import CorruptError

@@ -16,7 +16,7 @@ from dataclasses import replace
 from threading import Lock
 from typing import Protocol
 
-from schemas.release import AnyDecision, ReleaseReason, ReleaseRefused, request_digest
+from schemas.keys.release import AnyDecision, ReleaseReason, ReleaseRefused, request_digest
 from signer.attestation.release.answers import grant, refuse
 from signer.attestation.release.decision import judge
 from signer.attestation.release.identity import ReleaseIdentity
@@ -25,6 +25,7 @@ from signer.attestation.release.operations import AllowedRequest, KmsOperation, 
 from signer.attestation.release.policy import ReleasePolicy
 from signer.attestation.release.request import wipe_all
 from signer.attestation.release.token_keys import TokenKey
+from signer.core.signatures import Ed25519Signer
 from signer.custody.buffers import RandomBytes, draw
 from signer.custody.errors import (
     CorruptError,
@@ -34,7 +35,6 @@ from signer.custody.errors import (
     KmsUnavailableError,
 )
 from signer.custody.kms.port import RootKms
-from signer.signatures import Ed25519Signer
 
 REASONS = {
     KmsUnavailableError: ReleaseReason.KMS_UNAVAILABLE,

@@ -17,7 +17,7 @@ from cryptography.exceptions import InvalidSignature
 from pydantic import Field, StringConstraints
 
 from schemas.canonical import Canonical
-from schemas.release import SUBJECT_MAX
+from schemas.keys.release import SUBJECT_MAX
 from schemas.strict_json import JsonError, read_json
 from signer.attestation.release.base64url import base64url_decode
 from signer.attestation.release.token_keys import TokenKey

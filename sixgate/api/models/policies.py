@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from schemas.access import PathGlob, Right
+from schemas.registry.access import PathGlob, Right
 from sixgate.api.models.base import Reply, Request, Time, must_be_empty
 
 Conditions = Annotated[

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from schemas.vault_events import VALUE_BYTES_MAX
+from schemas.keys.vault_events import VALUE_BYTES_MAX
 from sixgate.api.models.base import Reply, Request, Time, must_be_empty
 
 METADATA_BYTES_MAX = 4096

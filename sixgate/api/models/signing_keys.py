@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.key_chains import KeyChain
+from schemas.registry.key_chains import KeyChain
 from sixgate.api.models.base import Reply, Request
 
 

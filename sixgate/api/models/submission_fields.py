@@ -11,11 +11,11 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field, PlainValidator
 
 from schemas import fields
-from schemas.client_share import ClientShare
-from schemas.intent import AUTHORIZATIONS_MAX, BLOBS_MAX, TYPED_DATA_LENGTH_MAX
-from schemas.money import wei_to_eth
-from schemas.transaction_parts import ENTRIES_MAX, AccessList, SignedAuthorization
-from signer.ethereum.transaction import TxType
+from schemas.intents.intent import AUTHORIZATIONS_MAX, BLOBS_MAX, TYPED_DATA_LENGTH_MAX
+from schemas.intents.money import wei_to_eth
+from schemas.intents.transaction_parts import ENTRIES_MAX, AccessList, SignedAuthorization
+from schemas.keys.client_share import ClientShare
+from signer.core.ethereum.transaction import TxType
 from sixgate.authoring import form_fields as read
 
 Parsed = TypeVar("Parsed")

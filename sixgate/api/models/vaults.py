@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AliasChoices, Field, StringConstraints
 
-from schemas.custody import Providers
+from schemas.registry.custody import Providers
 from sixgate.api.models.base import LenientRequest, Reply, Request
 
 MpcMode = Literal[

@@ -59,7 +59,7 @@ def _own_or_dial(folder: Folder, stack: ExitStack) -> Api:
 def _served(folder: Folder, stack: ExitStack) -> Api:
     # Only an owner needs the ledger's engine, which is slow to load.
     from sixgate.api.operator.serving import serving_operators
-    from sixgate.embedded.node import running
+    from sixgate.services.embedded.node import running
 
     node = stack.enter_context(running(folder))
     stack.enter_context(serving_operators(folder, node, on_demand=True))

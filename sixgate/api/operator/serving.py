@@ -11,7 +11,7 @@ from functools import partial
 from sixgate.api.listeners import Listen, Listener, listening
 from sixgate.api.operator.calls import OPERATOR_CALLS
 from sixgate.data_folder.folder import Folder
-from sixgate.embedded.node import Node
+from sixgate.services.embedded.node import Node
 
 BODY_BYTES_MAX = 64 * 1024 * 1024
 # A command line's argument may have 128 KiB, and three bytes for each of them in a query.

@@ -5,8 +5,8 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from schemas.policy import Policy
-from schemas.registry import AgentSet, Entry, PolicySet
+from schemas.registry.policy import Policy
+from schemas.registry.records import AgentSet, Entry, PolicySet
 from sixgate.api.agent_views import agent_replies, agent_reply, known_agent
 from sixgate.api.callers import AgentOrPerson, AnyCaller, PersonCaller, ServicesOf, record
 from sixgate.api.direct_route import DirectRoute

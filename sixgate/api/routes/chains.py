@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from pydantic import ValidationError
 
 from schemas.canonical import malformed
-from schemas.registry import ChainRemoved, ChainSet
+from schemas.registry.records import ChainRemoved, ChainSet
 from sixgate.api.callers import AnyCaller, PersonCaller, ServicesOf, record
 from sixgate.api.models import chains as models
 from sixgate.api.problems import Problem, invalid, not_found

@@ -12,7 +12,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header
 from pydantic import SecretStr
 
-from schemas.registry import CustomerKeySet
+from schemas.registry.records import CustomerKeySet
 from signer.custody.buffers import wiping
 from sixgate.api.callers import Caller, PersonCaller, ServicesOf, record
 from sixgate.api.customer_key_jobs import KeyPair, start_rotation

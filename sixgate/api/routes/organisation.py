@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from schemas.registry import SettingSet
-from signer.settings import Settings, as_entries
+from schemas.registry.records import SettingSet
+from signer.core.registry.settings import Settings, as_entries
 from sixgate.api.callers import AnyCaller, Caller, PersonCaller, ServicesOf, record
 from sixgate.api.models import chains as models
 from sixgate.api.models.base import timestamp

@@ -5,7 +5,7 @@ from typing import get_args
 
 from fastapi import APIRouter, Response
 
-from schemas.access import Right
+from schemas.registry.access import Right
 from sixgate.api.callers import Caller, PersonCaller, ServicesOf, record
 from sixgate.api.models import policies as models
 from sixgate.api.models.base import timestamp

@@ -5,9 +5,9 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from schemas.key_chains import KeyChain
-from schemas.outcome import MessageSigned
-from signer.addresses.derivation import display_address
+from schemas.intents.outcome import MessageSigned
+from schemas.registry.key_chains import KeyChain
+from signer.keys.addresses.derivation import display_address
 from sixgate.api.callers import AgentItself, ServicesOf
 from sixgate.api.direct_route import DirectRoute, json_response
 from sixgate.api.models.base import timestamp

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from schemas.key_chains import KeyChain, key_chain_of
+from schemas.registry.key_chains import KeyChain, key_chain_of
 from sixgate.api import key_orders
 from sixgate.api.agent_views import known_agent
 from sixgate.api.callers import AgentOrPerson, PersonCaller, ServicesOf, record

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from fastapi import APIRouter, Response
 
-from schemas.intent import AnyIntent
+from schemas.intents.intent import AnyIntent
 from sixgate.api.callers import AgentItself, ServicesOf
 from sixgate.api.direct_route import DirectRoute, json_response
 from sixgate.api.models.submissions import PendingReply, TransactionRequest

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from schemas.key_chains import KeyChain
+from schemas.registry.key_chains import KeyChain
 from sixgate.api import key_orders
 from sixgate.api.callers import PersonCaller, ServicesOf, record
 from sixgate.api.key_orders import KeyOwner

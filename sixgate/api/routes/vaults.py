@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter, Response
 
-from schemas.custody import AGENT_KEYS
-from schemas.registry import VaultCreated
-from signer.custody.modes import PLANS, Plan
-from signer.vaults.vault import Vault, VaultRecordError, vault_from_record
+from schemas.registry.custody import AGENT_KEYS
+from schemas.registry.records import VaultCreated
+from signer.core.registry.custody_modes import PLANS, Plan
+from signer.core.registry.vault import Vault, VaultRecordError, vault_from_record
 from sixgate.api.callers import AnyCaller, PersonCaller, ServicesOf, record
 from sixgate.api.models import vaults as models
 from sixgate.api.models.base import timestamp

@@ -16,10 +16,10 @@ from pathlib import Path
 from docker.errors import APIError, NotFound
 from testcontainers.core.container import DockerContainer
 
-from infra.local.clickhouse import pings
-from infra.local.kafka import Kafka, properties
-from infra.local.ports import HOST, stable_port
-from infra.local.server import Server
+from tools.local.clickhouse import pings
+from tools.local.kafka import Kafka, properties
+from tools.local.ports import HOST, stable_port
+from tools.local.server import Server
 
 KAFKA_IMAGE = "apache/kafka:4.3.0"
 CLICKHOUSE_IMAGE = "clickhouse/clickhouse-server:26.7"

@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from schemas.clearance import Clearance, Gate, Verdict
 from schemas.dsse import SIMULATION_TYPE, Envelope
-from schemas.intent import TransactionIntent, intent_digest
-from schemas.outcome import TransactionSigned
-from schemas.reasons import Reason
-from schemas.simulation import SimulationReport
+from schemas.intents.clearance import Clearance, Gate, Verdict
+from schemas.intents.intent import TransactionIntent, intent_digest
+from schemas.intents.outcome import TransactionSigned
+from schemas.intents.reasons import Reason
+from schemas.intents.simulation import SimulationReport
 from schemas.topics import INTERNAL_BYTES_MAX, Topic
-from signer.signatures import Ed25519Signer
+from signer.core.signatures import Ed25519Signer
 from tests.harness.pipeline.embedded import ACCOUNT, STRANGER, Producer
 
 OTHER_ACCOUNT, OTHER_KEY_PATH = "other", "keys/theirs"

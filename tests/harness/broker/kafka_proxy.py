@@ -15,8 +15,8 @@ from enum import Enum, IntEnum
 from functools import partial
 from typing import NamedTuple
 
-from infra.local.ports import HOST
 from tests.harness.broker.listener import Listener, relay
+from tools.local.ports import HOST
 
 REACHED_S_MAX = 30
 

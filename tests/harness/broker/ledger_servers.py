@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from infra.local.clickhouse import ClickHouse as LocalServer
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.engines import Server
 from streams.ledger.migrations import migrate
+from tools.local.clickhouse import ClickHouse as LocalServer
 
 USERS = Path(__file__).parents[3] / "infra" / "clickhouse" / "users.xml"
 ADMIN = "admin"

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 
-from infra.local.ports import HOST
+from tools.local.ports import HOST
 
 
 class Listener:

@@ -15,17 +15,17 @@ from typing import NamedTuple, NoReturn, Protocol, TypeVar
 
 import pytest
 
-from infra.local.certificates import Authority
-from infra.local.clickhouse import ClickHouse
-from infra.local.errors import ServerError
-from infra.local.fetch import clickhouse_library, kafka_jars
-from infra.local.kafka import ADMIN, BROKER, Identities, Kafka
 from tests.harness.broker.containers import (
     ContainerClickHouse,
     ContainerKafka,
     ContainerServer,
     docker_answers,
 )
+from tools.local.certificates import Authority
+from tools.local.clickhouse import ClickHouse
+from tools.local.errors import ServerError
+from tools.local.fetch import clickhouse_library, kafka_jars
+from tools.local.kafka import ADMIN, BROKER, Identities, Kafka
 
 
 class RealServer(Protocol):
@@ -87,7 +87,7 @@ def _not_started(error: ServerError) -> NoReturn:
 @contextmanager
 def watched(folder: Path) -> Iterator[None]:
     """Kill the servers of the folder when this process ends, however it ends."""
-    command = [sys.executable, "-m", "infra.local.watchdog", str(folder)]
+    command = [sys.executable, "-m", "tools.local.watchdog", str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):
         yield  # leaving the block closes the pipe
 

@@ -18,14 +18,14 @@ from tempfile import mkdtemp
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from infra.local.clickhouse import ClickHouse as LocalServer
-from infra.local.kafka import Kafka
 from streams.kafka.names import Names
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.migrations import migrate
 from tests.harness.broker.ledger_servers import DATABASES, as_user, server_with_roles
 from tests.harness.broker.servers import kafka_in, running
 from tests.harness.broker.topics import await_unfenced, remove_topics
+from tools.local.clickhouse import ClickHouse as LocalServer
+from tools.local.kafka import Kafka
 
 _OPENED = ExitStack()
 _FREE = list(DATABASES)

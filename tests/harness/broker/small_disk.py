@@ -10,10 +10,10 @@ import subprocess
 from contextlib import closing, suppress
 from pathlib import Path
 
-from infra.local.clickhouse import ClickHouse as LocalServer
-from infra.local.errors import ServerError
 from streams.ledger.clickhouse import ClickHouse
 from tests.harness.broker.ledger_servers import as_user, users_with_roles
+from tools.local.clickhouse import ClickHouse as LocalServer
+from tools.local.errors import ServerError
 
 DISK_BYTES = 64 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024

@@ -6,13 +6,14 @@ from typing import Any
 from coincurve import PrivateKey
 
 from schemas.canonical import digest, event_id
-from schemas.clearance import Clearance
 from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE, REGISTRY_TYPE, SIMULATION_TYPE, Envelope
-from schemas.intent import AnyIntent, TransactionIntent, intent_digest
-from schemas.keys import KeyOrder, KeyProvisioned, KeyRequest, request_digest
-from schemas.outcome import TransactionSigned
-from schemas.policy import Policy
-from schemas.registry import (
+from schemas.intents.clearance import Clearance
+from schemas.intents.intent import AnyIntent, TransactionIntent, intent_digest
+from schemas.intents.outcome import TransactionSigned
+from schemas.intents.simulation import SimulationReport
+from schemas.keys.key_events import KeyOrder, KeyProvisioned, KeyRequest, request_digest
+from schemas.registry.policy import Policy
+from schemas.registry.records import (
     GENESIS_PREVIOUS,
     AccountOpened,
     AgentSet,
@@ -25,16 +26,15 @@ from schemas.registry import (
     ServiceSet,
     record_digest,
 )
-from schemas.simulation import SimulationReport
-from signer.case import Case
+from signer.core.case import Case
+from signer.core.registry.registered import RegisteredPolicy
+from signer.core.registry.registry import Registry
+from signer.core.registry.settings import Settings
+from signer.core.rules.decision import Facts
+from signer.core.signatures import Ed25519Signer
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.register import KeyRegister
-from signer.registered import RegisteredPolicy
-from signer.registry import Registry
-from signer.rules.decision import Facts
-from signer.settings import Settings
-from signer.signatures import Ed25519Signer
-from signer.stage import Arrival
+from signer.stage.stage import Arrival
 from tests.harness.builders.ethereum import MemoryKey
 
 NOW_MS = 1_790_000_000_000

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel
 
 from sixgate.cli.app import app
-from sixgate.scaled.settings import Settings
+from sixgate.config.process_settings import Settings
 
 Json: TypeAlias = dict[str, Any]
 ROOT = Path(__file__).parents[3]

@@ -7,20 +7,20 @@ from itertools import count
 
 from hypothesis import strategies as st
 
-from schemas.intent import TransactionIntent
-from schemas.outcome import AnyOutcome, IntentRejected, decode_outcome
+from schemas.intents.intent import TransactionIntent
+from schemas.intents.outcome import AnyOutcome, IntentRejected, decode_outcome
 from schemas.record import Outgoing
-from schemas.registry import AccountOpened
+from schemas.registry.records import AccountOpened
 from schemas.topics import Topic
+from signer.core.signatures import Ed25519Signer, verify_event
 from signer.custody.kms.journal import KmsJournal
 from signer.custody.kms.local import LocalKms
 from signer.custody.sealing import Holders
-from signer.custody_records import CustodyRecords
+from signer.keys.custody_records import CustodyRecords
 from signer.keys.keychain import Keychain
 from signer.keys.provisioning import KeyProvisioner
-from signer.share_key_rotation import ShareKeyRotation
-from signer.signatures import Ed25519Signer, verify_event
-from signer.stage import Arrival
+from signer.stage.share_key_rotation import ShareKeyRotation
+from signer.stage.stage import Arrival
 from signer.vaults.order_execution import VaultOrderExecutor
 from signer.vaults.register import VaultRegister
 from streams.runners.custody_maintenance import CustodyMaintenance

@@ -5,16 +5,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.client_share import ClientShare, ClientShareContext
-from schemas.custody import AGENT_KEYS, CustodyMode
-from schemas.keys import AnyOrder, KeyProvisioned
-from schemas.registry import AccountOpened, VaultCreated
+from schemas.keys.client_share import ClientShare, ClientShareContext
+from schemas.keys.key_events import AnyOrder, KeyProvisioned
+from schemas.registry.custody import AGENT_KEYS, CustodyMode
+from schemas.registry.records import AccountOpened, VaultCreated
 from schemas.topics import Topic
+from signer.core.ethereum.keccak import keccak256
+from signer.core.registry.custody_modes import PLANS
 from signer.custody.hpke import HpkeKey, seal_for
-from signer.custody.modes import PLANS
 from signer.custody.sealing import Holders
 from signer.custody.share_key import ShareKeyBoxes, ShareKeys, new_share_key
-from signer.ethereum.keccak import keccak256
 from signer.keys.descriptor import KeyDescriptor
 from tests.harness.builders.cases import AGENT, KEY_PATH, ORG, SIGNER
 from tests.harness.builders.custody_material import Stream, root_kms

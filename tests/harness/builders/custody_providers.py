@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event
 
-from schemas.custody import CustodyMode
+from schemas.registry.custody import CustodyMode
+from signer.core.registry.custody_modes import PLANS
 from signer.custody.context import SecretContext
 from signer.custody.envelope import new_vault_key
 from signer.custody.errors import KmsUnavailableError
@@ -15,7 +16,6 @@ from signer.custody.kms.calls import CallLimits, Calls
 from signer.custody.kms.cloud import CloudKms
 from signer.custody.kms.local import LocalKms
 from signer.custody.kms.port import KeyState, KeyStatus, ProtectionLevel, RootKms
-from signer.custody.modes import PLANS
 from signer.custody.provider import Provider
 from signer.custody.sealing import Holders, Sealing, seal
 from tests.harness.builders.custody_material import HERE, SECRET, Stream, root_kms

@@ -6,16 +6,16 @@ from typing import Any
 from coincurve import PrivateKey
 from hypothesis import strategies as st
 
-from signer.ethereum.address import address_of, checksum_address, parse_address
-from signer.ethereum.authorization import (
+from signer.core.ethereum.address import address_of, checksum_address, parse_address
+from signer.core.ethereum.authorization import (
     Authorization,
     SignedAuthorization,
     authorization_hash,
 )
-from signer.ethereum.encoding import TRANSACTION_TYPES
-from signer.ethereum.fields import AccessList
-from signer.ethereum.signing import sign_digest
-from signer.ethereum.transaction import (
+from signer.core.ethereum.encoding import TRANSACTION_TYPES
+from signer.core.ethereum.fields import AccessList
+from signer.core.ethereum.signing import sign_digest
+from signer.core.ethereum.transaction import (
     AccessListTransaction,
     BlobTransaction,
     FeeMarketTransaction,

@@ -4,12 +4,12 @@ from typing import Any
 
 from eth_account import Account as EthAccount
 
-from schemas.intent import AnyIntent, AuthorizationIntent
-from schemas.outcome import MessageSigned, TransactionSigned
-from schemas.policy import Policy, TypedDataDomain
-from signer.account import Account
-from signer.authority import Allocation, Draft
-from signer.signing import signed
+from schemas.intents.intent import AnyIntent, AuthorizationIntent
+from schemas.intents.outcome import MessageSigned, TransactionSigned
+from schemas.registry.policy import Policy, TypedDataDomain
+from signer.core.account import Account
+from signer.core.decide import Allocation, Draft
+from signer.stage.sign import signed
 from tests.harness.builders.cases import (
     ACCOUNT,
     BASE,

@@ -10,15 +10,15 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from schemas.canonical import event_id
-from schemas.clearance import Clearance, Gate, Verdict
 from schemas.dsse import INTENT_TYPE, Envelope, pae, signed_envelope
-from schemas.intent import TransactionIntent, intent_digest
-from schemas.outcome import IntentRejected, TransactionSigned
-from schemas.reasons import Reason
+from schemas.intents.clearance import Clearance, Gate, Verdict
+from schemas.intents.intent import TransactionIntent, intent_digest
+from schemas.intents.outcome import IntentRejected, TransactionSigned
+from schemas.intents.reasons import Reason
 from schemas.record import PartitionId, Record
 from schemas.redaction import redacted, signed_part
 from schemas.topics import Topic
-from signer.signatures import Ed25519Signer
+from signer.core.signatures import Ed25519Signer
 from streams.ledger.chain import EMPTY, Entry, Tip, hashes
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.entry import entry_of

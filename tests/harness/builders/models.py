@@ -18,9 +18,9 @@ import schemas
 import signer
 from schemas.canonical import Canonical
 from schemas.fields import UINT256_MAX
-from schemas.money import wei_to_eth
+from schemas.intents.money import wei_to_eth
 from signer.attestation.binding import Purpose
-from signer.window import Window
+from signer.core.window import Window
 
 Strategy = st.SearchStrategy[Any]
 INT_MAX = 2**53 - 1

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from infra.local.lock import file_lock
+from tools.local.lock import file_lock
 
 INSTALL_S_MAX = 300
 RUN_S_MAX = 300

@@ -4,9 +4,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.audit import AuditRecord
-from schemas.key_chains import CURVES, KeyChain
-from schemas.keys import (
+from schemas.keys.key_events import (
     AnyOrder,
     KeyDeactivated,
     KeyDeactivation,
@@ -18,26 +16,28 @@ from schemas.keys import (
     delivery_id,
     import_context,
 )
+from schemas.ledger.audit import AuditRecord
 from schemas.partition import partition_of
 from schemas.record import Outgoing, Record
 from schemas.redaction import redacted_digest
-from schemas.registry import AccountOpened, AddressClaimed, Entry
+from schemas.registry.key_chains import CURVES, KeyChain
+from schemas.registry.records import AccountOpened, AddressClaimed, Entry
 from schemas.topics import Topic
-from signer.addresses.derivation import canonical_address, derive
+from signer.core.registry.registry import Registry
 from signer.custody import curves
 from signer.custody.errors import CorruptError
 from signer.custody.hpke import HpkeKey, seal_for
 from signer.custody.kms.journal import KmsJournal
 from signer.custody.kms.port import RootKms
 from signer.custody.sealing import Holders
-from signer.custody_records import CustodyRecords
-from signer.key_import import ERASED, NOT_OPENED
+from signer.keys.addresses.derivation import canonical_address, derive
+from signer.keys.custody_records import CustodyRecords
+from signer.keys.key_import import ERASED, NOT_OPENED
 from signer.keys.keychain import Keychain
 from signer.keys.provisioning import KeyProvisioner
-from signer.memory import Memory
-from signer.registry import Registry
-from signer.share_key_rotation import ShareKeyRotation
-from signer.state import SlotState, StateMac
+from signer.stage.memory import Memory
+from signer.stage.share_key_rotation import ShareKeyRotation
+from signer.stage.state import SlotState, StateMac
 from signer.vaults.order_execution import VaultOrderExecutor
 from signer.vaults.register import VaultRegister
 from streams.runners.custody_maintenance import CustodyMaintenance

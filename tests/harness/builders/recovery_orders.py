@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from schemas.custody import CustodyMode
 from schemas.dsse import VAULT_ORDER_TYPE, Envelope
-from schemas.recovery import RecoveryOrder
+from schemas.keys.recovery import RecoveryOrder
+from schemas.registry.custody import CustodyMode
+from signer.core.signatures import Ed25519Signer
 from signer.custody.recovery import Approval
-from signer.signatures import Ed25519Signer
 from tests.harness.builders.custody_providers import in_mode
 
 MODE: CustodyMode = "2of3_client_custody"

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from schemas.canonical import canonical_bytes
 from schemas.dsse import RELEASE_POLICY_TYPE, Envelope
-from schemas.release import (
+from schemas.keys.release import (
     AnyDecision,
     ReleaseReason,
     ReleaseRefused,
@@ -30,10 +30,10 @@ from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
 from signer.attestation.release.service import ReleaseService
 from signer.attestation.release.token_keys import TokenKey
 from signer.attestation.release.workload_token import WorkloadTerms
+from signer.core.signatures import Ed25519Signer, verify_event
 from signer.custody.buffers import RandomBytes
 from signer.custody.hpke import HpkeKey
 from signer.custody.kms.port import RootKms
-from signer.signatures import Ed25519Signer, verify_event
 from tests.harness.builders.attestation import AT_MS, crl, platform, simulated_policy
 from tests.harness.builders.custody_material import HERE, Stream
 from tests.harness.builders.custody_providers import NAMES, cloud, in_mode

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from infra.local.ports import free_port
 from signer.attestation.release.request import REQUEST_BYTES_MAX
+from sixgate.config.limits import Limits
 from sixgate.releasing.serving import ReleaseApp
 from sixgate.remote_calls.process_server import LIMITS, ListenConfig, serving_clients
-from sixgate.settings.limits import Limits
 from tests.harness.builders.release import Release
+from tools.local.ports import free_port
 
 HOST = "127.0.0.1"
 

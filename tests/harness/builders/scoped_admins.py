@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from schemas.policy import Policy
-from schemas.registry import (
+from schemas.registry.policy import Policy
+from schemas.registry.records import (
     AccountOpened,
     AgentSet,
     Entry,
@@ -14,8 +14,8 @@ from schemas.registry import (
     ScopedAdminSet,
     VaultCreated,
 )
-from signer.registry import Registry, RegistryRecordError
-from signer.signatures import Ed25519Signer
+from signer.core.registry.registry import Registry, RegistryRecordError
+from signer.core.signatures import Ed25519Signer
 from tests.harness.builders.cases import ACCOUNT, Operator, agent, registered, service
 
 GATEWAY = Ed25519Signer("gateway-0", b"g" * 32)

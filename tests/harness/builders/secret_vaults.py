@@ -7,22 +7,22 @@ from typing import Any
 
 import orjson
 
-from schemas.access import Grant
-from schemas.client_share import ClientShareContext
-from schemas.custody import CustodyMode
 from schemas.dsse import READ_REQUEST_TYPE, VAULT_ORDER_TYPE, Envelope
+from schemas.keys.client_share import ClientShareContext
+from schemas.keys.secret_requests import SecretRequest
+from schemas.keys.vault_events import SecretOrder, SecretStored
 from schemas.record import Outgoing
-from schemas.registry import AccessSet, VaultCreated
-from schemas.secret_requests import SecretRequest
-from schemas.vault_events import SecretOrder, SecretStored
+from schemas.registry.access import Grant
+from schemas.registry.custody import CustodyMode
+from schemas.registry.records import AccessSet, VaultCreated
+from signer.core.registry.custody_modes import PLANS
+from signer.core.signatures import Ed25519Signer
 from signer.custody.hpke import HpkeKey
-from signer.custody.modes import PLANS
 from signer.custody.sealing import Holders
 from signer.keys.register import KeyRegister
-from signer.signatures import Ed25519Signer
+from signer.secrets.secret_service import SecretService
 from signer.vaults.secret_register import SecretRegister
 from signer.vaults.secret_sealing import SecretSealing
-from signer.vaults.secret_service import SecretService
 from tests.harness.builders.cases import (
     ACCOUNT,
     ADMIN,

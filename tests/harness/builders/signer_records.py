@@ -3,13 +3,13 @@
 import base64
 from typing import Any
 
-from schemas.boot import BootFacts, SignerBoot, evidence_digest
-from schemas.intent import TransactionIntent, intent_digest, request_digest
-from schemas.outcome import IntentRejected, TransactionSigned
-from signer.account import Account, LiveIntent
-from signer.authority import Allocation, Judgement, Refusal, authorize
-from signer.case import Case
-from signer.registry import Registry
+from schemas.intents.intent import TransactionIntent, intent_digest, request_digest
+from schemas.intents.outcome import IntentRejected, TransactionSigned
+from schemas.keys.boot import BootFacts, SignerBoot, evidence_digest
+from signer.core.account import Account, LiveIntent
+from signer.core.case import Case
+from signer.core.decide import Allocation, Judgement, Refusal, authorize
+from signer.core.registry.registry import Registry
 from tests.harness.builders.cases import DAY_MS, NOW_MS, SIGNER
 
 EVIDENCE = b"{}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from signer.state import StateKey, StateWrite
+from signer.stage.state import StateKey, StateWrite
 
 
 @dataclass

@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from signer.ethereum.address import checksum_address
-from signer.ethereum.typed_data.document import TypedData, read_typed_data
+from signer.core.ethereum.address import checksum_address
+from signer.core.ethereum.typed_data.document import TypedData, read_typed_data
 
 Document = dict[str, Any]
 

@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from schemas.custody import AGENT_KEYS, CustodyMode
 from schemas.dsse import VAULT_ORDER_TYPE, Envelope
-from schemas.keys import KeyProvisioned
-from schemas.registry import AccountOpened, VaultCreated
-from schemas.vault_events import (
+from schemas.keys.key_events import KeyProvisioned
+from schemas.keys.vault_events import (
     KeyChange,
     SecretRewrapped,
     VaultKeyChanged,
@@ -14,9 +12,11 @@ from schemas.vault_events import (
     rewrap_id,
     vault_answer_id,
 )
-from signer.custody.modes import PLANS
-from signer.registry import Registry
-from signer.signatures import Ed25519Signer
+from schemas.registry.custody import AGENT_KEYS, CustodyMode
+from schemas.registry.records import AccountOpened, VaultCreated
+from signer.core.registry.custody_modes import PLANS
+from signer.core.registry.registry import Registry
+from signer.core.signatures import Ed25519Signer
 from tests.harness.builders.cases import (
     ADMIN,
     KEY_PATH,

@@ -4,24 +4,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from schemas.access import Grant
-from schemas.client_share import ClientShareContext
-from schemas.custody import CustodyMode
 from schemas.dsse import VAULT_ORDER_TYPE
-from schemas.record import Outgoing
-from schemas.redaction import redacted_digest
-from schemas.registry import AccessSet, VaultCreated
-from schemas.topics import Topic
-from schemas.vault_events import (
+from schemas.keys.client_share import ClientShareContext
+from schemas.keys.vault_events import (
     SecretDelivery,
     SecretOrder,
     SecretStored,
     VaultKeyOrder,
     secret_delivery_id,
 )
+from schemas.record import Outgoing
+from schemas.redaction import redacted_digest
+from schemas.registry.access import Grant
+from schemas.registry.custody import CustodyMode
+from schemas.registry.records import AccessSet, VaultCreated
+from schemas.topics import Topic
+from signer.core.signatures import Ed25519Signer
 from signer.custody.hpke import seal_for
 from signer.custody.sealing import Holders
-from signer.signatures import Ed25519Signer
 from streams.runners.operations import Operations
 from tests.harness.builders.cases import ACCOUNT, ADMIN, AGENT, NOW_MS, ORG
 from tests.harness.builders.custody_client import CLIENT

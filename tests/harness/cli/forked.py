@@ -26,9 +26,9 @@ from threading import Lock
 from typing import IO, NamedTuple, NoReturn
 
 import sixgate.cli
-from infra.local.process import await_frozen
 from tests.harness.cli.command_line import SECONDS_MAX, CommandLine, Ended
 from tests.harness.pipeline.wrong_clock import set_clock
+from tools.local.process import await_frozen
 
 ROOT = Path(__file__).parents[3]
 CODE, PID = struct.Struct("=i"), struct.Struct("=i")
@@ -37,11 +37,11 @@ ORDER_BYTES_MAX = (
 )  # the limit of Linux for such a socket, far above the size of an environment
 DESCRIPTORS_MAX = 1 << 20
 ENDLESS_MS = -1
-PACKAGES = ("sixgate.cli", "sixgate.scaled")
+PACKAGES = ("sixgate.cli", "sixgate.services")
 MODULES = (
-    "sixgate.custody.process",
-    "sixgate.releasing.process",
-    "sixgate.embedded.node",
+    "sixgate.services.custody",
+    "sixgate.services.release",
+    "sixgate.services.embedded.node",
     "sixgate.api.operator.serving",
     "sixgate.kms.aws_client",
     "sixgate.kms.azure_client",

@@ -10,14 +10,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sixgate_client.kafka import Receipt
 
-from schemas.audit import audited
 from schemas.canonical import event_id
-from schemas.clearance import Gate, Unattributed
-from schemas.outcome import AnyOutcome, IntentRejected, MessageSigned, Signed
-from schemas.reasons import Reason
+from schemas.intents.clearance import Gate, Unattributed
+from schemas.intents.outcome import AnyOutcome, IntentRejected, MessageSigned, Signed
+from schemas.intents.reasons import Reason
+from schemas.ledger.audit import audited
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.signatures import Ed25519Signer
+from signer.core.signatures import Ed25519Signer
 from streams.kafka.broker import Broker
 from tests.harness.builders.cases import NOW_MS, RECIPIENT, SIGNER, intent, signed
 

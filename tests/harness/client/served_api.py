@@ -18,7 +18,7 @@ from sixgate_client import Client
 from sixgate.api.app import add_mcp, create_app
 from sixgate.api.listeners import Listen, Tcp
 from sixgate.api.server import serving
-from sixgate.settings.limits import Limits
+from sixgate.config.limits import Limits
 from tests.harness.api import Api, running_api
 
 ROOT = Path(__file__).parents[3]

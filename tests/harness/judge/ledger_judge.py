@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 
-from infra.local.clickhouse import ClickHouse as LocalServer
 from schemas.dsse import Envelope
 from schemas.record import PartitionId, Record
 from schemas.topics import TOPICS, Topic
@@ -19,6 +18,7 @@ from streams.ledger.heads import HeadKey
 from streams.ledger.ordering import LEDGER_TOPICS
 from streams.ledger.verify_sql import verify
 from tests.harness.broker.ledger_servers import DATABASE, as_user
+from tools.local.clickhouse import ClickHouse as LocalServer
 
 
 @dataclass(frozen=True)

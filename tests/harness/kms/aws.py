@@ -16,10 +16,10 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from infra.local.ports import HOST, stable_port
-from infra.local.server import Server
 from tests.harness.kms.faults import Fault, Faults, other
 from tests.harness.kms.http import Handler, Quiet, serve
+from tools.local.ports import HOST, stable_port
+from tools.local.server import Server
 
 REGION = "eu-central-2"
 CREDENTIALS = "[default]\naws_access_key_id = AKIATEST\naws_secret_access_key = of the tests\n"

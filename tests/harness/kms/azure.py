@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from infra.local.certificates import Authority
 from tests.harness.kms.faults import Fault, Faults, other
 from tests.harness.kms.http import Handler, Quiet, serve
+from tools.local.certificates import Authority
 
 CHALLENGE = (
     'Bearer authorization="https://login.microsoftonline.com/'

@@ -7,8 +7,8 @@ from google.cloud.kms_v1 import ProtectionLevel
 
 from signer.custody.kms.local import LocalKms
 from signer.custody.kms.port import ProviderKms
+from sixgate.config.kms import AwsSection, AzureSection, GcpSection, KmsSettings
 from sixgate.kms.factory import providers
-from sixgate.settings.kms import AwsSection, AzureSection, GcpSection, KmsSettings
 from tests.harness.kms.aws import REGION, AwsStandIn
 from tests.harness.kms.azure import AzureStandIn
 from tests.harness.kms.gcp import GcpStandIn

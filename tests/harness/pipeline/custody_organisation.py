@@ -9,18 +9,18 @@ from typing import Any
 
 import orjson
 
-from schemas.client_share import ClientShare, ClientShareContext
-from schemas.custody import AGENT_KEYS, CustodyMode
 from schemas.dsse import KEY_REQUEST_TYPE, VAULT_ORDER_TYPE
-from schemas.keys import KeyRequest
+from schemas.keys.client_share import ClientShare, ClientShareContext
+from schemas.keys.key_events import KeyRequest
+from schemas.keys.recovery import RecoveryOrder
+from schemas.keys.vault_events import SecretOrder, VaultKeyOrder
 from schemas.record import Outgoing
-from schemas.recovery import RecoveryOrder
-from schemas.registry import AccountOpened, Entry, PolicySet, VaultCreated
+from schemas.registry.custody import AGENT_KEYS, CustodyMode
+from schemas.registry.records import AccountOpened, Entry, PolicySet, VaultCreated
 from schemas.topics import Topic
-from schemas.vault_events import SecretOrder, VaultKeyOrder
+from signer.core.registry.custody_modes import PLANS
+from signer.core.signatures import Ed25519Signer
 from signer.custody.hpke import HpkeKey, seal_for
-from signer.custody.modes import PLANS
-from signer.signatures import Ed25519Signer
 from sixgate.data_folder.creation import Founding, create
 from sixgate.data_folder.folder import Folder
 from tests.harness.pipeline.embedded import BASE, KEY_PATH, POLICY, Producer, agent_entry

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from schemas.custody import CustodyMode
 from schemas.record import Outgoing
+from schemas.registry.custody import CustodyMode
 from schemas.topics import Topic
 from streams.log.pipeline import PipelineLog
 from streams.runners.clock import SteadyClock

@@ -7,22 +7,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from schemas.audit import action_of
 from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE, Envelope
-from schemas.intent import TransactionIntent
-from schemas.keys import KeyRequest
+from schemas.intents.intent import TransactionIntent
+from schemas.keys.key_events import KeyRequest
+from schemas.ledger.audit import action_of
 from schemas.partition import partition_of
-from schemas.policy import Policy
 from schemas.record import Outgoing
-from schemas.registry import AccountOpened, AgentSet, ChainSet, Entry, Fees, PolicySet
+from schemas.registry.policy import Policy
+from schemas.registry.records import AccountOpened, AgentSet, ChainSet, Entry, Fees, PolicySet
 from schemas.topics import Topic
-from signer.registry import Registry
-from signer.signatures import Ed25519Signer
+from signer.core.registry.registry import Registry
+from signer.core.signatures import Ed25519Signer
 from sixgate.clocks import boot_ms, wall_ms
-from sixgate.composition import NO_KMS, make_slot, open_signer_keys
+from sixgate.config.kms import KmsSettings
 from sixgate.data_folder.creation import Founding, create
 from sixgate.data_folder.folder import SLOT, Folder
-from sixgate.settings.kms import KmsSettings
+from sixgate.services.slot import NO_KMS, make_slot, open_signer_keys
 from streams.gates.passage import Passage
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog

@@ -13,10 +13,10 @@ import pytest
 
 from schemas.partition import partition_of
 from schemas.record import Outgoing
-from schemas.registry import Entry
+from schemas.registry.records import Entry
 from schemas.topics import Topic
-from signer.registry import Registry
-from signer.signatures import Ed25519Signer
+from signer.core.registry.registry import Registry
+from signer.core.signatures import Ed25519Signer
 from sixgate.authoring import operator
 from sixgate.data_folder.folder import Folder
 from streams.log.pipeline import PipelineLog

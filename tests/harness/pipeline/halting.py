@@ -6,11 +6,11 @@ from typing import Any
 
 from schemas.canonical import MalformedError
 from schemas.dsse import REGISTRY_HEAD_TYPE, Envelope
-from schemas.heads import RegistryHead
-from schemas.intent import intent_digest
+from schemas.intents.intent import intent_digest
+from schemas.ledger.heads import RegistryHead
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.signatures import Ed25519Signer, InvalidSignatureError, open_envelope
+from signer.core.signatures import Ed25519Signer, InvalidSignatureError, open_envelope
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.data_folder.folder import REGISTRAR
 from sixgate.data_folder.key_files import load_key_file

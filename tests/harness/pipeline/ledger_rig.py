@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from infra.local.clickhouse import ClickHouse as LocalServer
 from schemas.record import Outgoing
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.data_folder.key_files import create_key_file
@@ -17,6 +16,7 @@ from tests.harness.broker.ledger_servers import password
 from tests.harness.builders.ledger import HEAD_KEY, ORG, Pipeline
 from tests.harness.cli.forked import Forked, fork
 from tests.harness.judge.ledger_judge import LedgerJudge
+from tools.local.clickhouse import ClickHouse as LocalServer
 
 CAUGHT_UP_S_MAX = 120
 

@@ -9,13 +9,13 @@ import orjson
 
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
-from signer.registered import Registered
-from signer.signatures import Ed25519Signer
+from signer.core.registry.registered import Registered
+from signer.core.signatures import Ed25519Signer
 from sixgate.data_folder.folder import Folder
-from sixgate.embedded.log_files import LogFiles
 from sixgate.gateway.transaction_fold import parsed
 from sixgate.gateway.transaction_store import Filter
 from sixgate.gateway.transactions import Transactions
+from sixgate.services.embedded.log_files import LogFiles
 from tests.harness.pipeline.embedded import (
     Pipeline,
     Producer,

@@ -13,10 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from infra.local.certificates import Authority
-from infra.local.ports import free_port
 from schemas.canonical import canonical_bytes
-from schemas.release import AnyDecision, decode_decision
+from schemas.keys.release import AnyDecision, decode_decision
 from schemas.topics import Topic
 from signer.attestation.binding import Binding
 from signer.attestation.evidence import Evidence
@@ -26,11 +24,11 @@ from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
 from signer.attestation.report import SigningKey
 from signer.attestation.simulated import SimulatedChip, SimulatedPlatform
 from signer.attestation.simulated_certificates import SimulatedAuthority
-from signer.signatures import Ed25519Signer
+from signer.core.signatures import Ed25519Signer
 from sixgate.clocks import wall_ms
+from sixgate.config.release import ReleaseAddress
+from sixgate.config.sections import TlsFiles
 from sixgate.releasing.link import ReleaseLink
-from sixgate.settings.release import ReleaseAddress
-from sixgate.settings.sections import TlsFiles
 from streams.kafka.broker import Broker
 from streams.kafka.provision import TopicPlan
 from streams.kafka.topics import Replication
@@ -51,6 +49,8 @@ from tests.harness.cli.command_line import Ended
 from tests.harness.cli.forked import ForkedCommandLine, fork
 from tests.harness.kms.peers import Peers
 from tests.harness.pipeline.scaled import listens, on_kafka
+from tools.local.certificates import Authority
+from tools.local.ports import free_port
 
 START_S_MAX = 60
 CALL_MS_MAX = 20_000

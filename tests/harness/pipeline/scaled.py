@@ -18,15 +18,12 @@ from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from infra.local.clickhouse import ClickHouse as LocalServer
-from infra.local.kafka import Kafka
-from infra.local.ports import HOST, free_port
-from schemas.policy import Policy
 from schemas.record import Outgoing
-from schemas.registry import Entry
+from schemas.registry.policy import Policy
+from schemas.registry.records import Entry
 from schemas.topics import Topic
-from signer.registry import Registry, RegistryRecordError
-from signer.signatures import Ed25519Signer
+from signer.core.registry.registry import Registry, RegistryRecordError
+from signer.core.signatures import Ed25519Signer
 from sixgate.authoring.operator import record_envelope
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import LEDGER, Folder
@@ -43,6 +40,9 @@ from tests.harness.builders.waiting import until
 from tests.harness.cli.forked import fork
 from tests.harness.judge.promises import TopicContents, Values, read
 from tests.harness.pipeline.embedded import POLICY, make_folder
+from tools.local.clickhouse import ClickHouse as LocalServer
+from tools.local.kafka import Kafka
+from tools.local.ports import HOST, free_port
 
 SETTLE_S_MAX = 120
 CATCH_UP_S_MAX = 3_600

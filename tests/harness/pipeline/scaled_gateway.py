@@ -8,13 +8,13 @@ from typing import Any
 
 import httpx
 
-from infra.local.certificates import Authority
-from infra.local.ports import HOST, free_port
-from schemas.registry import Entry, SettingSet
-from signer.signatures import Ed25519Signer
+from schemas.registry.records import Entry, SettingSet
+from signer.core.signatures import Ed25519Signer
 from tests.harness.broker.ledger_servers import password
 from tests.harness.cli.forked import ForkedCommandLine
 from tests.harness.pipeline.scaled import Scaled, organisation
+from tools.local.certificates import Authority
+from tools.local.ports import HOST, free_port
 
 ANSWER_S_MAX = 60
 TO = "0xABaBaBaBABabABabAbAbABAbABabababaBaBABaB"

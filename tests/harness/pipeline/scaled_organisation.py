@@ -6,15 +6,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from infra.local.processes import Processes
-from infra.local.roles import Roles
-from signer.signatures import Ed25519Signer
+from signer.core.signatures import Ed25519Signer
+from sixgate.config.process_settings import Settings, load_settings
 from sixgate.data_folder.folder import Folder
-from sixgate.scaled.settings import Settings, load_settings
 from tests.harness.broker.ledger_servers import ROLES, password
 from tests.harness.broker.servers import running
 from tests.harness.broker.shared import own_database, own_names, shared_clickhouse, shared_kafka
 from tests.harness.pipeline.embedded import make_folder
+from tools.local.processes import Processes
+from tools.local.roles import Roles
 
 
 class ScaledOrganisation(NamedTuple):

@@ -12,10 +12,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra.local.clickhouse import ClickHouse as LocalServer
-from infra.local.ports import free_port
 from schemas.topics import Principal
-from signer.signatures import Ed25519Signer
+from signer.core.signatures import Ed25519Signer
 from sixgate.data_folder.folder import LEDGER, Folder
 from streams.kafka.broker import Broker, Tls
 from streams.kafka.provision import AccessPlan, TopicPlan
@@ -29,6 +27,8 @@ from tests.harness.cli.command_line import Ended
 from tests.harness.cli.forked import ForkedCommandLine, fork
 from tests.harness.pipeline.embedded import make_folder
 from tests.harness.pipeline.scaled import EVERY, USERS, ready
+from tools.local.clickhouse import ClickHouse as LocalServer
+from tools.local.ports import free_port
 
 READY_S_MAX = 60
 PASSWORD = "SIXGATE_CLICKHOUSE__PASSWORD"  # noqa: S105 - the name of a variable

@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from schemas.access import SecretAccess
-from schemas.audit import AuditRecord, action_of
-from schemas.outcome import AnyOutcome, TransactionSigned, decode_outcome
+from schemas.intents.outcome import AnyOutcome, TransactionSigned, decode_outcome
+from schemas.ledger.audit import AuditRecord, action_of
 from schemas.record import Outgoing
+from schemas.registry.access import SecretAccess
 from schemas.topics import Topic
-from signer.case_builder import CaseBuilder
+from signer.core.registry.registry import Registry
 from signer.keys.authorized_use import KeyUse
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.register import KeyRegister
-from signer.memory import Memory
-from signer.registry import Registry
-from signer.stage import Arrival, Batch, SigningStage
-from signer.state import StateMac, StateWrite
+from signer.stage.case_builder import CaseBuilder
+from signer.stage.memory import Memory
+from signer.stage.stage import Arrival, Batch, SigningStage
+from signer.stage.state import StateMac, StateWrite
 from tests.harness.builders.cases import SECRET, SIGNER, address_of
 from tests.harness.builders.ethereum import MemoryKey
 from tests.harness.builders.state_store import DictStateStore

@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from infra.local.kafka import Kafka
-from signer.signatures import Ed25519Signer
+from signer.core.signatures import Ed25519Signer
 from tests.harness.broker.servers import kafka_in, running
 from tests.harness.pipeline.embedded import Producer
 from tests.harness.pipeline.scaled import Scaled, organisation_on
 from tests.harness.pipeline.supervisor import Supervisor, supervised
+from tools.local.kafka import Kafka
 
 
 class SupervisedOrganisation(NamedTuple):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.scaled.gates_process import IO_FAILED
+from sixgate.services.gates import IO_FAILED
 from tests.harness.pipeline.scaled import Scaled
 
 # Exit codes of outages. A process that ends with another code is not restarted, so the test fails.

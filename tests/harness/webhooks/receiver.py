@@ -8,8 +8,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from infra.local.certificates import Authority
 from tests.harness.broker.listener import Listener
+from tools.local.certificates import Authority
 
 ACCEPTED = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 FAILED = b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n"

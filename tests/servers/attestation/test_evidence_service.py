@@ -12,20 +12,20 @@ import orjson
 import pytest
 from aiohttp import ClientResponse, ClientSession
 
-from infra.local.ports import free_port
 from signer.attestation.attestor import Attestor, BoundClaims, EvidenceSource
 from signer.attestation.binding import Binding
 from signer.attestation.evidence import Evidence, EvidenceFile
 from signer.attestation.platform import PlatformBusyError, PlatformUnavailableError
-from signer.registry import Registry
-from signer.signatures import Ed25519Signer
+from signer.core.registry.registry import Registry
+from signer.core.signatures import Ed25519Signer
 from sixgate.api import ApiError, Json
 from sixgate.attesting.evidence_service import PAUSE_MS_MIN, EvidenceService
 from sixgate.cli.failures import API_CODES
-from sixgate.scaled.attestation_page import PATH, attestation_page, fetch
-from sixgate.scaled.monitor import BODY_BYTES_MAX, Monitor, serving
-from sixgate.scaled.probe import Address
+from sixgate.services.attestation_page import PATH, attestation_page, fetch
+from sixgate.services.monitor import BODY_BYTES_MAX, Monitor, serving
+from sixgate.services.probe import Address
 from tests.harness.builders.attestation import crl, platform
+from tools.local.ports import free_port
 
 IDENTITY = Ed25519Signer("signer-0", b"\x21" * 32)
 BOUND = BoundClaims("acme", "0x" + "03" * 32, "0x" + "04" * 32)

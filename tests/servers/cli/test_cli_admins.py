@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from schemas.registry import AgentSet, Entry
-from signer.signatures import Ed25519Signer
+from schemas.registry.records import AgentSet, Entry
+from signer.core.signatures import Ed25519Signer
 from sixgate.api import ApiError
 from sixgate.api.operator.connection import connect
 from sixgate.authoring.operator import register

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.registry import CustomerKeySet
+from schemas.registry.records import CustomerKeySet
 from signer.custody.cmek import fingerprint_of, layer_of
 from signer.custody.hpke import KEY_BYTES
 from sixgate.api import ApiError

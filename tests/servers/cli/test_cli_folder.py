@@ -90,13 +90,13 @@ def test_a_client_of_up_does_not_load_the_engine(upheld: InProcess) -> None:
     loaded = ended.err
     assert "sixgate.remote_calls.unix_link" in loaded
     assert "chdb" not in loaded
-    assert "sixgate.embedded.node" not in loaded
+    assert "sixgate.services.embedded.node" not in loaded
 
 
 def test_a_command_without_clients_does_not_load_the_server(organisation: InProcess) -> None:
     ended = organisation.processes.run("keys", "list", more={"PYTHONPROFILEIMPORTTIME": "1"})
     assert ended.code == 0
-    assert "sixgate.embedded.node" in ended.err
+    assert "sixgate.services.embedded.node" in ended.err
     assert "uvicorn" not in ended.err
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from coincurve import PrivateKey
 
-from schemas.key_chains import KeyChain
-from signer.addresses.derivation import canonical_address, derive
+from schemas.registry.key_chains import KeyChain
+from signer.keys.addresses.derivation import canonical_address, derive
 from tests.harness.cli.command_line import CommandLine, served
 from tests.harness.cli.intents import INTENT, NARROW
 

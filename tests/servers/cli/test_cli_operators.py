@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from signer.ethereum.address import parse_address
+from signer.core.ethereum.address import parse_address
 from tests.harness.builders.waiting import until
 from tests.harness.cli.command_line import CommandLine, served
 from tests.harness.cli.intents import INTENT, NARROW, TO

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 import sixgate
-from infra.local.errors import ServerError
-from infra.local.processes import WATCHED
 from tests.harness.broker.servers import start_or_skip, watched
 from tests.harness.builders.waiting import until
 from tests.harness.cli.command_line import Ended, InProcess
+from tools.local.errors import ServerError
+from tools.local.processes import WATCHED
 
 ROOT = Path(sixgate.__file__).parents[1]
 LINES = [json.loads(line) for line in (ROOT / "examples/intents.jsonl").read_text().splitlines()]
@@ -59,7 +59,7 @@ class MadeUp:
 
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [sys.executable, "-m", "infra.local", *words, "--data", str(self.data)],
+            [sys.executable, "-m", "tools.local", *words, "--data", str(self.data)],
             capture_output=True,
             text=True,
             timeout=SECONDS_MAX,

@@ -20,14 +20,14 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from schemas.key_chains import CURVES, Curve
-from schemas.keys import KeyProvisioned
+from schemas.keys.key_events import KeyProvisioned
+from schemas.registry.key_chains import CURVES, Curve
 from schemas.topics import Topic
 from signer.custody.context import SecretContext
 from signer.custody.envelope import open_secret
+from signer.custody.identity import _unsealed as opened_identity
 from signer.custody.kms.local import LocalKms
 from signer.custody.kms.root_file import open_local_kms
-from signer.identity import _unsealed as opened_identity  # the attack: its whole content
 from signer.keys.descriptor import sealed_key
 from sixgate.data_folder.folder import Folder
 from sixgate.data_folder.identity import read_identity

@@ -78,11 +78,11 @@ def test_submitting_to_a_running_pipeline_loads_no_pipeline(node: CommandLine) -
 @pytest.mark.parametrize(
     ("module", "foreign"),
     [
-        ("sixgate.scaled.gates_process", LEDGER),
-        ("sixgate.scaled.signer_process", {"faust", "pyarrow", "numpy"}),
-        ("sixgate.scaled.registrar_process", {"faust", "coincurve"} | LEDGER),
-        ("sixgate.scaled.ledger_process", {"faust", "coincurve"}),
-        ("sixgate.custody.process", {"faust"} | LEDGER),
+        ("sixgate.services.gates", LEDGER),
+        ("sixgate.services.signer", {"faust", "pyarrow", "numpy"}),
+        ("sixgate.services.registrar", {"faust", "coincurve"} | LEDGER),
+        ("sixgate.services.ledger", {"faust", "coincurve"}),
+        ("sixgate.services.custody", {"faust"} | LEDGER),
     ],
 )
 def test_a_process_on_kafka_loads_no_part_of_another(module: str, foreign: set[str]) -> None:

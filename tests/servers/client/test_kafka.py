@@ -13,12 +13,12 @@ from sixgate_client import ConnectionFailedError
 from sixgate_client.kafka import Outcome, Outcomes, Producer, Receipt, UndecidedError, follow
 
 from schemas.dsse import INTENT_TYPE, Envelope
-from schemas.intent import EXPIRY_MS_MAX, TransactionIntent, decode_intent, intent_digest
+from schemas.intents.intent import EXPIRY_MS_MAX, TransactionIntent, decode_intent, intent_digest
+from schemas.intents.reasons import Reason
 from schemas.partition import well_routed
-from schemas.reasons import Reason
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
-from signer.signatures import open_envelope
+from signer.core.signatures import open_envelope
 from streams.kafka.broker import Broker
 from streams.kafka.reader import replay
 from tests.harness.broker.ledger_kafka import PARTITIONS, own_topics

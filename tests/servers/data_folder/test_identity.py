@@ -10,9 +10,9 @@ import pytest
 
 from schemas.canonical import canonical_bytes
 from signer.custody.errors import CorruptError, CustodyError, KmsKeyNotFoundError
+from signer.custody.identity import SealedIdentity, open_identity, reseal_identity, seal_identity
 from signer.custody.kms.local import LocalKms
 from signer.custody.kms.root_file import create_root_file, open_local_kms
-from signer.identity import SealedIdentity, open_identity, reseal_identity, seal_identity
 from sixgate.data_folder.folder import SIGNER, Folder, FolderError, Trust
 from sixgate.data_folder.identity import create_identity, read_identity, replace_identity
 

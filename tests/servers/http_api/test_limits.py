@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from sixgate.config.limits import KIB
 from sixgate.logs import JsonLines
-from sixgate.settings.limits import KIB
 from tests.harness.builders.http_server import (
     GET,
     HOST_LINE,

@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 import pytest
 from pydantic import ValidationError
 
-from infra.local.certificates import Authority
 from sixgate.api.acceptor import HANDSHAKES_MAX
 from sixgate.api.server import Address
+from sixgate.config.tls import ServerTls
 from sixgate.errors import SettingsError
-from sixgate.settings.tls import ServerTls
 from tests.harness.builders.http_server import (
     GET,
     LAST_GET,
@@ -26,6 +25,7 @@ from tests.harness.builders.http_server import (
     served,
 )
 from tests.harness.builders.waiting import until
+from tools.local.certificates import Authority
 
 SHORT, LONG = 0.2, 3_600
 ENDLESS = GET.replace(b"/seen", b"/endless")

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.certificates import Authority
-from infra.local.ports import HOST
 from streams.kafka.broker import Broker, Tls
 from streams.kafka.errors import KafkaBusError, KafkaDeniedError, KafkaUnreachableError
 from streams.kafka.handshake import diagnose_tls
 from tests.harness.broker.listener import Listener
+from tools.local.certificates import Authority
+from tools.local.ports import HOST
 
 RESET = b"\1\0\0\0\0\0\0\0"  # struct linger: close immediately, with RST
 

@@ -27,9 +27,9 @@ from signer.custody.kms.aws import DIGEST_NAME, encryption_context
 from signer.custody.kms.azure import AzureKms
 from signer.custody.kms.calls import CallLimits
 from signer.custody.kms.port import PLAINTEXT_BYTES_MAX, KeyState, KeyStatus, ProtectionLevel
+from sixgate.config.kms import AwsSection, AzureSection, KmsSettings
 from sixgate.kms.aws_client import aws_client
 from sixgate.kms.factory import providers
-from sixgate.settings.kms import AwsSection, AzureSection, KmsSettings
 from tests.harness.broker.listener import Listener
 from tests.harness.builders.custody_material import HERE
 from tests.harness.kms.aws import AwsStandIn

@@ -11,12 +11,12 @@ from threading import Event
 
 import pytest
 
-from schemas.custody import CustodyMode
+from schemas.registry.custody import CustodyMode
+from signer.core.registry.custody_modes import PLANS
 from signer.custody.envelope import new_vault_key
 from signer.custody.errors import CustodyError, QuorumError, SharesMismatchError
 from signer.custody.failures import Cause, ProviderFailure
 from signer.custody.kms.port import RootKms
-from signer.custody.modes import PLANS
 from signer.custody.opening import Opening, open_sealed
 from signer.custody.provider import Provider, Report, Work
 from signer.custody.rewrapping import rewrap_vault_key

@@ -13,10 +13,10 @@ from google.auth.transport.grpc import AuthMetadataPlugin
 from google.auth.transport.requests import Request
 
 from signer.custody.errors import KmsDeniedError, KmsUnavailableError
+from sixgate.config.kms import GcpSection, KmsSettings
 from sixgate.kms.azure_client import azure_clients
 from sixgate.kms.factory import providers
 from sixgate.kms.gcp_client import gcp_credentials
-from sixgate.settings.kms import GcpSection, KmsSettings
 from tests.harness.kms.aws import AwsStandIn
 from tests.harness.kms.http import Handler, Quiet, serve
 from tests.harness.kms.rigs import AwsRig, AzureRig

@@ -7,9 +7,9 @@ import pytest
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError, ProtocolError
 
-from infra.local.ports import HOST
 from streams.ledger.framed_http import FramedPools, UnexpectedResponseError
 from tests.harness.broker.listener import answering
+from tools.local.ports import HOST
 
 QUERY = b"X-ClickHouse-Query-Id: 1\r\n"
 LENGTH = b"Content-Length: 2\r\n\r\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.audit import audited
+from schemas.ledger.audit import audited
 from schemas.topics import Topic
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.errors import LedgerUnavailableError, QueryRefusedError

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from infra.local.clickhouse import ClickHouse as LocalServer
 from streams.ledger.chain import EMPTY
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.entry import entry_of
@@ -16,6 +15,7 @@ from streams.ledger.table import LedgerTable, batch_of
 from streams.ledger.verify_sql import verify
 from tests.harness.broker.ledger_servers import ROLES, as_user, granted_database
 from tests.harness.builders.ledger import ORG, Pipeline, filled
+from tools.local.clickhouse import ClickHouse as LocalServer
 
 WRITER, READER, DDL = ROLES
 NOT_GRANTED, READ_ONLY, SETTING_BOUND, DDL_PROHIBITED = 497, 164, 452, 392

@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.clickhouse import ClickHouse as LocalServer
-from infra.local.ports import free_port
 from schemas.dsse import Envelope
-from schemas.heads import LedgerHead
+from schemas.ledger.heads import LedgerHead
 from schemas.topics import Topic
-from signer.signatures import Ed25519Signer
+from signer.core.signatures import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
 from streams.kafka.broker import Broker
 from streams.kafka.loop import LoopThread
@@ -24,6 +22,8 @@ from tests.harness.broker.ledger_servers import granted_database, password
 from tests.harness.builders.ledger import HEAD_KEY, ORG
 from tests.harness.cli.forked import ForkedCommandLine
 from tests.harness.pipeline.ledger_rig import Rig
+from tools.local.clickhouse import ClickHouse as LocalServer
+from tools.local.ports import free_port
 
 PASSWORD = "SIXGATE_CLICKHOUSE__PASSWORD"  # noqa: S105 - the name of a variable
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from schemas.heads import LedgerHead
+from schemas.ledger.heads import LedgerHead
 from streams.ledger import table as table_module
 from streams.ledger import verify_sql
 from streams.ledger.chain import EMPTY, Entry, Tip

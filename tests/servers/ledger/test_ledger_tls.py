@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.certificates import Authority
-from infra.local.clickhouse import ClickHouse as LocalServer
-from infra.local.ports import HOST
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.engines import Server, Tls
 from streams.ledger.errors import LedgerDeniedError, LedgerUnreachableError
 from tests.harness.broker.ledger_servers import as_user
 from tests.harness.broker.listener import Listener
 from tests.harness.broker.proxy import CuttingProxy
+from tools.local.certificates import Authority
+from tools.local.clickhouse import ClickHouse as LocalServer
+from tools.local.ports import HOST
 
 
 class TlsFront:

@@ -5,8 +5,6 @@ from contextlib import closing, suppress
 
 import pytest
 
-from infra.local.clickhouse import ClickHouse as LocalServer
-from infra.local.ports import HOST
 from streams.ledger.chain import EMPTY
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.engines import Server
@@ -16,6 +14,8 @@ from streams.ledger.table import LedgerTable, batch_of
 from tests.harness.broker.ledger_servers import ADMIN, databases
 from tests.harness.broker.proxy import CuttingProxy
 from tests.harness.builders.ledger import ORG, Pipeline
+from tools.local.clickhouse import ClickHouse as LocalServer
+from tools.local.ports import HOST
 
 # Every byte was tried once; these positions cover each header and each part of a body.
 STEP_BYTES = 11

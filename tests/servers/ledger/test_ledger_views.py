@@ -8,21 +8,21 @@ import orjson
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from schemas.access import AccessReason, Grant
-from schemas.audit import AuditRecord, audited
 from schemas.canonical import event_id
-from schemas.clearance import Unattributed
-from schemas.intent import intent_digest
-from schemas.reasons import Reason
+from schemas.intents.clearance import Unattributed
+from schemas.intents.intent import intent_digest
+from schemas.intents.reasons import Reason
+from schemas.ledger.audit import AuditRecord, audited
 from schemas.record import Record
 from schemas.redaction import signed_part
-from schemas.registry import AccessSet
+from schemas.registry.access import AccessReason, Grant
+from schemas.registry.records import AccessSet
 from schemas.topics import Topic
-from signer.access_records import Use, access_record
+from signer.core.registry.vault import Vault
 from signer.custody.kms.journal import KmsJournal
-from signer.custody_records import CustodyRecords
-from signer.vaults.access import Allowed, Refused
-from signer.vaults.vault import Vault
+from signer.keys.custody_records import CustodyRecords
+from signer.secrets.access import Allowed, Refused
+from signer.secrets.access_records import Use, access_record
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.queries import newest_outcomes, outcome_of, trail
 from streams.ledger.verified_outcomes import VerifiedOutcomes

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from schemas.release import ReleaseReason, ReleaseRefused, decode_context, decode_decision
+from schemas.keys.release import ReleaseReason, ReleaseRefused, decode_context, decode_decision
 from signer.attestation.release.client import UnwrapRequest
+from signer.core.signatures import verify_event
 from signer.custody.errors import (
     CorruptError,
     KmsDeniedError,
@@ -16,7 +17,6 @@ from signer.custody.errors import (
     KmsKeyNotFoundError,
     KmsUnavailableError,
 )
-from signer.signatures import verify_event
 from sixgate.releasing.link import NONCES, RELEASES
 from tests.harness.builders.custody_providers import cloud
 from tests.harness.builders.release import (

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.ports import HOST, free_port
 from signer.attestation.release.kms import ReleaseUnreachableError
+from sixgate.config.release import ReleaseAddress
 from sixgate.releasing.link import ANSWER_BYTES_MAX, ReleaseLink
-from sixgate.settings.release import ReleaseAddress
 from tests.harness.broker.listener import Listener
+from tools.local.ports import HOST, free_port
 
 CALL_MS_MAX = 500
 LONG_S = 600  # the upper bound of each test

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.certificates import Authority, client_context
 from signer.attestation.release.request import REQUEST_BYTES_MAX
 from sixgate.api import acceptor
+from sixgate.config.limits import Limits
+from sixgate.config.sections import TlsFiles
 from sixgate.releasing.link import NONCES, RELEASES
 from sixgate.remote_calls.mutual_tls import server_context
 from sixgate.remote_calls.process_server import LIMITS
-from sixgate.settings.limits import Limits
-from sixgate.settings.sections import TlsFiles
 from tests.harness.builders.release import SHARE, WANTED, Release, exchange, request
 from tests.harness.builders.release_server import HOST, Served, posting, served
+from tools.local.certificates import Authority, client_context
 
 
 def run(attack: Callable[[], Coroutine[None, None, None]]) -> None:

@@ -14,14 +14,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from infra.local.certificates import Authority
-from infra.local.ports import free_port
 from sixgate.api.exchange import Receive, Scope, Send
 from sixgate.clocks import wall_ms
+from sixgate.config.sections import TlsFiles
 from sixgate.remote_calls.mutual_tls import server_context
 from sixgate.remote_calls.process_server import ListenConfig, serving_clients
 from sixgate.remote_calls.replies import send_json
-from sixgate.settings.sections import TlsFiles
+from tools.local.certificates import Authority
+from tools.local.ports import free_port
 
 NOW = dt.datetime.fromtimestamp(wall_ms() / 1000, dt.UTC)
 DAY = dt.timedelta(days=1)

@@ -6,14 +6,14 @@ from contextlib import closing, suppress
 
 import pytest
 
-from infra.local.ports import HOST, free_port
 from sixgate.api.exchange import Receive, Scope, Send
+from sixgate.config.desk import DeskAddress
 from sixgate.remote_calls.bounded_link import BoundedLink
 from sixgate.remote_calls.link import NoResponseError
 from sixgate.remote_calls.process_server import ListenConfig, serving_clients
 from sixgate.remote_calls.replies import body_of, send_json
-from sixgate.settings.desk import DeskAddress
 from tests.harness.broker.listener import answering
+from tools.local.ports import HOST, free_port
 
 BODY = b'{"nonce":"0x00"}'
 CHUNKS = b"Transfer-Encoding: chunked\r\n\r\n10\r\n" + BODY + b"\r\n0\r\n\r\n"

@@ -3,10 +3,10 @@
 import asyncio
 import os
 
-from infra.local.ports import free_port
-from sixgate.scaled.monitor import Monitor, serving
-from sixgate.scaled.probe import Address
-from sixgate.scaled.process_termination import listens, pid_socket_owner
+from sixgate.services.monitor import Monitor, serving
+from sixgate.services.probe import Address
+from sixgate.services.process_termination import listens, pid_socket_owner
+from tools.local.ports import free_port
 
 
 def test_the_pid_socket_names_its_process_while_the_monitor_is_served() -> None:

@@ -4,8 +4,8 @@ import asyncio
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from infra.local.ports import free_port
-from sixgate.scaled.monitor import Monitor, serving
+from sixgate.services.monitor import Monitor, serving
+from tools.local.ports import free_port
 
 
 def response_of(monitor: Monitor) -> tuple[int, str, float | None]:

@@ -2,11 +2,11 @@
 
 import pytest
 
-from infra.local.ports import HOST
 from sixgate.api import ApiError
-from sixgate.scaled.attestation_page import fetch
-from sixgate.scaled.probe import Address, State, check_health
+from sixgate.services.attestation_page import fetch
+from sixgate.services.probe import Address, State, check_health
 from tests.harness.broker.listener import answering
+from tools.local.ports import HOST
 
 STALLED_S_MAX = 30.0
 STATUS = b"HTTP/1.1 200 OK\r\n"

@@ -11,19 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.certificates import Authority
-from infra.local.ports import HOST, free_port
-from schemas.secret_requests import SecretAnswer, answer_context
-from signer.vaults.secret_service import SecretService
+from schemas.keys.secret_requests import SecretAnswer, answer_context
+from signer.secrets.secret_service import SecretService
 from sixgate.api import ApiError
 from sixgate.api.client_address import LOCAL_SOCKET
+from sixgate.config.custody import CustodyAddress
+from sixgate.config.sections import TlsFiles
 from sixgate.custody.link import CustodyLink
 from sixgate.custody.reading import read
 from sixgate.custody.serving import REQUEST_BYTES_MAX, custody_app
 from sixgate.remote_calls.mutual_tls import server_context
 from sixgate.remote_calls.process_server import ListenConfig, serving_clients
-from sixgate.settings.custody import CustodyAddress
-from sixgate.settings.sections import TlsFiles
 from streams.kafka.errors import KafkaWriteUnknownError
 from tests.harness.broker.listener import Listener
 from tests.harness.builders.secret_vaults import (
@@ -36,6 +34,8 @@ from tests.harness.builders.secret_vaults import (
     request,
     secret_service,
 )
+from tools.local.certificates import Authority
+from tools.local.ports import HOST, free_port
 
 
 @pytest.fixture(scope="module")

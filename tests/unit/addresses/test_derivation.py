@@ -1,8 +1,8 @@
 import pytest
 from coincurve import PrivateKey
 
-from schemas.key_chains import CURVES, Curve, KeyChain, key_chain_of
-from signer.addresses.derivation import canonical_address, derive, display_address
+from schemas.registry.key_chains import CURVES, Curve, KeyChain, key_chain_of
+from signer.keys.addresses.derivation import canonical_address, derive, display_address
 
 POINT = PrivateKey(b"\x01" * 32).public_key
 SECP256K1 = [chain for chain in KeyChain if CURVES[chain] is Curve.SECP256K1]

@@ -3,8 +3,8 @@
 import pytest
 from Cryptodome.Hash import RIPEMD160
 
-from signer.addresses import base58, bech32
-from signer.addresses.ripemd160 import ripemd160
+from signer.keys.addresses import base58, bech32
+from signer.keys.addresses.ripemd160 import ripemd160
 
 
 @pytest.mark.parametrize(

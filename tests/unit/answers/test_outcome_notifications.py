@@ -6,12 +6,12 @@ from typing import get_args
 import orjson
 import pytest
 
-from schemas.audit import AuditAction, audited
+from schemas.ledger.audit import AuditAction, audited
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.access_records import Use, access_record
-from signer.vaults.access import Allowed
-from signer.vaults.vault import Vault
+from signer.core.registry.vault import Vault
+from signer.secrets.access import Allowed
+from signer.secrets.access_records import Use, access_record
 from sixgate.answers.outcome_notifications import NoticeQueue, OutcomeNotifications
 
 SUBJECT, OTHER = "0x" + "01" * 32, "0x" + "02" * 32

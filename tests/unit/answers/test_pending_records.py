@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signer.account import owner_key
+from signer.core.account import owner_key
 from sixgate.answers.pending_records import Pending
 
 Json = dict[str, Any]

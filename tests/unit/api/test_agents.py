@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.policy import Policy
-from schemas.registry import SettingSet
-from signer.registered import Registered
+from schemas.registry.policy import Policy
+from schemas.registry.records import SettingSet
+from signer.core.registry.registered import Registered
 from sixgate.authoring.operator import register
-from sixgate.chains import default_chains
 from sixgate.clocks import wall_ms
+from sixgate.config.chains import default_chains
 from sixgate.gateway.guardrails import GuardrailError, guardrails_of, with_guardrails
 from tests.harness.api import Api
 

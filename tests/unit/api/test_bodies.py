@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from sixgate.api.app import create_app
 from sixgate.api.callers import authenticates
 from sixgate.api.limits import LimitedApp
-from sixgate.settings.limits import KIB, Limits, Rate
+from sixgate.config.limits import KIB, Limits, Rate
 from tests.harness.api import Api
 
 ROUTES = ("/v1/agents", "/v1/vaults", "/v1/webhooks", "/v1/auth/api-keys", "/v1/auth/oidc")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from schemas.registry import CustomerKeySet
+from schemas.registry.records import CustomerKeySet
 from signer.custody.cmek import CmekContext
 from sixgate.authoring.customer_key import CustomerKey
 from sixgate.gateway.rotations import KEPT_MAX, Rotations

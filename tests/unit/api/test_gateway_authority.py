@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from schemas.registry import ServiceSet
+from schemas.registry.records import ServiceSet
 from sixgate.data_folder.folder import GATEWAY
 from tests.harness.api import Api, running_api
 from tests.harness.signing_agents import SigningAgent, new_key, refusal, signing_agent

@@ -11,9 +11,9 @@ import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
-from schemas.audit import input_digest
-from schemas.clearance import Unattributed
-from schemas.reasons import Reason
+from schemas.intents.clearance import Unattributed
+from schemas.intents.reasons import Reason
+from schemas.ledger.audit import input_digest
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from sixgate.answers.outcome_notifications import Notices, OutcomeNotifications, Watch

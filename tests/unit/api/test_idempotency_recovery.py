@@ -9,8 +9,8 @@ from fastapi.testclient import TestClient
 from sixgate.api.app import create_app
 from sixgate.api.services import Services
 from sixgate.api_error import ApiError
-from sixgate.embedded.http_api import EmbeddedApiSettings, node_services
 from sixgate.gateway.idempotency import hashed_key
+from sixgate.services.embedded.http_api import EmbeddedApiSettings, node_services
 from tests.harness.api import Api
 from tests.harness.signing_agents import TRANSFER, SigningAgent, new_key, refusal, signing_agent
 

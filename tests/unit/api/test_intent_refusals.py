@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.reasons import MEANING, Reason
+from schemas.intents.reasons import MEANING, Reason
 from sixgate.api.intent_refusals import ANSWERS, refused
 
 INTENT = "0x" + "ab" * 32

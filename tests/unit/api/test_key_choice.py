@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from schemas.access import Grant
-from schemas.custody import AGENT_KEYS
-from schemas.key_chains import KeyChain
-from schemas.registry import AccessSet, VaultCreated
-from schemas.vault_events import SecretKind
+from schemas.keys.vault_events import SecretKind
+from schemas.registry.access import Grant
+from schemas.registry.custody import AGENT_KEYS
+from schemas.registry.key_chains import KeyChain
+from schemas.registry.records import AccessSet, VaultCreated
 from sixgate.authoring import operator
 from sixgate.authoring.operator import Admin, KeyTarget
 from sixgate.authoring.vault_orders import NewSecret, Orderer, VaultId, store

@@ -8,8 +8,8 @@ from fastapi.testclient import TestClient
 
 from sixgate.api.app import add_mcp, create_app
 from sixgate.api.limits import LimitedApp
+from sixgate.config.limits import KIB, Limits, Rate
 from sixgate.mcp.http import BODY_BYTES_MAX
-from sixgate.settings.limits import KIB, Limits, Rate
 from tests.harness.api import Api
 
 HEADERS = {"Accept": "application/json, text/event-stream"}

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from schemas.access import Grant
-from schemas.registry import AccessSet, AgentSet
+from schemas.registry.access import Grant
+from schemas.registry.records import AccessSet, AgentSet
 from sixgate.api.policy_grants import rewrite_grants
 from sixgate.authoring.operator import register
 from sixgate.clocks import wall_ms

@@ -4,7 +4,7 @@ from fastapi.testclient import TestClient
 
 from sixgate.api.app import create_app
 from sixgate.api.limits import LimitedApp, check_rate
-from sixgate.settings.limits import Limits, Rate
+from sixgate.config.limits import Limits, Rate
 from tests.harness.api import Api
 
 MINUTE_MS = 60_000

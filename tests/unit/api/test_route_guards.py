@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from schemas.registry import Entry
+from schemas.registry.records import Entry
 from sixgate.api import Json
 from sixgate.api.app import create_app
 from sixgate.api.route_guards import SLOTS_MAX

@@ -6,7 +6,7 @@ import pytest
 from eth_account import Account as EthAccount
 from eth_account.messages import encode_defunct, encode_typed_data
 
-from schemas.policy import TypedDataDomain
+from schemas.registry.policy import TypedDataDomain
 from tests.harness.api import Api
 from tests.harness.builders.intent_kinds import delegation_by
 from tests.harness.signing_agents import FEES, TO, SigningAgent, refusal, sender_of, signing_agent

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from signer.ethereum.address import checksum_address
+from signer.core.ethereum.address import checksum_address
 from streams.simulators.example import (
     FUNDED_USDC_BASE_UNITS,
     LANDMARKS,

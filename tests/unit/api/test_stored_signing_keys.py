@@ -9,10 +9,10 @@ from itertools import count
 import pytest
 from coincurve import PrivateKey
 
-from schemas.key_chains import KeyChain
-from schemas.registry import AccessSet, AgentSet, Entry
-from signer.access import may_sign
-from signer.addresses.derivation import derive
+from schemas.registry.key_chains import KeyChain
+from schemas.registry.records import AccessSet, AgentSet, Entry
+from signer.core.access import may_sign
+from signer.keys.addresses.derivation import derive
 from sixgate.api.app import create_app
 from sixgate.authoring.operator import Admin, register
 from sixgate.authoring.vault_orders import Orderer

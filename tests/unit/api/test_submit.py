@@ -7,7 +7,7 @@ import pytest
 from eth_utils.crypto import keccak
 from fastapi.testclient import TestClient
 
-from schemas.registry import AgentSet, VaultCreated
+from schemas.registry.records import AgentSet, VaultCreated
 from sixgate.api.app import create_app
 from tests.harness.api import ACCOUNT, Api
 from tests.harness.signing_agents import (

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.dsse import INTENT_TYPE
-from schemas.intent import TransactionIntent, intent_digest
+from schemas.intents.intent import TransactionIntent, intent_digest
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from tests.harness.api import ACCOUNT, Api

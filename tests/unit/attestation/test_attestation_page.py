@@ -4,13 +4,13 @@ import re
 
 import pytest
 
-from schemas.boot import BootFacts, KeySet, SignerBoot, SignerConfiguration
 from schemas.canonical import Canonical
+from schemas.keys.boot import BootFacts, KeySet, SignerBoot, SignerConfiguration
 from signer.attestation.errors import MEANING, PROVES, AttestationError, Code, Step
 from signer.attestation.evidence import EvidenceFile
 from signer.attestation.policy import GenerationFloor, VerificationPolicy
-from sixgate.scaled.attestation_page import STATUS
-from sixgate.settings.attestation import AttestationSettings, PlatformKind
+from sixgate.config.attestation import AttestationSettings, PlatformKind
+from sixgate.services.attestation_page import STATUS
 from tests.harness.builders.attestation import repository_page
 
 PAGE = repository_page("attestation.md")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from schemas.boot import KeySet, SignerBoot, SignerConfiguration, evidence_digest
+from schemas.keys.boot import KeySet, SignerBoot, SignerConfiguration, evidence_digest
 from signer.attestation.attestor import Attestor, BoundClaims, EvidenceSource
 from signer.attestation.binding import Binding, Purpose
 from signer.attestation.boot_check import BootVerificationError, ExpectedSigner, check_boot
@@ -23,12 +23,12 @@ from signer.attestation.policy import VerificationPolicy
 from signer.attestation.public_root import SIMULATED_ROOT, public_authority
 from signer.attestation.supplied_certificates import SuppliedFiles, complete_evidence
 from signer.attestation.verify import Verified, verify
-from signer.registry import Registry
-from signer.signatures import Ed25519Signer
+from signer.core.registry.registry import Registry
+from signer.core.signatures import Ed25519Signer
 from sixgate.attesting.factory import configuration, machine_source, open_attestor
 from sixgate.clocks import wall_ms
+from sixgate.config.attestation import AttestationSettings, EmbeddedSettings, PlatformKind
 from sixgate.data_folder.folder import Trust
-from sixgate.settings.attestation import AttestationSettings, EmbeddedSettings, PlatformKind
 from tests.harness.builders.attestation import BINDING, platform, simulated_policy
 from tests.harness.builders.sev_guest import PretendedDevice, encode_table
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.boot import BootFacts, SignerBoot
 from schemas.canonical import MalformedError
+from schemas.keys.boot import BootFacts, SignerBoot
 from signer.attestation.binding import Purpose
 from signer.attestation.boot import boot_binding, boot_record, customer_binding
 from signer.attestation.boot_check import BootVerificationError, ExpectedSigner, check_boot
@@ -17,7 +17,7 @@ from signer.attestation.errors import AttestationError, Code
 from signer.attestation.evidence import Evidence
 from signer.attestation.policy import VerificationPolicy
 from signer.attestation.verify import Verified
-from signer.signatures import Ed25519Signer
+from signer.core.signatures import Ed25519Signer
 from tests.harness.builders.attestation import AT_MS, refused, simulated_policy
 from tests.harness.builders.release import CONFIGURATION, attest
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.intent import TransactionIntent
+from schemas.intents.intent import TransactionIntent
 from sixgate.authoring.expected_results import result_of
 from sixgate.authoring.intent_lines import (
     LINE_BYTES_MAX,

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from schemas.dsse import INTENT_TYPE, Envelope
 from schemas.fields import UINT256_MAX
-from schemas.intent import TransactionIntent
-from signer.signatures import Ed25519Signer, open_envelope
+from schemas.intents.intent import TransactionIntent
+from signer.core.signatures import Ed25519Signer, open_envelope
 from sixgate.authoring.intent_form import IntentFormError, read_form
 from sixgate.authoring.producer import Directory, key_changes, resolve, sign
 from tests.harness.builders.directories import ADDRESS, NOW_MS, directory, registry

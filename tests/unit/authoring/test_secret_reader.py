@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from signer.vaults.secret_service import SecretService
+from signer.secrets.secret_service import SecretService
 from sixgate.api import Json
 from sixgate.authoring.secret_reader import SecretReader
 from sixgate.custody.reading import read, reading_key

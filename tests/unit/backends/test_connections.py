@@ -6,7 +6,7 @@ from threading import Event
 import pytest
 
 from sixgate.api import ApiError
-from sixgate.backends.kafka import Lazy
+from sixgate.backends.kafka.backend import Lazy
 
 WAIT_S_MAX = 60
 

@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from schemas.intent import TransactionIntent
-from schemas.reasons import Reason
+from schemas.intents.intent import TransactionIntent
+from schemas.intents.reasons import Reason
 from sixgate.cli.advice import ADVICE, advice
 from sixgate.cli.app import app
 

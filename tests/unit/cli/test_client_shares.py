@@ -8,12 +8,12 @@ from typing import Final
 
 import pytest
 
-from schemas.client_share import ClientShareContext
-from schemas.custody import AGENT_KEYS
-from schemas.registry import AccountOpened, Entry, VaultCreated
+from schemas.keys.client_share import ClientShareContext
+from schemas.registry.custody import AGENT_KEYS
+from schemas.registry.records import AccountOpened, Entry, VaultCreated
+from signer.core.signatures import Ed25519Signer
 from signer.custody.hpke import HpkeKey, seal_for
 from signer.keys.orders import KeyOrderError
-from signer.signatures import Ed25519Signer
 from signer.vaults.register import VaultRegister
 from sixgate.answers.snapshot import client_shares
 from sixgate.api import ApiError, Json, RemoteApiError

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.vault_events import VALUE_BYTES_MAX
+from schemas.keys.vault_events import VALUE_BYTES_MAX
 from signer.custody.cmek import CmekContext
 from sixgate.cli.customer_layer import layered, unlayered
 from sixgate.cli.exit_codes import CommandError

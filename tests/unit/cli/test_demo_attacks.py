@@ -9,11 +9,11 @@ import pytest
 
 import sixgate
 from schemas.canonical import MalformedError
-from schemas.clearance import Gate
 from schemas.dsse import INTENT_TYPE, Envelope
-from schemas.intent import EXPIRY_MS_MAX, AnyIntent, TransactionIntent, decode_intent
-from schemas.reasons import Reason
-from signer.signatures import InvalidSignatureError, open_envelope
+from schemas.intents.clearance import Gate
+from schemas.intents.intent import EXPIRY_MS_MAX, AnyIntent, TransactionIntent, decode_intent
+from schemas.intents.reasons import Reason
+from signer.core.signatures import InvalidSignatureError, open_envelope
 from sixgate.authoring.intent_form import IntentFormError, read_form
 from sixgate.authoring.intent_lines import Draft, Submission, finish
 from sixgate.cli.demo_records import Attacker

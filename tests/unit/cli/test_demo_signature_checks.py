@@ -5,10 +5,10 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas.intent import TransactionIntent
-from signer.account import Account
-from signer.authority import Allocation
-from signer.signing import signed
+from schemas.intents.intent import TransactionIntent
+from signer.core.account import Account
+from signer.core.decide import Allocation
+from signer.stage.sign import signed
 from sixgate.cli.demo_records import matches_intent, recovered_address
 from tests.harness.builders.cases import (
     ACCOUNT,

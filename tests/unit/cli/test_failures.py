@@ -12,8 +12,8 @@ import pytest
 import sixgate
 from schemas.strict_json import JsonError
 from signer.custody.errors import RootFileError
-from signer.stage import HaltError
-from signer.state import StateRollbackError
+from signer.stage.stage import HaltError
+from signer.stage.state import StateRollbackError
 from sixgate.api import ApiError
 from sixgate.api.errors import api_error
 from sixgate.authoring.intent_form import IntentFormError
@@ -24,7 +24,7 @@ from sixgate.cli.failures import API_CODES, OutputClosedError, failure_of
 from sixgate.data_folder.folder import FolderBusyError, FolderError
 from sixgate.data_folder.key_files import KeyFileError
 from sixgate.fatal_errors import FATAL_ERRORS
-from sixgate.scaled.gates_process import IO_FAILED
+from sixgate.services.gates import IO_FAILED
 from streams.kafka.errors import (
     KafkaBusError,
     KafkaFencedError,

@@ -8,8 +8,8 @@ from pydantic import TypeAdapter
 
 from schemas.canonical import Canonical
 from schemas.fields import Uint256
-from schemas.outcome import TransactionSigned
-from signer.account import LiveIntent
+from schemas.intents.outcome import TransactionSigned
+from signer.core.account import LiveIntent
 from sixgate.cli import interrupts
 from sixgate.cli.interrupts import RETRY_S, exit_on_interrupt, raise_on_interrupt
 from tests.harness.builders.cases import intent, signed

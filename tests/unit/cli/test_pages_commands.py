@@ -9,8 +9,8 @@ import pytest
 from pydantic import BaseModel
 
 from sixgate.cli.app import app
-from sixgate.embedded.http_api import EmbeddedApiSettings
-from sixgate.scaled.settings import Settings
+from sixgate.config.process_settings import Settings
+from sixgate.services.embedded.http_api import EmbeddedApiSettings
 from tests.harness.builders.pages import PAGES, ROOT
 
 LINE = re.compile(r"\bsixgate ((?:[a-z][a-z-]+ ?)+)([^`|\n]*)")

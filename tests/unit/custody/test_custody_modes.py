@@ -6,7 +6,8 @@ from itertools import permutations
 
 import pytest
 
-from schemas.custody import CustodyMode
+from schemas.registry.custody import CustodyMode
+from signer.core.registry.custody_modes import PLANS
 from signer.custody.context import Layer, SecretContext
 from signer.custody.data_key import split_data_key
 from signer.custody.envelope import SealedSecret, WrappedShare, open_secret, seal_secret
@@ -19,7 +20,6 @@ from signer.custody.errors import (
     SecretSizeError,
     SharesMismatchError,
 )
-from signer.custody.modes import PLANS
 from signer.custody.opening import Opening, open_sealed
 from signer.custody.provider import Provider
 from signer.custody.sealing import Sealing, seal

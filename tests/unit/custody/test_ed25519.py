@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nacl.signing import SigningKey
 
-from schemas.key_chains import Curve
+from schemas.registry.key_chains import Curve
 from signer.custody import curves, ed25519
 from signer.custody.address_handle import AddressHandle
 from signer.custody.errors import CorruptError, RandomnessError, SigningNotOfferedError

@@ -4,7 +4,7 @@ from itertools import combinations, permutations
 
 import pytest
 
-from schemas.custody import CustodyMode
+from schemas.registry.custody import CustodyMode
 from signer.custody.errors import (
     CustodyError,
     KmsDeniedError,

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from schemas.custody import CustodyMode
 from schemas.dsse import KEY_REQUEST_TYPE, VAULT_ORDER_TYPE
+from schemas.registry.custody import CustodyMode
 from signer.custody.errors import (
     CorruptError,
     KmsUnavailableError,
@@ -17,7 +17,7 @@ from signer.custody.errors import (
 from signer.custody.opening import open_sealed
 from signer.custody.recovery import Approval, Recovered, recover
 from signer.custody.sealing import Holders
-from signer.order_validity import AHEAD_MS_MAX, LIFETIME_MS_MAX
+from signer.keys.order_validity import AHEAD_MS_MAX, LIFETIME_MS_MAX
 from tests.harness.builders.custody_material import SECRET, LyingKms, Stream
 from tests.harness.builders.custody_providers import (
     MODES,

@@ -6,7 +6,7 @@ from itertools import islice
 
 import pytest
 
-from schemas.custody import CustodyMode
+from schemas.registry.custody import CustodyMode
 from signer.custody.context import SecretContext
 from signer.custody.envelope import SealedSecret, new_vault_key
 from signer.custody.errors import CorruptError, KmsKeyNotFoundError, KmsUnavailableError

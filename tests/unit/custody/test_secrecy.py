@@ -9,21 +9,21 @@ from typing import Any
 
 import pytest
 
-from schemas.key_chains import Curve
+from schemas.registry.key_chains import Curve
+from signer.core.signatures import Ed25519Signer
 from signer.custody import aead
 from signer.custody.address_handle import AddressHandle
 from signer.custody.envelope import SealedSecret, new_vault_key, open_secret, seal_secret
 from signer.custody.errors import CustodyError, KmsUnavailableError
 from signer.custody.generate import new_secp256k1_secret
 from signer.custody.handle import KeyHandle
+from signer.custody.identity import Identity
 from signer.custody.keyring import Keyring, KeyringLimits
 from signer.custody.kms.journal import KmsJournal
 from signer.custody.sealing import Holders
-from signer.custody_records import CustodyRecords
-from signer.identity import Identity
-from signer.signatures import Ed25519Signer
-from signer.state import StateMac
-from sixgate.composition import SignerKeys
+from signer.keys.custody_records import CustodyRecords
+from signer.stage.state import StateMac
+from sixgate.services.slot import SignerKeys
 from tests.harness.builders.custody_material import (
     HERE,
     OTHER_ROOT,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.client_share import ClientShare, ClientShareContext
-from schemas.intent import EXPIRY_MS_MAX
+from schemas.intents.intent import EXPIRY_MS_MAX
+from schemas.keys.client_share import ClientShare, ClientShareContext
 from signer.custody.errors import ClientShareMissingError, CorruptError, CustodyError
 from signer.custody.hpke import seal_for
 from signer.custody.share_key import (

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from schemas.custody import CustodyMode
+from schemas.registry.custody import CustodyMode
+from signer.core.registry.custody_modes import PLANS
 from signer.custody import aead, shamir, xor_split
 from signer.custody.context import Layer, SecretContext
 from signer.custody.envelope import SealedSecret
 from signer.custody.errors import CorruptError, CustodyError, RecoveryRefusedError
 from signer.custody.kms.local import LocalKms
-from signer.custody.modes import PLANS
 from signer.custody.opening import open_sealed
 from signer.custody.recovery import recover
 from signer.custody.sealing import Holders, Sealing, seal

@@ -7,16 +7,16 @@ from contextlib import closing
 
 import pytest
 
-from infra.local.ports import free_port
 from schemas.dsse import KEY_REQUEST_TYPE, REGISTRY_TYPE, Envelope
-from schemas.policy import Policy
-from schemas.registry import AccountOpened, Entry, PolicySet, ServiceSet, VaultCreated
+from schemas.registry.policy import Policy
+from schemas.registry.records import AccountOpened, Entry, PolicySet, ServiceSet, VaultCreated
 from sixgate.api import ApiError
 from sixgate.api.errors import api_error
 from sixgate.api.server import Limits, Listen, Tcp, serving
 from sixgate.authoring import operator
 from sixgate.authoring.vault_orders import NewSecret, VaultId, store
 from sixgate.clocks import wall_ms
+from sixgate.config.desk import DeskAddress
 from sixgate.data_folder.folder import DESK
 from sixgate.data_folder.key_files import load_key_file
 from sixgate.desk.desk import AdminDesk, NoDesk
@@ -24,9 +24,9 @@ from sixgate.desk.link import DeskApi
 from sixgate.desk.service import DESK_CALLS, DeskService
 from sixgate.desk.unsigned import Unsigned
 from sixgate.remote_calls.calls_app import CallsApp
-from sixgate.settings.desk import DeskAddress
 from tests.harness.api import ACCOUNT, Api, running_api
 from tests.harness.builders.cases import MALLORY
+from tools.local.ports import free_port
 
 POLICY = PolicySet(policy_id="bot", policy=Policy(tx_max_value_eth="1"))
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from schemas.access import Grant
-from schemas.custody import AGENT_KEYS
-from schemas.policy import Policy
-from schemas.registry import AccessSet, AccountOpened, Entry, PolicySet
+from schemas.registry.access import Grant
+from schemas.registry.custody import AGENT_KEYS
+from schemas.registry.policy import Policy
+from schemas.registry.records import AccessSet, AccountOpened, Entry, PolicySet
 from sixgate.api import Json
 from sixgate.api.app import create_app
 from sixgate.authoring.operator import register

@@ -5,16 +5,20 @@ from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signer.ethereum.authorization import (
+from signer.core.ethereum.authorization import (
     AUTHORIZATION_LIST,
     Authorization,
     SignedAuthorization,
     authority,
     authorization_hash,
 )
-from signer.ethereum.errors import SenderMismatchError, SignatureError, TransactionEncodingError
-from signer.ethereum.rlp_codec import decode_item
-from signer.ethereum.signing import sign_digest
+from signer.core.ethereum.errors import (
+    SenderMismatchError,
+    SignatureError,
+    TransactionEncodingError,
+)
+from signer.core.ethereum.rlp_codec import decode_item
+from signer.core.ethereum.signing import sign_digest
 from tests.harness.builders.ethereum import (
     AUTHORITY,
     AUTHORIZATIONS,

@@ -4,11 +4,11 @@ import pytest
 import rlp
 from rlp.codec import length_prefix
 
-from signer.ethereum.decoding import decode_signed, sender
-from signer.ethereum.encoding import encode
-from signer.ethereum.errors import EthereumError, SignatureError, TransactionDecodingError
-from signer.ethereum.signing import sign_transaction
-from signer.ethereum.transaction import MAX_TRANSACTION_BYTES, Transaction
+from signer.core.ethereum.decoding import decode_signed, sender
+from signer.core.ethereum.encoding import encode
+from signer.core.ethereum.errors import EthereumError, SignatureError, TransactionDecodingError
+from signer.core.ethereum.signing import sign_transaction
+from signer.core.ethereum.transaction import MAX_TRANSACTION_BYTES, Transaction
 from tests.harness.builders.ethereum import (
     ACCESS,
     BLOBS,

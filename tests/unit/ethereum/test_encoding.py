@@ -4,18 +4,16 @@ from typing import Any
 
 import pytest
 
-from signer.ethereum.encoding import (
-    LEGACY as LEGACY_ROW,
-)
-from signer.ethereum.encoding import (
+from signer.core.ethereum.encoding import LEGACY as LEGACY_ROW
+from signer.core.ethereum.encoding import (
     TRANSACTION_TYPES,
     TransactionFormat,
     encode,
     transaction_hash,
 )
-from signer.ethereum.errors import EthereumError, SignatureError, TransactionEncodingError
-from signer.ethereum.keccak import keccak256
-from signer.ethereum.transaction import Transaction
+from signer.core.ethereum.errors import EthereumError, SignatureError, TransactionEncodingError
+from signer.core.ethereum.keccak import keccak256
+from signer.core.ethereum.transaction import Transaction
 from tests.harness.builders.ethereum import (
     ACCESS,
     BLOBS,

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyrevm import EVM, TxEnv
 
-from signer.ethereum.gas import cost_wei_max, floor_gas, initial_gas, intrinsic_gas
-from signer.ethereum.transaction import FeeMarketTransaction, Transaction
+from signer.core.ethereum.gas import cost_wei_max, floor_gas, initial_gas, intrinsic_gas
+from signer.core.ethereum.transaction import FeeMarketTransaction, Transaction
 from tests.harness.builders.ethereum import (
     ACCESS,
     ACCESS_LISTS,

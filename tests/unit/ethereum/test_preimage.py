@@ -4,10 +4,10 @@ import pytest
 import rlp
 from eth_account.messages import encode_typed_data
 
-from signer.ethereum.encoding import encode
-from signer.ethereum.keccak import keccak256
-from signer.ethereum.preimage import mistakable_for
-from signer.ethereum.signing import sign_transaction
+from signer.core.ethereum.encoding import encode
+from signer.core.ethereum.keccak import keccak256
+from signer.core.ethereum.preimage import mistakable_for
+from signer.core.ethereum.signing import sign_transaction
 from tests.harness.builders.ethereum import RECIPIENT, TRANSFER, MemoryKey
 from tests.harness.builders.typed_data import permit
 

@@ -3,9 +3,9 @@ from coincurve import PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signer.ethereum.address import address_of
-from signer.ethereum.errors import SignatureError
-from signer.ethereum.signature import check_signature, recover_address
+from signer.core.ethereum.address import address_of
+from signer.core.ethereum.errors import SignatureError
+from signer.core.ethereum.signature import check_signature, recover_address
 from tests.harness.builders.ethereum import MemoryKey
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141

@@ -3,11 +3,15 @@ from dataclasses import replace
 import pytest
 from eth_account import Account
 
-from signer.ethereum.decoding import decode_signed, sender
-from signer.ethereum.encoding import encode, transaction_hash
-from signer.ethereum.errors import SenderMismatchError, SignatureError, TransactionEncodingError
-from signer.ethereum.signing import DigestSigner, sign_transaction
-from signer.ethereum.transaction import Transaction
+from signer.core.ethereum.decoding import decode_signed, sender
+from signer.core.ethereum.encoding import encode, transaction_hash
+from signer.core.ethereum.errors import (
+    SenderMismatchError,
+    SignatureError,
+    TransactionEncodingError,
+)
+from signer.core.ethereum.signing import DigestSigner, sign_transaction
+from signer.core.ethereum.transaction import Transaction
 from tests.harness.builders.ethereum import EVERY_TYPE, TRANSFER, MemoryKey, as_eth_account
 
 SECRET = b"\x01" * 32

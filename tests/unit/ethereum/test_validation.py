@@ -4,18 +4,18 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given, settings
 
-from signer.ethereum.authorization import Authorization, SignedAuthorization
-from signer.ethereum.decoding import decode_signed
-from signer.ethereum.encoding import encode
-from signer.ethereum.gas import BLOB_GAS
-from signer.ethereum.rule_table import AUTHORIZATION_RULES, RULES
-from signer.ethereum.transaction import (
+from signer.core.ethereum.authorization import Authorization, SignedAuthorization
+from signer.core.ethereum.decoding import decode_signed
+from signer.core.ethereum.encoding import encode
+from signer.core.ethereum.gas import BLOB_GAS
+from signer.core.ethereum.rule_table import AUTHORIZATION_RULES, RULES
+from signer.core.ethereum.transaction import (
     MAX_TRANSACTION_BYTES,
     AccessListTransaction,
     LegacyTransaction,
     Transaction,
 )
-from signer.ethereum.validation import first_authorization_problem, first_problem
+from signer.core.ethereum.validation import first_authorization_problem, first_problem
 from tests.harness.builders.ethereum import (
     ACCESS,
     BLOB_HASH,

@@ -2,16 +2,16 @@
 
 import pytest
 
-from schemas.audit import input_digest
-from schemas.clearance import Unattributed
 from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE
-from schemas.intent import intent_digest
+from schemas.intents.clearance import Unattributed
+from schemas.intents.intent import intent_digest
+from schemas.intents.reasons import Reason
+from schemas.ledger.audit import input_digest
 from schemas.partition import partition_of
-from schemas.reasons import Reason
 from schemas.record import Record
-from schemas.registry import AccountOpened
+from schemas.registry.records import AccountOpened
 from schemas.topics import SUBMITTED_BYTES_MAX, Topic
-from signer.account import Account
+from signer.core.account import Account
 from streams.gates.admission import admit
 from streams.gates.passage import GateProjections, Passage
 from tests.harness.builders.cases import (

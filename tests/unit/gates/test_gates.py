@@ -7,17 +7,17 @@ from typing import Any, NoReturn
 import pytest
 
 from schemas.canonical import event_id
-from schemas.clearance import Clearance, Gate, Unattributed
 from schemas.dsse import Envelope
+from schemas.intents.clearance import Clearance, Gate, Unattributed
+from schemas.intents.reasons import Reason
 from schemas.partition import partition_of
-from schemas.policy import Policy
-from schemas.reasons import Reason
 from schemas.record import Outgoing, Record
-from schemas.registry import PolicySet
+from schemas.registry.policy import Policy
+from schemas.registry.records import PolicySet
 from schemas.topics import Topic
-from signer.account import Account
-from signer.registered import RegisteredPolicy
-from signer.rules import RULES
+from signer.core.account import Account
+from signer.core.registry.registered import RegisteredPolicy
+from signer.core.rules import RULES
 from streams.gates import (
     admission,
     allowlist,

@@ -2,15 +2,15 @@
 
 import pytest
 
-from schemas.audit import AuditRecord
 from schemas.canonical import event_id
-from schemas.clearance import Clearance, Gate, Verdict
 from schemas.fields import TEXT_MAX
-from schemas.intent import intent_digest
+from schemas.intents.clearance import Clearance, Gate, Verdict
+from schemas.intents.intent import intent_digest
+from schemas.ledger.audit import AuditRecord
 from schemas.partition import partition_of
 from schemas.record import Outgoing, Record
 from schemas.topics import INTERNAL_BYTES_MAX, SUBMITTED_BYTES_MAX, Topic
-from signer.account import Account
+from signer.core.account import Account
 from streams.clearances import ClearanceCache
 from streams.gates.passage import GateProjections
 from streams.gates.stages import GATE_OF, IN_ORDER, enter, run_gates

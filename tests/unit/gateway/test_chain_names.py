@@ -2,8 +2,8 @@
 
 import pytest
 
-from schemas.registry import ChainSet
-from signer.registered import Registered
+from schemas.registry.records import ChainSet
+from signer.core.registry.registered import Registered
 from sixgate.gateway.chain_names import find_chain
 
 

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.outcome import decode_outcome
+from schemas.intents.outcome import decode_outcome
 from schemas.record import Record
 from schemas.topics import Topic
 from sixgate.api_error import ApiError
-from sixgate.embedded.log_files import LogFiles
 from sixgate.gateway import transactions as module
 from sixgate.gateway.transaction_store import TransactionStore
 from sixgate.gateway.transactions import Transactions
+from sixgate.services.embedded.log_files import LogFiles
 from tests.harness.pipeline.embedded import (
     STRANGER,
 )

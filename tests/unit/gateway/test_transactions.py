@@ -8,14 +8,14 @@ from contextlib import closing
 import orjson
 import pytest
 
-from schemas.audit import audited
 from schemas.dsse import INTENT_TYPE
-from schemas.intent import intent_digest
-from schemas.outcome import decode_outcome
+from schemas.intents.intent import intent_digest
+from schemas.intents.outcome import decode_outcome
+from schemas.ledger.audit import audited
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.registered import Registered
-from signer.signatures import Ed25519Signer
+from signer.core.registry.registered import Registered
+from signer.core.signatures import Ed25519Signer
 from sixgate.gateway.transaction_store import Filter
 from sixgate.gateway.transactions import Transactions
 from tests.harness.pipeline.embedded import (

@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from schemas.topics import PROCESSES, Principal, Topic
-from sixgate.settings.sections import KafkaSettings
+from sixgate.config.sections import KafkaSettings
 from streams.kafka.access import Pattern, Resource, SurplusAcl, declared_acls, diff_acls
 from streams.kafka.broker import Broker
 from streams.kafka.errors import KafkaDeniedError, KafkaGapError, KafkaTopicMissingError
@@ -144,7 +144,8 @@ def test_the_advised_command_makes_topics_behind_the_prefix() -> None:
 
 def test_no_other_module_writes_an_advised_command() -> None:
     root = Path(__file__).parents[3]
-    found = [*(root / "sixgate" / "scaled").rglob("*.py"), *(root / "streams").rglob("*.py")]
+    folders = ("sixgate/services", "sixgate/operate", "sixgate/backends", "streams")
+    found = [path for folder in folders for path in (root / folder).rglob("*.py")]
     written = {path.name for path in found if "sixgate topics" in path.read_text()}
     assert written == {"names.py"}
 

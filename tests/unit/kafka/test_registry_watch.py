@@ -8,8 +8,8 @@ import pytest
 
 from schemas.record import Record
 from schemas.topics import Topic
-from signer.freshness import next_head
-from signer.registry import Registry
+from signer.core.registry.registry import Registry
+from signer.stage.freshness import next_head
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import REGISTRAR, Folder
 from sixgate.data_folder.key_files import load_key_file

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from schemas.custody import AGENT_KEYS, CustodyMode
-from schemas.keys import KeyRequest, KeyRotation
+from schemas.keys.key_events import KeyRequest, KeyRotation
+from schemas.registry.custody import AGENT_KEYS, CustodyMode
+from signer.core.registry.custody_modes import PLANS
 from signer.custody.errors import (
     ClientShareMissingError,
     CorruptError,
@@ -15,7 +16,6 @@ from signer.custody.errors import (
     SharesMismatchError,
 )
 from signer.custody.failures import Cause, ProviderFailure
-from signer.custody.modes import PLANS
 from tests.harness.builders.cases import AGENT
 from tests.harness.builders.custody_client import DIGEST, FOR_CLIENT, fund
 from tests.harness.builders.custody_providers import (

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from coincurve import PrivateKey
 
-from schemas.key_chains import CURVES, Curve, KeyChain
-from schemas.keys import (
+from schemas.keys.key_events import (
     KeyDelivery,
     KeyImport,
     KeyProvisioned,
@@ -14,11 +13,12 @@ from schemas.keys import (
     delivery_id,
     import_context,
 )
+from schemas.registry.key_chains import CURVES, Curve, KeyChain
 from schemas.topics import Topic
+from signer.core.ethereum.keccak import keccak256
+from signer.core.registry.registry import RegistryRecordError
 from signer.custody import curves
-from signer.ethereum.keccak import keccak256
 from signer.keys.register import KeyRegister
-from signer.registry import RegistryRecordError
 from tests.harness.builders.cases import ACCOUNT, KEY_PATH, MALLORY, ORG, SECRET, sealed_request
 from tests.harness.builders.order_executor import (
     ORDER,

@@ -5,19 +5,14 @@ from typing import Any
 
 import pytest
 
-from schemas.key_chains import KeyChain
-from schemas.keys import (
-    KeyDeactivation,
-    KeyImport,
-    KeyRotation,
-    answer_id,
-)
-from schemas.registry import AccountOpened
-from signer.addresses.derivation import canonical_address, derive
-from signer.key_ref import KeyState
+from schemas.keys.key_events import KeyDeactivation, KeyImport, KeyRotation, answer_id
+from schemas.registry.key_chains import KeyChain
+from schemas.registry.records import AccountOpened
+from signer.core.key_ref import KeyState
+from signer.core.registry.registry import Registry
+from signer.keys.addresses.derivation import canonical_address, derive
 from signer.keys.orders import KeyOrderError
 from signer.keys.register import KeyRegister
-from signer.registry import Registry
 from tests.harness.builders.cases import (
     ACCOUNT,
     KEY_PATH,

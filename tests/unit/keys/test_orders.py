@@ -5,18 +5,18 @@ from typing import Any
 
 import pytest
 
-from schemas.key_chains import KeyChain
-from schemas.keys import KeyDeactivation, KeyProvisioned, KeyRequest, KeyRotation
+from schemas.keys.key_events import KeyDeactivation, KeyProvisioned, KeyRequest, KeyRotation
 from schemas.partition import partition_of
 from schemas.record import Record
+from schemas.registry.key_chains import KeyChain
 from schemas.topics import Topic
-from signer.addresses.derivation import canonical_address, derive
+from signer.core.ethereum.keccak import keccak256
+from signer.core.key_ref import KeyState
 from signer.custody.errors import KmsUnavailableError, SigningNotOfferedError
-from signer.ethereum.keccak import keccak256
-from signer.key_ref import KeyState
+from signer.keys.addresses.derivation import canonical_address, derive
+from signer.keys.order_validity import LIFETIME_MS_MAX
 from signer.keys.orders import KeyOrderError
 from signer.keys.register import KeyRegister
-from signer.order_validity import LIFETIME_MS_MAX
 from tests.harness.builders.cases import ACCOUNT, KEY_PATH, NOW_MS, sealed_request
 from tests.harness.builders.custody_material import FailingKms, root_kms
 from tests.harness.builders.order_executor import (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.key_chains import KeyChain
+from schemas.registry.key_chains import KeyChain
 from signer.keys.paths import (
     Resolved,
     Unresolved,

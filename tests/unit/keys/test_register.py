@@ -7,12 +7,12 @@ import pytest
 
 from schemas.canonical import Canonical
 from schemas.dsse import REGISTRY_TYPE
-from schemas.keys import KeyProvisioned
-from schemas.registry import AccountOpened
-from signer.access import may_use
+from schemas.keys.key_events import KeyProvisioned
+from schemas.registry.records import AccountOpened
+from signer.core.access import may_use
+from signer.core.registry.registry import Registry
 from signer.keys.orders import KeyOrderError, read_order
 from signer.keys.register import KeyRegister
-from signer.registry import Registry
 from tests.harness.builders.cases import (
     ACCOUNT,
     ADMIN,

@@ -2,13 +2,13 @@
 
 import pytest
 
-from schemas.custody import AGENT_KEYS, TREASURY_KEYS
-from schemas.keys import KeyDeactivation, KeyProvisioned, KeyRequest, KeyRotation
-from schemas.registry import AccountOpened, SettingSet, VaultCreated
+from schemas.keys.key_events import KeyDeactivation, KeyProvisioned, KeyRequest, KeyRotation
+from schemas.registry.custody import AGENT_KEYS, TREASURY_KEYS
+from schemas.registry.records import AccountOpened, SettingSet, VaultCreated
 from signer.custody.sealing import Holders
 from signer.keys.orders import KeyOrderError
 from signer.keys.register import KeyRegister
-from signer.state import StateIntegrityError, StateRollbackError
+from signer.stage.state import StateIntegrityError, StateRollbackError
 from tests.harness.builders.cases import ACCOUNT, SIGNER
 from tests.harness.builders.custody_providers import clouds
 from tests.harness.builders.order_executor import (

@@ -7,13 +7,13 @@ import orjson
 import pytest
 
 from schemas.canonical import Canonical, canonical_bytes
-from schemas.custody import AGENT_KEYS
 from schemas.dsse import KEY_REQUEST_TYPE, VAULT_ORDER_TYPE
-from schemas.registry import AccountOpened, Entry, VaultCreated
-from schemas.vault_events import SecretOrder, SecretStored, VaultKeyChanged, vault_answer_id
+from schemas.keys.vault_events import SecretOrder, SecretStored, VaultKeyChanged, vault_answer_id
+from schemas.registry.custody import AGENT_KEYS
+from schemas.registry.records import AccountOpened, Entry, VaultCreated
+from signer.core.registry.registry import Registry
+from signer.core.signatures import Ed25519Signer
 from signer.keys.orders import KeyOrderError, open_order
-from signer.registry import Registry
-from signer.signatures import Ed25519Signer
 from signer.vaults.orders import open_vault_order
 from signer.vaults.register import VaultRegister
 from tests.harness.builders.cases import (

@@ -5,25 +5,25 @@ from typing import Any
 
 import pytest
 
-from schemas.access import Grant, SecretAccess
 from schemas.dsse import KEY_REQUEST_TYPE, VAULT_ORDER_TYPE
-from schemas.keys import (
+from schemas.keys.key_events import (
     KeyDeactivation,
     KeyOrder,
     KeyProvisioned,
     KeyRequest,
     KeyRotation,
 )
-from schemas.order import Order
-from schemas.provider_roots import ProviderRootOrder
+from schemas.keys.order import Order
+from schemas.keys.provider_roots import ProviderRootOrder
+from schemas.keys.recovery import RecoveryOrder
+from schemas.keys.vault_events import SecretOrder, VaultKeyOrder
 from schemas.record import Outgoing
-from schemas.recovery import RecoveryOrder
-from schemas.registry import AccessSet, AccountOpened, Entry
+from schemas.registry.access import Grant, SecretAccess
+from schemas.registry.records import AccessSet, AccountOpened, Entry
 from schemas.topics import Topic
-from schemas.vault_events import SecretOrder, VaultKeyOrder
+from signer.core.registry.registry import RegistryRecordError
+from signer.core.signatures import Ed25519Signer
 from signer.keys.orders import KeyOrderError, open_order
-from signer.registry import RegistryRecordError
-from signer.signatures import Ed25519Signer
 from signer.vaults.orders import open_vault_order
 from tests.harness.builders.cases import ACCOUNT, ADMIN, MALLORY, NOW_MS, ORG, agent
 from tests.harness.builders.custody_client import FOR_CLIENT

@@ -2,15 +2,15 @@
 
 import pytest
 
-from schemas.client_share import ClientShare
-from schemas.reasons import Reason
+from schemas.intents.reasons import Reason
+from schemas.keys.client_share import ClientShare
+from signer.core.ethereum.signing import DigestSigner
 from signer.custody.errors import (
     ClientShareMissingError,
     CorruptError,
     CustodyError,
     KmsUnavailableError,
 )
-from signer.ethereum.signing import DigestSigner
 from signer.keys.accesses import KeyAccesses, KeyUseRequest
 from signer.keys.authorized_use import KeyUse
 from signer.keys.descriptor import KeyDescriptor

@@ -8,12 +8,12 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas.audit import AuditRecord
 from schemas.dsse import INTENT_TYPE, REGISTRY_TYPE, Envelope, signed_envelope
-from schemas.intent import intent_digest
+from schemas.intents.intent import intent_digest
+from schemas.ledger.audit import AuditRecord
 from schemas.record import Record
 from schemas.redaction import redacted
-from schemas.registry import record_digest
+from schemas.registry.records import record_digest
 from schemas.topics import INTERNAL_BYTES_MAX, Topic
 from streams.ledger.chain import Entry
 from streams.ledger.entry import entry_of

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from schemas.canonical import event_id
 from schemas.dsse import INTENT_TYPE, Envelope
-from schemas.intent import TransactionIntent, intent_digest
+from schemas.intents.intent import TransactionIntent, intent_digest
 from schemas.record import Record
 from schemas.redaction import REDACTED_FIELDS, signed_part
 from schemas.topics import Topic

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from schemas.dsse import INTENT_TYPE, Envelope, pae, signed_envelope
-from schemas.heads import LedgerHead
-from signer.signatures import Ed25519Signer
+from schemas.ledger.heads import LedgerHead
+from signer.core.signatures import Ed25519Signer
 from streams.ledger.errors import LedgerRewrittenError, LedgerUnavailableError
 from streams.ledger.heads import HeadFile, HeadKey, open_head
 from tests.harness.builders.ledger import HEAD_KEY, LEDGER_KEY, LEDGER_PUBLIC, ORG

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas.outcome import decode_outcome
+from schemas.intents.outcome import decode_outcome
 from schemas.record import Record
 from schemas.topics import Topic
 from streams.ledger.chain import Entry, Tip

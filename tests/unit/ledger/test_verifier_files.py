@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.heads import LedgerHead
-from signer.signatures import Ed25519Signer
+from schemas.ledger.heads import LedgerHead
+from signer.core.signatures import Ed25519Signer
 from streams.ledger import verifier
 from streams.ledger.heads import HeadKey
 from streams.ledger.verifier import Row, VerificationError, read_heads, read_rows

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sixgate_client.errors import Json
 
-from schemas.money import wei_to_eth
-from schemas.reasons import Reason
+from schemas.intents.money import wei_to_eth
+from schemas.intents.reasons import Reason
 from sixgate.mcp.limits import explained, left_eth, would_pass
 from tests.harness.client.stub_api import ALLOWED, StubApi
 

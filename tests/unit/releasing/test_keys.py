@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from schemas.canonical import MalformedError
-from schemas.release import decode_context
+from schemas.keys.release import decode_context
 from signer.custody.errors import CorruptError, KmsKeyNotFoundError
 from signer.custody.kms.port import RootKms
 from sixgate.data_folder.folder import Folder, FolderBusyError, FolderError

@@ -10,8 +10,10 @@ from pydantic import ValidationError
 
 from signer.attestation.release.kms import ReleasedKms, Transport
 from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
+from signer.core.signatures import Ed25519Signer
 from signer.custody.errors import KmsDeniedError
-from signer.signatures import Ed25519Signer
+from sixgate.config.kms import KmsSettings, LocalSection
+from sixgate.config.release import ReleaseAddress, ReleasesSettings
 from sixgate.errors import SettingsError
 from sixgate.releasing.policy_file import PolicyFile
 from sixgate.releasing.release_holders import (
@@ -20,8 +22,6 @@ from sixgate.releasing.release_holders import (
     ReleasedHolder,
     refuse_own_kms,
 )
-from sixgate.settings.kms import KmsSettings, LocalSection
-from sixgate.settings.release import ReleaseAddress, ReleasesSettings
 from tests.harness.builders.attestation import AT_MS
 from tests.harness.builders.custody_material import Stream
 from tests.harness.builders.release import (

@@ -8,11 +8,11 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.canonical import MalformedError, canonical_bytes, digest, event_id
-from schemas.clearance import Gate, Verdict
 from schemas.fields import WeiSum
-from schemas.intent import TransactionIntent, intent_digest
-from schemas.outcome import decode_outcome
-from schemas.registry import AccountOpened, RegistryRecord, SettingSet
+from schemas.intents.clearance import Gate, Verdict
+from schemas.intents.intent import TransactionIntent, intent_digest
+from schemas.intents.outcome import decode_outcome
+from schemas.registry.records import AccountOpened, RegistryRecord, SettingSet
 from tests.harness.builders.cases import Operator, intent, policy, report, signed
 
 INTENT = intent(nonce=7, idempotency_key="invoice-7")

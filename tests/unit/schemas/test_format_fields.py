@@ -6,17 +6,16 @@ from typing import get_args
 
 import pytest
 
-from schemas.access import Operation, SecretAccess
-from schemas.audit import AuditAction, AuditRecord
 from schemas.canonical import Canonical
-from schemas.intent import (
+from schemas.intents.intent import (
     AuthorizationIntent,
     Intent,
     MessageIntent,
     TransactionIntent,
     TypedDataIntent,
 )
-from schemas.keys import (
+from schemas.intents.outcome import IntentRejected, MessageSigned, Outcome, TransactionSigned
+from schemas.keys.key_events import (
     KeyDeactivated,
     KeyDeactivation,
     KeyDelivery,
@@ -25,12 +24,9 @@ from schemas.keys import (
     KeyRequest,
     KeyRotation,
 )
-from schemas.outcome import IntentRejected, MessageSigned, Outcome, TransactionSigned
-from schemas.provider_roots import ProviderRootChanged, ProviderRootOrder
-from schemas.recovery import RecoveryOrder, SecretRecovered
-from schemas.registry import Entry
-from schemas.signer_event import SignerEvent
-from schemas.vault_events import (
+from schemas.keys.provider_roots import ProviderRootChanged, ProviderRootOrder
+from schemas.keys.recovery import RecoveryOrder, SecretRecovered
+from schemas.keys.vault_events import (
     SecretDelivery,
     SecretOrder,
     SecretRewrapped,
@@ -39,6 +35,10 @@ from schemas.vault_events import (
     VaultKeyChanged,
     VaultKeyOrder,
 )
+from schemas.ledger.audit import AuditAction, AuditRecord
+from schemas.registry.access import Operation, SecretAccess
+from schemas.registry.records import Entry
+from schemas.signer_event import SignerEvent
 
 PAGE = (Path(__file__).parents[3] / "docs" / "format.md").read_text("utf-8")
 PUT_IN_BY_SIGNING = {"signature", "raw_transaction", "transaction_hash", "message_signature"}

@@ -4,8 +4,8 @@ import orjson
 import pytest
 
 from schemas.canonical import MalformedError, canonical_bytes
-from schemas.policy import Policy, TypedDataDomain
-from schemas.registry import PolicySet
+from schemas.registry.policy import Policy, TypedDataDomain
+from schemas.registry.records import PolicySet
 from tests.harness.builders.cases import ETH, RECIPIENT, policy
 
 RAW = policy().encode()

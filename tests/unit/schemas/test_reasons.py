@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from schemas.reasons import MEANING, Reason
+from schemas.intents.reasons import MEANING, Reason
 
 PAGE = Path(__file__).parents[3] / "docs" / "reasons.md"
 

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from schemas.custody import KEY_VAULTS
+from schemas.registry.custody import KEY_VAULTS
 from signer.custody.context import Layer, SecretContext
 from signer.custody.errors import CorruptError, KmsDeniedError
 from signer.custody.kms.journal import KmsJournal
 from signer.custody.kms.root_file import open_local_kms
 from signer.custody.sealing import Holders
+from sixgate.config.kms import KmsSettings
 from sixgate.custody.key_holders import SecretsOnlyKms, open_custody_holders, secrets_only
 from sixgate.data_folder.folder import Folder
 from sixgate.errors import SettingsError
-from sixgate.settings.kms import KmsSettings
 from tests.harness.builders.custody_material import root_kms
 from tests.harness.builders.custody_providers import clouds
 from tests.harness.pipeline.embedded import make_folder

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any, cast
 
-from schemas.audit import action_of, audited, input_digest
+from schemas.ledger.audit import action_of, audited, input_digest
 from schemas.record import Outgoing
 from signer.custody.kms.journal import KmsJournal
-from signer.custody_records import CustodyRecords
+from signer.keys.custody_records import CustodyRecords
 from sixgate.custody.projections import KafkaReadEnvironment
 from tests.harness.builders.cases import NOW_MS
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from schemas.custody import CustodyMode
-from schemas.secret_requests import SecretAnswer, SecretVersion, answer_context
+from schemas.keys.secret_requests import SecretAnswer, SecretVersion, answer_context
+from schemas.registry.custody import CustodyMode
 from signer.custody.errors import (
     ClientShareMissingError,
     CustodyError,
@@ -17,8 +17,8 @@ from signer.custody.errors import (
     SharesMismatchError,
 )
 from signer.custody.failures import Cause, ProviderFailure
-from signer.vaults.read_requests import ReadRequestError
-from signer.vaults.secret_service import SecretService
+from signer.secrets.read_requests import ReadRequestError
+from signer.secrets.secret_service import SecretService
 from sixgate.api import ApiError
 from sixgate.custody.reading import code_of, read, reading_key
 from streams.kafka.errors import KafkaWriteUnknownError

@@ -9,19 +9,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas.access import ACCESS_MEANING, AccessReason, Grant, Operation, Right, SecretAccess
-from schemas.reasons import Reason
-from schemas.registry import AccessSet
+from schemas.intents.reasons import Reason
+from schemas.keys.vault_events import SecretKind
+from schemas.registry.access import (
+    ACCESS_MEANING,
+    AccessReason,
+    Grant,
+    Operation,
+    Right,
+    SecretAccess,
+)
+from schemas.registry.records import AccessSet
 from schemas.topics import Topic
-from schemas.vault_events import SecretKind
-from signer.access import may_sign, may_use
-from signer.access_records import Use, access_record
-from signer.account import Account
-from signer.authority import Allocation, Refusal, authorize
+from signer.core.access import may_sign, may_use
+from signer.core.account import Account
+from signer.core.decide import Allocation, Refusal, authorize
+from signer.core.registry.registry import RegistryRecordError
+from signer.core.registry.vault import Vault
 from signer.custody.failures import Cause, ProviderFailure
-from signer.registry import RegistryRecordError
-from signer.vaults.access import RIGHTS, Accessor, Allowed, Refused, Target, decide
-from signer.vaults.vault import Vault
+from signer.secrets.access import RIGHTS, Accessor, Allowed, Refused, Target, decide
+from signer.secrets.access_records import Use, access_record
 from tests.harness.builders.cases import (
     ACCOUNT,
     AGENT,

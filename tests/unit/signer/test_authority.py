@@ -6,16 +6,16 @@ from typing import Any, NoReturn
 import pytest
 
 from schemas.canonical import event_id
-from schemas.clearance import Gate
-from schemas.intent import TransactionIntent
-from schemas.outcome import TransactionSigned
-from schemas.policy import Policy
-from schemas.reasons import Reason
-from signer.account import Account
-from signer.authority import Allocation, Duplicate, Judgement, Refusal
-from signer.case import Case
-from signer.registered import RegisteredPolicy
-from signer.transactions import transaction_of
+from schemas.intents.clearance import Gate
+from schemas.intents.intent import TransactionIntent
+from schemas.intents.outcome import TransactionSigned
+from schemas.intents.reasons import Reason
+from schemas.registry.policy import Policy
+from signer.core.account import Account
+from signer.core.case import Case
+from signer.core.decide import Allocation, Duplicate, Judgement, Refusal
+from signer.core.registry.registered import RegisteredPolicy
+from signer.core.transactions import transaction_of
 from tests.harness.builders.cases import (
     ACCOUNT,
     DAY_MS,

@@ -3,8 +3,8 @@
 import pytest
 
 from schemas.canonical import MalformedError
-from schemas.outcome import TransactionSigned, decode_outcome
-from signer.signatures import InvalidSignatureError, verify_event
+from schemas.intents.outcome import TransactionSigned, decode_outcome
+from signer.core.signatures import InvalidSignatureError, verify_event
 from tests.harness.builders.cases import (
     ETH,
     NOW_MS,

@@ -1,11 +1,11 @@
 """Registered facts alone never allow a signature."""
 
-from schemas.intent import intent_digest
-from schemas.outcome import IntentRejected
-from schemas.reasons import Reason
-from signer.account import Account
-from signer.authority import Refusal, authorize
-from signer.case import Authentic, registered_case
+from schemas.intents.intent import intent_digest
+from schemas.intents.outcome import IntentRejected
+from schemas.intents.reasons import Reason
+from signer.core.account import Account
+from signer.core.case import Authentic, registered_case
+from signer.core.decide import Refusal, authorize
 from tests.harness.builders.cases import (
     ACCOUNT,
     NOW_MS,

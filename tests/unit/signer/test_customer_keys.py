@@ -2,9 +2,9 @@
 
 import pytest
 
-from schemas.registry import CustomerKeySet, VaultCreated
-from signer.registered import Registered
-from signer.registry_entries import RegistryEntryError, apply_entry
+from schemas.registry.records import CustomerKeySet, VaultCreated
+from signer.core.registry.entries import RegistryEntryError, apply_entry
+from signer.core.registry.registered import Registered
 
 FIRST, SECOND = f"0x{'01' * 32}", f"0x{'02' * 32}"
 

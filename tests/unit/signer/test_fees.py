@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from schemas.registry import Fees
-from signer.fees import ResolvedFees, resolve_fees
+from schemas.registry.records import Fees
+from signer.core.fees import ResolvedFees, resolve_fees
 from tests.harness.builders.cases import chain, intent, report
 
 DEFAULTS = chain(

@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.dsse import HEAD_TYPE, REGISTRY_HEAD_TYPE
-from schemas.heads import LedgerHead, RegistryHead
-from schemas.registry import AccountOpened
-from signer.freshness import (
+from schemas.ledger.heads import LedgerHead, RegistryHead
+from schemas.registry.records import AccountOpened
+from signer.core.registry.registry import Registry
+from signer.core.signatures import Ed25519Signer
+from signer.stage.freshness import (
     HEAD_SKEW_MS_MAX,
     RegistryHeadError,
     RegistryHeads,
@@ -20,8 +22,6 @@ from signer.freshness import (
     require_fresh,
     require_not_withheld,
 )
-from signer.registry import Registry
-from signer.signatures import Ed25519Signer
 from tests.harness.builders.cases import (
     MALLORY,
     NOW_MS,

@@ -4,28 +4,28 @@ from typing import Any
 
 import pytest
 
-from schemas.access import Grant
-from schemas.clearance import Clearance
 from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE, READ_REQUEST_TYPE, VAULT_ORDER_TYPE
+from schemas.intents.clearance import Clearance
+from schemas.intents.reasons import Reason
+from schemas.keys.secret_requests import SecretRequest
+from schemas.keys.vault_events import SecretOrder
 from schemas.partition import partition_of
-from schemas.reasons import Reason
 from schemas.record import Record
-from schemas.registry import AccessSet, Entry
-from schemas.secret_requests import SecretRequest
+from schemas.registry.access import Grant
+from schemas.registry.records import AccessSet, Entry
 from schemas.topics import Topic
-from schemas.vault_events import SecretOrder
-from signer.account import Account
-from signer.case import Authentic
-from signer.case_builder import CaseBuilder
+from signer.core.account import Account
+from signer.core.case import Authentic
+from signer.core.registry.registered import UnknownAgentError
+from signer.core.registry.registry import Registry
+from signer.core.signatures import Ed25519Signer, InvalidSignatureError
 from signer.keys.orders import KeyOrderError
 from signer.keys.register import KeyRegister
-from signer.memory import Memory
-from signer.registered import UnknownAgentError
-from signer.registry import Registry
-from signer.signatures import Ed25519Signer, InvalidSignatureError
-from signer.state import StateMac
+from signer.secrets.read_requests import ReadRequestError, SeenRequests, verify_request
+from signer.stage.case_builder import CaseBuilder
+from signer.stage.memory import Memory
+from signer.stage.state import StateMac
 from signer.vaults.orders import authorize_order, open_vault_order
-from signer.vaults.read_requests import ReadRequestError, SeenRequests, verify_request
 from streams.gates.admission import admit
 from streams.gates.passage import GateProjections, Passage
 from tests.harness.builders.cases import (

@@ -6,17 +6,17 @@ import pytest
 from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
+from schemas.keys.vault_events import ShareKeyAnnounced
 from schemas.record import Outgoing
-from schemas.registry import AccountOpened, AddressClaimed, Entry, VaultCreated
+from schemas.registry.records import AccountOpened, AddressClaimed, Entry, VaultCreated
 from schemas.topics import Topic
-from schemas.vault_events import ShareKeyAnnounced
 from signer.custody.errors import CorruptError, KmsUnavailableError
 from signer.custody.hpke import KEY_BYTES, HpkeKey, seal_for
 from signer.custody.share_key import OVERLAP_MS, ShareKeys
-from signer.key_import import ShareKeyImportBoxes
-from signer.memory import Memory
-from signer.share_key_rotation import ERASE_AFTER_MS, ROTATE_AFTER_MS, ShareKeyRotation
-from signer.state import StateMac
+from signer.keys.key_import import ShareKeyImportBoxes
+from signer.stage.memory import Memory
+from signer.stage.share_key_rotation import ERASE_AFTER_MS, ROTATE_AFTER_MS, ShareKeyRotation
+from signer.stage.state import StateMac
 from tests.harness.builders.cases import ACCOUNT, NOW_MS, ORG, SIGNER
 from tests.harness.builders.custody_material import SECRET, Stream, root_kms
 from tests.harness.builders.custody_providers import RaisingKms

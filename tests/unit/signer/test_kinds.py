@@ -7,8 +7,8 @@ import pytest
 from eth_account import Account as EthAccount
 from eth_account.messages import encode_defunct, encode_typed_data
 
-from schemas.clearance import Gate
-from schemas.intent import (
+from schemas.intents.clearance import Gate
+from schemas.intents.intent import (
     AnyIntent,
     MessageIntent,
     TransactionIntent,
@@ -16,10 +16,10 @@ from schemas.intent import (
     decode_intent,
     intent_digest,
 )
-from schemas.outcome import MessageSigned, TransactionSigned
-from schemas.reasons import Reason
-from signer.authority import Allocation
-from signer.rules import RULES
+from schemas.intents.outcome import MessageSigned, TransactionSigned
+from schemas.intents.reasons import Reason
+from signer.core.decide import Allocation
+from signer.core.rules import RULES
 from tests.harness.builders.cases import (
     BASE,
     COMMON,

@@ -5,9 +5,15 @@ from contextlib import nullcontext, suppress
 
 import pytest
 
-from signer.account import owner_key
-from signer.memory import FORGET_COUNT_MAX, Memory
-from signer.state import MAC_BYTES, StateIntegrityError, StateKey, StateRollbackError, StateWrite
+from signer.core.account import owner_key
+from signer.stage.memory import FORGET_COUNT_MAX, Memory
+from signer.stage.state import (
+    MAC_BYTES,
+    StateIntegrityError,
+    StateKey,
+    StateRollbackError,
+    StateWrite,
+)
 from tests.harness.builders.cases import (
     ACCOUNT,
     DAY_MS,

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from schemas.intent import AnyIntent, AuthorizationIntent
-from schemas.outcome import IntentRejected, MessageSigned, TransactionSigned
-from schemas.reasons import Reason
-from signer.account import Account
-from signer.authority import Duplicate
-from signer.rules.signing import ANY_CHAIN_MAX
+from schemas.intents.intent import AnyIntent, AuthorizationIntent
+from schemas.intents.outcome import IntentRejected, MessageSigned, TransactionSigned
+from schemas.intents.reasons import Reason
+from signer.core.account import Account
+from signer.core.decide import Duplicate
+from signer.core.rules.signing import ANY_CHAIN_MAX
 from tests.harness.builders.cases import (
     ACCOUNT,
     BASE,

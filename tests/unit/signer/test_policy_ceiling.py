@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from schemas.policy import Policy, TypedDataDomain
-from signer.policy_ceiling import FIELD_RULES, looser_fields
+from schemas.registry.policy import Policy, TypedDataDomain
+from signer.core.registry.ceiling import FIELD_RULES, looser_fields
 
 ONE, TWO = "0x" + "11" * 20, "0x" + "22" * 20
 ANY_ETH = (None, "unlimited")
@@ -50,7 +50,7 @@ def test_the_rules_know_every_field_of_a_domain() -> None:
 
 def test_a_field_without_a_rule_is_looser(monkeypatch: pytest.MonkeyPatch) -> None:
     rules = {name: rule for name, rule in FIELD_RULES.items() if name != "intents_per_minute"}
-    monkeypatch.setattr("signer.policy_ceiling.FIELD_RULES", rules)
+    monkeypatch.setattr("signer.core.registry.ceiling.FIELD_RULES", rules)
     assert looser_fields(Policy(), Policy()) == ("intents_per_minute",)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.registry import PolicySet
+from schemas.registry.records import PolicySet
 from tests.harness.builders.scoped_admins import (
     CEILING,
     TIGHT,

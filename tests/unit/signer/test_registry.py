@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.dsse import KEY_REQUEST_TYPE, REGISTRY_TYPE
-from schemas.registry import (
+from schemas.registry.records import (
     GENESIS_PREVIOUS,
     AccountOpened,
     ChainRemoved,
@@ -18,8 +18,8 @@ from schemas.registry import (
     record_digest,
 )
 from schemas.topics import INTERNAL_BYTES_MAX
-from signer.registry import Registry, RegistryRecordError
-from signer.settings import Settings
+from signer.core.registry.registry import Registry, RegistryRecordError
+from signer.core.registry.settings import Settings
 from tests.harness.builders.cases import (
     ACCOUNT,
     ADMIN,

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from schemas.access import Grant
-from schemas.custody import AGENT_KEYS, TREASURY_KEYS
-from schemas.policy import Policy
-from schemas.registry import (
+from schemas.registry.access import Grant
+from schemas.registry.custody import AGENT_KEYS, TREASURY_KEYS
+from schemas.registry.policy import Policy
+from schemas.registry.records import (
     AccessSet,
     AccountOpened,
     AddressClaimed,
@@ -19,7 +19,7 @@ from schemas.registry import (
     SettingSet,
     VaultCreated,
 )
-from signer.registry import Registry, RegistryRecordError
+from signer.core.registry.registry import Registry, RegistryRecordError
 from tests.harness.builders.cases import (
     ACCOUNT,
     ADMIN,

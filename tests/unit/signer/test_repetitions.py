@@ -6,14 +6,19 @@ from typing import Any
 
 import pytest
 
-from schemas.client_share import ClientShare
-from schemas.intent import TransactionIntent, intent_digest, request_digest
-from schemas.outcome import IntentRejected
-from schemas.reasons import Reason
-from schemas.registry import SettingSet
-from signer.account import LiveIntent
-from signer.authority import Duplicate
-from signer.settings import REMEMBER_MS_MAX, REMEMBER_MS_MIN, Settings, checked_setting
+from schemas.intents.intent import TransactionIntent, intent_digest, request_digest
+from schemas.intents.outcome import IntentRejected
+from schemas.intents.reasons import Reason
+from schemas.keys.client_share import ClientShare
+from schemas.registry.records import SettingSet
+from signer.core.account import LiveIntent
+from signer.core.decide import Duplicate
+from signer.core.registry.settings import (
+    REMEMBER_MS_MAX,
+    REMEMBER_MS_MIN,
+    Settings,
+    checked_setting,
+)
 from tests.harness.builders.cases import (
     ACCOUNT,
     DAY_MS,

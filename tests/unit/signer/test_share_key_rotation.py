@@ -6,24 +6,24 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from schemas.access import SecretAccess
-from schemas.audit import action_of
-from schemas.client_share import ClientShare
-from schemas.custody import AGENT_KEYS
-from schemas.keys import KeyProvisioned, KeyRequest
+from schemas.keys.client_share import ClientShare
+from schemas.keys.key_events import KeyProvisioned, KeyRequest
+from schemas.keys.vault_events import ShareKeyAnnounced, announcement_id
+from schemas.ledger.audit import action_of
 from schemas.record import Outgoing
-from schemas.registry import AccountOpened, VaultCreated
+from schemas.registry.access import SecretAccess
+from schemas.registry.custody import AGENT_KEYS
+from schemas.registry.records import AccountOpened, VaultCreated
 from schemas.topics import Topic
-from schemas.vault_events import ShareKeyAnnounced, announcement_id
+from signer.core.signatures import Ed25519Signer
 from signer.custody.errors import ClientShareMissingError, KmsUnavailableError
 from signer.custody.hpke import seal_for
 from signer.custody.sealing import Holders
 from signer.custody.share_key import OVERLAP_MS
 from signer.keys.orders import KeyOrderError
-from signer.memory import Memory
-from signer.share_key_rotation import ERASE_AFTER_MS, ROTATE_AFTER_MS, ShareKeyRotation
-from signer.signatures import Ed25519Signer
-from signer.state import StateMac, StateRollbackError
+from signer.stage.memory import Memory
+from signer.stage.share_key_rotation import ERASE_AFTER_MS, ROTATE_AFTER_MS, ShareKeyRotation
+from signer.stage.state import StateMac, StateRollbackError
 from sixgate.answers.snapshot import registry_snapshot
 from streams.runners.custody_maintenance import ANNOUNCED_MAX, RETRY_MS
 from tests.harness.builders.cases import NOW_MS, SIGNER, service

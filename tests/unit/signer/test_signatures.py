@@ -7,9 +7,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE, Envelope, pae
-from schemas.outcome import TransactionSigned, decode_outcome
+from schemas.intents.outcome import TransactionSigned, decode_outcome
 from schemas.redaction import redacted, signed_part
-from signer.signatures import (
+from signer.core.signatures import (
     CACHED_BYTES_MAX,
     Ed25519Signer,
     InvalidSignatureError,

@@ -2,17 +2,17 @@
 
 import pytest
 
-from schemas.audit import input_digest
 from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE
-from schemas.outcome import IntentRejected, TransactionSigned
-from schemas.reasons import Reason
+from schemas.intents.outcome import IntentRejected, TransactionSigned
+from schemas.intents.reasons import Reason
+from schemas.ledger.audit import input_digest
 from schemas.record import Outgoing
 from schemas.topics import Topic
+from signer.core.signatures import InvalidSignatureError, verify_event
+from signer.core.window import SPENT_MS
 from signer.custody.errors import KmsUnavailableError
 from signer.keys.register import KeyRegister
-from signer.signatures import InvalidSignatureError, verify_event
-from signer.stage import Arrival, Batch, HaltError
-from signer.window import SPENT_MS
+from signer.stage.stage import Arrival, Batch, HaltError
 from tests.harness.builders.cases import (
     ACCOUNT,
     ALICE,

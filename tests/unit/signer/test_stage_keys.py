@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from schemas.key_chains import KeyChain
-from schemas.outcome import AnyOutcome, IntentRejected, TransactionSigned
-from schemas.reasons import Reason
-from schemas.registry import AccountOpened
-from signer.addresses.derivation import derive
+from schemas.intents.outcome import AnyOutcome, IntentRejected, TransactionSigned
+from schemas.intents.reasons import Reason
+from schemas.registry.key_chains import KeyChain
+from schemas.registry.records import AccountOpened
+from signer.core.ethereum.signing import DigestSigner
 from signer.custody import ed25519
 from signer.custody.errors import KmsUnavailableError
-from signer.ethereum.signing import DigestSigner
+from signer.keys.addresses.derivation import derive
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.register import KeyRegister
 from tests.harness.builders.cases import (

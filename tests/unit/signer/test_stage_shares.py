@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from schemas.client_share import ClientShare
-from schemas.custody import CustodyMode
-from schemas.intent import TransactionIntent
-from schemas.keys import KeyRequest
-from schemas.outcome import IntentRejected, TransactionSigned
-from schemas.reasons import Reason
-from schemas.registry import AgentSet
+from schemas.intents.intent import TransactionIntent
+from schemas.intents.outcome import IntentRejected, TransactionSigned
+from schemas.intents.reasons import Reason
+from schemas.keys.client_share import ClientShare
+from schemas.keys.key_events import KeyRequest
+from schemas.registry.custody import CustodyMode
+from schemas.registry.records import AgentSet
 from signer.keys.accesses import KeyAccesses
 from signer.keys.authorized_use import KeyUse
 from tests.harness.builders.cases import KEY_PATH, NOW_MS, agent, arrival, intent

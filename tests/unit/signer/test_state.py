@@ -1,6 +1,6 @@
 import pytest
 
-from signer.state import MAC_BYTES, SlotState, StateIntegrityError, StateKey, StateMac
+from signer.stage.state import MAC_BYTES, SlotState, StateIntegrityError, StateKey, StateMac
 
 STATE_MAC = StateMac(b"k" * 32)
 PLACE = StateKey("treasury", "live", "0x01")

@@ -1,8 +1,8 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from signer.ethereum.gas import floor_gas
-from signer.ethereum.transaction import FeeMarketTransaction
+from signer.core.ethereum.gas import floor_gas
+from signer.core.ethereum.transaction import FeeMarketTransaction
 from streams.simulators.gas import calldata_floor_gas, search_gas_limit
 
 

@@ -9,7 +9,7 @@ import pytest
 from schemas.partition import partition_of
 from schemas.record import Outgoing
 from schemas.topics import TOPICS, Topic
-from signer.state import StateKey, StateWrite
+from signer.stage.state import StateKey, StateWrite
 from streams.log.errors import LogDamagedError, LogWriteError
 from streams.log.pipeline import PipelineLog
 from streams.log.source import LogSource

@@ -5,23 +5,20 @@ from dataclasses import replace
 
 import pytest
 
-from schemas.access import AccessReason, Grant, SecretAccess
-from schemas.audit import AuditRecord
-from schemas.custody import AGENT_KEYS, CustodyMode
-from schemas.keys import KeyRequest
-from schemas.registry import AccessSet, VaultCreated
+from schemas.keys.key_events import KeyRequest
+from schemas.keys.vault_events import SecretRewrapped, VaultKeyChanged
+from schemas.ledger.audit import AuditRecord
+from schemas.registry.access import AccessReason, Grant, SecretAccess
+from schemas.registry.custody import AGENT_KEYS, CustodyMode
+from schemas.registry.records import AccessSet, VaultCreated
 from schemas.topics import Topic
-from schemas.vault_events import (
-    SecretRewrapped,
-    VaultKeyChanged,
-)
+from signer.core.registry.custody_modes import PLANS
+from signer.core.registry.vault import VersionId
 from signer.custody.envelope import SealedSecret
 from signer.custody.errors import KmsUnavailableError
-from signer.custody.modes import PLANS
 from signer.custody.sealing import Holders
-from signer.order_validity import AHEAD_MS_MAX
+from signer.keys.order_validity import AHEAD_MS_MAX
 from signer.vaults.order_execution import STUCK_MS
-from signer.vaults.vault import VersionId
 from sixgate.api import ApiError
 from sixgate.backends.orders import check_vault_order
 from streams.runners.custody_maintenance import RETRY_MS

@@ -7,24 +7,24 @@ from typing import Any
 
 import pytest
 
-from schemas.access import SecretAccess
-from schemas.audit import AuditRecord
-from schemas.client_share import ClientShareContext
-from schemas.custody import AGENT_KEYS, CustodyMode, WrappedShareText
 from schemas.dsse import VAULT_ORDER_TYPE, Envelope
-from schemas.keys import KeyRequest
+from schemas.keys.client_share import ClientShareContext
+from schemas.keys.key_events import KeyRequest
+from schemas.keys.recovery import RecoveryOrder, SecretRecovered
+from schemas.keys.vault_events import vault_answer_id
+from schemas.ledger.audit import AuditRecord
 from schemas.partition import partition_of
 from schemas.record import Outgoing, Record
-from schemas.recovery import RecoveryOrder, SecretRecovered
+from schemas.registry.access import SecretAccess
+from schemas.registry.custody import AGENT_KEYS, CustodyMode, WrappedShareText
 from schemas.topics import Topic
-from schemas.vault_events import vault_answer_id
+from signer.core.signatures import Ed25519Signer
 from signer.custody.errors import KmsUnavailableError, SharesMismatchError
 from signer.custody.hpke import HpkeKey
 from signer.custody.provider import Provider
 from signer.custody.sealing import Holders
+from signer.keys.order_validity import AHEAD_MS_MAX, LIFETIME_MS_MAX
 from signer.keys.orders import KeyOrderError
-from signer.order_validity import AHEAD_MS_MAX, LIFETIME_MS_MAX
-from signer.signatures import Ed25519Signer
 from streams.runners.operations import Operations
 from tests.harness.builders.cases import ADMIN, AGENT, ALICE, KEY_PATH, MALLORY, NOW_MS, ORG, SIGNER
 from tests.harness.builders.custody_client import DIGEST, Fund, fund

@@ -6,14 +6,14 @@ from typing import Any, get_args
 
 import pytest
 
-from schemas.custody import AGENT_KEYS, CustodyMode
-from schemas.keys import KeyProvisioned
-from schemas.vault_events import SecretRewrapped, VaultKeyChanged
+from schemas.keys.key_events import KeyProvisioned
+from schemas.keys.vault_events import SecretRewrapped, VaultKeyChanged
+from schemas.registry.custody import AGENT_KEYS, CustodyMode
+from signer.core.registry.registry import Registry
+from signer.core.registry.vault import VersionId
 from signer.custody.envelope import SealedSecret
 from signer.keys.orders import KeyOrderError
 from signer.keys.register import KeyRegister
-from signer.registry import Registry
-from signer.vaults.vault import VersionId
 from tests.harness.builders.cases import (
     ADMIN,
     ALICE,

@@ -5,10 +5,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from schemas.custody import AGENT_KEYS, CustodyMode
 from schemas.dsse import VAULT_ORDER_TYPE, Envelope
-from schemas.keys import KeyRequest, KeyRotation
-from schemas.vault_events import KeyChange, VaultKeyOrder
+from schemas.keys.key_events import KeyRequest, KeyRotation
+from schemas.keys.vault_events import KeyChange, VaultKeyOrder
+from schemas.registry.custody import AGENT_KEYS, CustodyMode
+from signer.core.registry.vault import VersionId
 from signer.custody.errors import CustodyError, KmsUnavailableError
 from signer.custody.kms.port import RootKms
 from signer.custody.sealing import Holders
@@ -16,7 +17,6 @@ from signer.keys.orders import KeyOrderError
 from signer.keys.register import KeyRegister
 from signer.vaults.register import VaultRegister
 from signer.vaults.rotation import Rotation
-from signer.vaults.vault import VersionId
 from tests.harness.builders.cases import ADMIN, NOW_MS, ORG, SIGNER
 from tests.harness.builders.custody_client import DIGEST, Fund, fund
 from tests.harness.builders.custody_material import OTHER_ROOT, FailingKms, Stream, root_kms

@@ -2,13 +2,13 @@
 
 import pytest
 
-from schemas.custody import AGENT_KEYS, CustodyMode
-from schemas.keys import KeyRequest
+from schemas.keys.key_events import KeyRequest
+from schemas.registry.custody import AGENT_KEYS, CustodyMode
 from schemas.topics import Topic
+from signer.core.registry.custody_modes import PLANS
 from signer.custody.context import VaultContext
 from signer.custody.errors import CustodyError
 from signer.custody.kms.local import LocalKms
-from signer.custody.modes import PLANS
 from signer.custody.provider import Provider
 from signer.custody.sealing import Holders
 from tests.harness.builders.cases import ACCOUNT, NOW_MS, ORG

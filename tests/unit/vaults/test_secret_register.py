@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.dsse import VAULT_ORDER_TYPE
-from schemas.registry import VaultCreated
-from schemas.vault_events import SecretKind, SecretOrder, SecretStored, vault_answer_id
+from schemas.keys.vault_events import SecretKind, SecretOrder, SecretStored, vault_answer_id
+from schemas.registry.records import VaultCreated
+from signer.core.registry.registry import Registry
+from signer.core.signatures import Ed25519Signer
 from signer.keys.orders import KeyOrderError
-from signer.registry import Registry
-from signer.signatures import Ed25519Signer
-from signer.vaults.access import Accessor, Allowed, decide
+from signer.secrets.access import Accessor, Allowed, decide
 from signer.vaults.secret_register import SecretRegister, target_of
 from tests.harness.builders.cases import (
     ACCOUNT,

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from schemas.custody import CustodyMode
 from schemas.dsse import VAULT_ORDER_TYPE
-from schemas.registry import VaultCreated
-from schemas.vault_events import VaultKeyOrder
+from schemas.keys.vault_events import VaultKeyOrder
+from schemas.registry.custody import CustodyMode
+from schemas.registry.records import VaultCreated
 from signer.custody.errors import ClientShareMissingError, CustodyError
 from signer.custody.sealing import Holders
 from signer.keys.orders import KeyOrderError

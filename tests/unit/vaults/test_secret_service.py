@@ -5,20 +5,20 @@ from typing import Any
 
 import pytest
 
-from schemas.access import Grant
-from schemas.client_share import ClientShare, ClientShareContext
-from schemas.custody import CustodyMode
-from schemas.secret_requests import (
+from schemas.keys.client_share import ClientShare, ClientShareContext
+from schemas.keys.secret_requests import (
     SecretAnswer,
     SecretVersion,
     answer_context,
     secret_request_digest,
 )
+from schemas.registry.access import Grant
+from schemas.registry.custody import CustodyMode
 from signer.custody.errors import CorruptError, CustodyError
 from signer.custody.hpke import HpkeKey, seal_for
-from signer.vaults.access import Allowed, Refused
-from signer.vaults.read_requests import FRESH_MS, ReadRequestError, VerifiedRequest
-from signer.vaults.secret_service import ReadDecision, SecretService
+from signer.secrets.access import Allowed, Refused
+from signer.secrets.read_requests import FRESH_MS, ReadRequestError, VerifiedRequest
+from signer.secrets.secret_service import ReadDecision, SecretService
 from tests.harness.builders.cases import (
     ACCOUNT,
     AGENT,
@@ -99,7 +99,7 @@ def test_versions_are_listed_in_order_and_read_by_number() -> None:
 
 
 def test_a_long_history_returns_its_newest_versions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("signer.vaults.secret_service.LISTED_MAX", 2)
+    monkeypatch.setattr("signer.secrets.secret_service.LISTED_MAX", 2)
     with secret_service("envelope", ALL) as service:
         for number in (1, 2, 3):
             put(service.secret_sealing, order("envelope", number))

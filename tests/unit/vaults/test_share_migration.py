@@ -7,25 +7,25 @@ from typing import Any
 
 import pytest
 
-from schemas.audit import AuditRecord
-from schemas.custody import CustodyMode
 from schemas.dsse import VAULT_ORDER_TYPE
+from schemas.keys.provider_roots import ProviderRootChanged, ProviderRootOrder
+from schemas.keys.vault_events import SecretOrder, SecretRewrapped
+from schemas.ledger.audit import AuditRecord
 from schemas.partition import partition_of
-from schemas.provider_roots import ProviderRootChanged, ProviderRootOrder
 from schemas.record import Outgoing, Record
-from schemas.registry import VaultCreated
+from schemas.registry.custody import CustodyMode
+from schemas.registry.records import VaultCreated
 from schemas.topics import Topic
-from schemas.vault_events import SecretOrder, SecretRewrapped
+from signer.core.registry.custody_modes import PLANS
+from signer.core.signatures import Ed25519Signer
 from signer.custody.errors import KmsUnavailableError
 from signer.custody.kms.local import LocalKms
 from signer.custody.kms.port import RootKms
 from signer.custody.kms.roots import RotatedRoot
-from signer.custody.modes import PLANS
 from signer.custody.provider import Provider
 from signer.custody.sealing import Holders
+from signer.keys.order_validity import LIFETIME_MS_MAX
 from signer.keys.orders import KeyOrderError
-from signer.order_validity import LIFETIME_MS_MAX
-from signer.signatures import Ed25519Signer
 from signer.vaults.order_execution import STUCK_MS
 from signer.vaults.share_migration import SHARES_MAX
 from streams.runners.custody_maintenance import RETRY_MS

@@ -6,11 +6,11 @@ from typing import get_args
 
 import pytest
 
-from schemas.custody import AGENT_KEYS, PROVIDERS, TREASURY_KEYS, CustodyMode, Tier
-from schemas.registry import AccountOpened, Entry, SettingSet, VaultCreated
-from signer.custody.modes import PLANS
-from signer.registry import Registry, RegistryRecordError
-from signer.vaults.vault import TREASURY_MODES, Vault, default_mode
+from schemas.registry.custody import AGENT_KEYS, PROVIDERS, TREASURY_KEYS, CustodyMode, Tier
+from schemas.registry.records import AccountOpened, Entry, SettingSet, VaultCreated
+from signer.core.registry.custody_modes import PLANS
+from signer.core.registry.registry import Registry, RegistryRecordError
+from signer.core.registry.vault import TREASURY_MODES, Vault, default_mode
 from tests.harness.builders.cases import ACCOUNT, Operator, registered
 
 MODES: tuple[CustodyMode, ...] = get_args(CustodyMode)

@@ -7,8 +7,8 @@ import orjson
 import pytest
 from hypothesis import given
 
-from schemas.outcome import AnyOutcome, IntentRejected, MessageSigned, TransactionSigned
-from schemas.reasons import Reason
+from schemas.intents.outcome import AnyOutcome, IntentRejected, MessageSigned, TransactionSigned
+from schemas.intents.reasons import Reason
 from sixgate.webhooks.errors import WebhookInvalidError
 from sixgate.webhooks.events import EVENT_NAMES, require_event_names, webhook_event
 from tests.harness.builders.models import values_of

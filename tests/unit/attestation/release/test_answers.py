@@ -4,12 +4,7 @@ from typing import cast
 
 import pytest
 
-from schemas.release import (
-    ReleaseGranted,
-    ReleaseReason,
-    decode_context,
-    decode_decision,
-)
+from schemas.keys.release import ReleaseGranted, ReleaseReason, decode_context, decode_decision
 from signer.attestation.binding import Binding, Purpose
 from signer.attestation.release.client import (
     ReleaseDeniedError,
@@ -17,9 +12,9 @@ from signer.attestation.release.client import (
     UnwrapRequest,
 )
 from signer.attestation.release.token_keys import TokenKey
+from signer.core.signatures import InvalidSignatureError, verify_event
 from signer.custody.errors import KmsDeniedError, KmsUnavailableError
 from signer.custody.hpke import seal
-from signer.signatures import InvalidSignatureError, verify_event
 from tests.harness.builders.attestation import platform
 from tests.harness.builders.custody_providers import RaisingKms, cloud
 from tests.harness.builders.release import (

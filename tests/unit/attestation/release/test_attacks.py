@@ -11,7 +11,7 @@ from threading import Barrier
 import pytest
 
 from schemas.canonical import canonical_bytes
-from schemas.release import (
+from schemas.keys.release import (
     AnyDecision,
     ReleaseAsk,
     ReleaseGranted,

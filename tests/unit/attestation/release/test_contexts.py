@@ -2,15 +2,12 @@
 
 import pytest
 
-from schemas.release import (
-    ReleaseReason,
-    decode_context,
-)
+from schemas.keys.release import ReleaseReason, decode_context
 from signer.attestation.release.client import UnwrapRequest, WrapRequest
 from signer.custody.context import Layer
 from signer.custody.envelope import new_vault_key
 from signer.custody.errors import KmsDeniedError
-from signer.identity import identity_context, open_identity, seal_identity
+from signer.custody.identity import identity_context, open_identity, seal_identity
 from tests.harness.builders.custody_material import HERE, Stream
 from tests.harness.builders.custody_providers import cloud
 from tests.harness.builders.release import (

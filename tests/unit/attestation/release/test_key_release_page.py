@@ -5,7 +5,7 @@ import re
 import pytest
 
 from schemas.canonical import Canonical
-from schemas.release import RELEASE_MEANING, ReleaseReason
+from schemas.keys.release import RELEASE_MEANING, ReleaseReason
 from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
 from signer.attestation.release.workload_token import TokenCode, WorkloadTerms
 from tests.harness.builders.attestation import repository_page

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from schemas.custody import CustodyMode
-from schemas.release import ReleaseGranted
+from schemas.keys.release import ReleaseGranted
+from schemas.registry.custody import CustodyMode
 from signer.attestation.binding import Binding
 from signer.attestation.evidence import Evidence
 from signer.attestation.platform import PlatformBusyError
 from signer.attestation.release.kms import Attest, ReleasedKms, ReleaseUnreachableError
+from signer.core.registry.custody_modes import PLANS
 from signer.custody.buffers import wiping
 from signer.custody.context import SecretContext
 from signer.custody.errors import (
@@ -29,7 +30,6 @@ from signer.custody.errors import (
 )
 from signer.custody.failures import Cause
 from signer.custody.kms.port import PLAINTEXT_BYTES_MAX, RootKms
-from signer.custody.modes import PLANS
 from signer.custody.opening import open_sealed
 from signer.custody.sealing import seal
 from tests.harness.builders.custody_material import SECRET, LyingKms, Stream

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from signer.ethereum.typed_data.errors import MEANING, Code, TypedDataError
-from signer.ethereum.typed_data.structs import DEPTH_MAX
+from signer.core.ethereum.typed_data.errors import MEANING, Code, TypedDataError
+from signer.core.ethereum.typed_data.structs import DEPTH_MAX
 from tests.harness.builders.typed_data import (
     CHAIN,
     OWNER,

@@ -2,12 +2,12 @@ from typing import Any
 
 import pytest
 
-from schemas.policy import Policy
-from schemas.reasons import Reason
-from signer.account import Account
-from signer.rules.admission import decide
-from signer.rules.decision import Passed, Rejected
-from signer.settings import Settings
+from schemas.intents.reasons import Reason
+from schemas.registry.policy import Policy
+from signer.core.account import Account
+from signer.core.registry.settings import Settings
+from signer.core.rules.admission import decide
+from signer.core.rules.decision import Passed, Rejected
 from tests.harness.builders.cases import (
     ACCOUNT,
     DAY_MS,

@@ -1,9 +1,9 @@
 import pytest
 
-from schemas.reasons import Reason
-from signer.account import Account
-from signer.rules.allowlist import decide
-from signer.rules.decision import Rejected
+from schemas.intents.reasons import Reason
+from signer.core.account import Account
+from signer.core.rules.allowlist import decide
+from signer.core.rules.decision import Rejected
 from tests.harness.builders.cases import ACCOUNT, RECIPIENT, STRANGER, facts, intent, policy
 
 ZERO = "0x" + "00" * 20

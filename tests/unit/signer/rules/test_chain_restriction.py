@@ -1,10 +1,10 @@
 import pytest
 
-from schemas.reasons import Reason
-from schemas.registry import ChainSet
-from signer.account import Account
-from signer.rules.chain_restriction import decide
-from signer.rules.decision import Rejected
+from schemas.intents.reasons import Reason
+from schemas.registry.records import ChainSet
+from signer.core.account import Account
+from signer.core.rules.chain_restriction import decide
+from signer.core.rules.decision import Rejected
 from tests.harness.builders.cases import ACCOUNT, chain, facts, intent, policy
 
 BASE_CHAIN = chain(aliases=("base-mainnet", "coinbase"))

@@ -2,10 +2,10 @@ import re
 
 import pytest
 
-from schemas.reasons import Reason
-from signer.account import Account
-from signer.rules.daily_limit import decide
-from signer.rules.decision import Passed, Rejected
+from schemas.intents.reasons import Reason
+from signer.core.account import Account
+from signer.core.rules.daily_limit import decide
+from signer.core.rules.decision import Passed, Rejected
 from tests.harness.builders.cases import ACCOUNT, DAY_MS, ETH, NOW_MS, facts, intent, policy, signed
 
 

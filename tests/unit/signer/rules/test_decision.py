@@ -1,6 +1,6 @@
 from dataclasses import MISSING, fields
 
-from signer.rules.decision import Facts
+from signer.core.rules.decision import Facts
 
 
 def test_no_fact_has_a_default() -> None:

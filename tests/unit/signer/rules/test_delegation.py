@@ -2,12 +2,12 @@ from typing import Any
 
 import pytest
 
-from schemas.intent import AuthorizationIntent
-from schemas.policy import Policy
-from schemas.reasons import Reason
-from signer.account import Account
-from signer.rules import delegation
-from signer.rules.decision import PASSED, Decision, Rejected
+from schemas.intents.intent import AuthorizationIntent
+from schemas.intents.reasons import Reason
+from schemas.registry.policy import Policy
+from signer.core.account import Account
+from signer.core.rules import delegation
+from signer.core.rules.decision import PASSED, Decision, Rejected
 from tests.harness.builders.cases import ACCOUNT, BASE, COMMON, RECIPIENT, STRANGER, facts, policy
 
 NOBODY = "0x" + "00" * 20

@@ -1,12 +1,12 @@
 import pytest
 
-from schemas.intent import MessageIntent
-from schemas.policy import Policy
-from schemas.reasons import Reason
-from signer.account import Account
-from signer.ethereum.personal_message import personal_message_hash
-from signer.rules.decision import Decision, Passed, Rejected, Signable
-from signer.rules.message import MESSAGE_BYTES_MAX, decide
+from schemas.intents.intent import MessageIntent
+from schemas.intents.reasons import Reason
+from schemas.registry.policy import Policy
+from signer.core.account import Account
+from signer.core.ethereum.personal_message import personal_message_hash
+from signer.core.rules.decision import Decision, Passed, Rejected, Signable
+from signer.core.rules.message import MESSAGE_BYTES_MAX, decide
 from tests.harness.builders.cases import ACCOUNT, COMMON, facts, policy
 
 HELLO = b"Please sign in to example.com"

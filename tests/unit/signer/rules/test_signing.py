@@ -2,10 +2,10 @@ from typing import Any
 
 import pytest
 
-from schemas.reasons import Reason
-from signer.account import Account
-from signer.rules.decision import Rejected
-from signer.rules.signing import decide, nonce_next
+from schemas.intents.reasons import Reason
+from signer.core.account import Account
+from signer.core.rules.decision import Rejected
+from signer.core.rules.signing import decide, nonce_next
 from tests.harness.builders.cases import (
     ACCOUNT,
     BASE,

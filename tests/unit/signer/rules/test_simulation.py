@@ -2,11 +2,11 @@ from typing import Any
 
 import pytest
 
-from schemas.reasons import Reason
-from signer.account import Account
-from signer.rules.decision import Passed, Rejected
-from signer.rules.simulation import decide, required, usable_report
-from signer.settings import Settings
+from schemas.intents.reasons import Reason
+from signer.core.account import Account
+from signer.core.registry.settings import Settings
+from signer.core.rules.decision import Passed, Rejected
+from signer.core.rules.simulation import decide, required, usable_report
 from tests.harness.builders.cases import ACCOUNT, HOUR_MS, NOW_MS, facts, intent, policy, report
 
 ASKED = intent(simulate_first=True)

@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from signer.rules.spending import OPAQUE, SPENDING_TYPES, find_spending
+from signer.core.rules.spending import OPAQUE, SPENDING_TYPES, find_spending
 from tests.harness.builders.typed_data import DETAILS_MEMBERS, PERMIT_MEMBERS, made_of, mail, read
 
 DAI = "address holder, address spender, uint256 nonce, uint256 expiry, bool allowed"

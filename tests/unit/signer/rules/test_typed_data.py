@@ -2,13 +2,13 @@ from typing import Any
 
 import pytest
 
-from schemas.intent import TypedDataIntent
-from schemas.policy import Policy, TypedDataDomain
-from schemas.reasons import Reason
-from signer.account import Account
-from signer.rules.decision import Decision, Passed, Rejected, Signable
-from signer.rules.typed_data import decide
-from signer.settings import Settings
+from schemas.intents.intent import TypedDataIntent
+from schemas.intents.reasons import Reason
+from schemas.registry.policy import Policy, TypedDataDomain
+from signer.core.account import Account
+from signer.core.registry.settings import Settings
+from signer.core.rules.decision import Decision, Passed, Rejected, Signable
+from signer.core.rules.typed_data import decide
 from tests.harness.builders.cases import ACCOUNT, COMMON, facts, policy
 from tests.harness.builders.typed_data import (
     CHAIN,

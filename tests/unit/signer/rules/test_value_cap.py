@@ -2,12 +2,12 @@ from typing import Any
 
 import pytest
 
-from schemas.policy import Policy
-from schemas.reasons import Reason
-from schemas.registry import Fees
-from signer.account import Account
-from signer.rules.decision import Passed, Rejected
-from signer.rules.value_cap import decide
+from schemas.intents.reasons import Reason
+from schemas.registry.policy import Policy
+from schemas.registry.records import Fees
+from signer.core.account import Account
+from signer.core.rules.decision import Passed, Rejected
+from signer.core.rules.value_cap import decide
 from tests.harness.builders.cases import ACCOUNT, ETH, GWEI, chain, facts, intent, policy, report
 
 DEFAULT_FEE_MAX = ETH // 20

@@ -1,0 +1,66 @@
+"""Admission rule: agent, policy, expiry, idempotency key and rate limit."""
+
+from schemas.intents.intent import EXPIRY_MS_MAX, Intent, TransactionIntent
+from schemas.intents.reasons import Reason
+from schemas.registry.policy import Policy
+from signer.core.account import Account
+from signer.core.rules.decision import PASSED, Decision, Facts, Passed, Rejected, invalid
+from signer.core.transaction_types import type_problem
+
+
+def decide(intent: Intent, policy: Policy, account: Account, facts: Facts) -> Decision:
+    """Reject by agent and policy, the intent's expiry, its idempotency key and the rate limit."""
+    return (
+        _agent_problem(policy, facts)
+        or _expiry_problem(intent, facts)
+        or _idempotency_conflict(intent, facts)
+        or _rate_problem(policy, account, facts)
+        or PASSED
+    )
+
+
+def decide_transaction(
+    intent: TransactionIntent, policy: Policy, account: Account, facts: Facts
+) -> Decision:
+    """Reject as ``decide``, then fields that do not form a transaction of one type."""
+    decision = decide(intent, policy, account, facts)
+    problem = type_problem(intent) if isinstance(decision, Passed) else None
+    return invalid(problem) if problem else decision
+
+
+def _agent_problem(policy: Policy, facts: Facts) -> Rejected | None:
+    agent = facts.agent
+    if not agent.active:
+        return Rejected(Reason.AGENT_INACTIVE, f"agent {agent.agent} was deactivated")
+    if agent.expires_at_ms is not None and agent.expires_at_ms <= facts.at_ms:
+        return Rejected(Reason.AGENT_EXPIRED, f"agent {agent.agent} expired")
+    if not agent.intents_api_enabled:
+        return Rejected(Reason.INTENTS_API_OFF, f"agent {agent.agent} may not submit intents")
+    if facts.settings.require_explicit and policy.open_fields:
+        names = ", ".join(policy.open_fields)
+        return Rejected(Reason.POLICY_NOT_EXPLICIT, f"the policy leaves open: {names}")
+    return None
+
+
+def _expiry_problem(intent: Intent, facts: Facts) -> Rejected | None:
+    left_ms = intent.expires_at_ms - facts.at_ms
+    evidence = {"at_ms": str(facts.at_ms), "expires_at_ms": str(intent.expires_at_ms)}
+    if left_ms <= 0:
+        return Rejected(Reason.EXPIRED, "the intent has expired", evidence)
+    if left_ms > EXPIRY_MS_MAX:
+        return Rejected(Reason.EXPIRY_TOO_FAR, "the intent expires more than 24 h ahead", evidence)
+    return None
+
+
+def _idempotency_conflict(intent: Intent, facts: Facts) -> Rejected | None:
+    if facts.owner is None:
+        return None
+    detail = f"idempotency key {intent.idempotency_key} belongs to another request"
+    return Rejected(Reason.IDEMPOTENCY_CONFLICT, detail, {"first": facts.owner.intent})
+
+
+def _rate_problem(policy: Policy, account: Account, facts: Facts) -> Rejected | None:
+    limit = policy.intents_max
+    if limit is None or account.intents_of(facts.agent.agent, facts.at_ms) < limit:
+        return None
+    return Rejected(Reason.RATE_EXCEEDED, f"the agent exceeded {limit} intents per minute")

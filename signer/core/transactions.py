@@ -1,0 +1,71 @@
+"""Converts pinned outcomes and intents to protocol records of ``signer.core.ethereum``."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, Final
+
+from schemas.intents.intent import AuthorizationIntent
+from schemas.intents.outcome import TransactionSigned
+from schemas.intents.transaction_parts import AccessListEntry
+from schemas.intents.transaction_parts import SignedAuthorization as Delegation
+from signer.core.ethereum.authorization import Authorization, SignedAuthorization
+from signer.core.ethereum.encoding import TRANSACTION_TYPES
+from signer.core.ethereum.fields import AccessList
+from signer.core.ethereum.transaction import Transaction, TxType
+
+
+def transaction_of(draft: TransactionSigned) -> Transaction:
+    """Return the transaction that an allocation pins; its fields fit its type."""
+    tx_type = TxType.FEE_MARKET if draft.tx_type is None else draft.tx_type
+    record = TRANSACTION_TYPES[tx_type].record
+    return record(
+        **{name: _READ.get(name, _number)(getattr(draft, name)) for name in _NAMES[record]}
+    )
+
+
+def authorization_of(intent: AuthorizationIntent, nonce: int) -> Authorization:
+    """Return the authorization that an intent requests, with its allocated nonce."""
+    return Authorization(intent.chain_id, _bytes(intent.delegate), nonce)
+
+
+def _number(value: int | None) -> int:
+    return value or 0
+
+
+def _bytes(text: str) -> bytes:
+    return bytes.fromhex(text[2:])
+
+
+def _recipient(to: str | None) -> bytes | None:
+    return _bytes(to) if to else None
+
+
+def _access_list(entries: tuple[AccessListEntry, ...] | None) -> AccessList:
+    return tuple((_bytes(e.address), tuple(map(_bytes, e.storage_keys))) for e in entries or ())
+
+
+def _hashes(hashes: tuple[str, ...] | None) -> tuple[bytes, ...]:
+    return tuple(map(_bytes, hashes or ()))
+
+
+def _authorizations(entries: tuple[Delegation, ...] | None) -> tuple[SignedAuthorization, ...]:
+    return tuple(map(_authorization, entries or ()))
+
+
+def _authorization(one: Delegation) -> SignedAuthorization:
+    terms = Authorization(one.chain_id, _bytes(one.address), one.nonce)
+    r, s = one.r.to_bytes(32, "big"), one.s.to_bytes(32, "big")
+    return SignedAuthorization(terms, r + s + bytes([one.y_parity]))
+
+
+_NAMES: Final = {
+    row.record: tuple(field.name for field in fields(row.record)) for row in TRANSACTION_TYPES
+}
+# Converters of the fields that are not numbers.
+_READ: Final[dict[str, Callable[[Any], Any]]] = {
+    "to": _recipient,
+    "data": _bytes,
+    "access_list": _access_list,
+    "blob_versioned_hashes": _hashes,
+    "authorization_list": _authorizations,
+}

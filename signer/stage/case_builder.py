@@ -1,0 +1,82 @@
+"""Builds the case of an intent: authenticates it and adds registered and remembered facts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from schemas.canonical import MalformedError
+from schemas.dsse import INTENT_TYPE, Envelope
+from schemas.intents.clearance import Clearance
+from schemas.intents.intent import EXPIRY_MS_MAX, AnyIntent, decode_intent, intent_digest
+from signer.core.account import far_key, owner_key
+from signer.core.case import Authentic, Case, registered_case
+from signer.core.key_ref import FindKey
+from signer.core.registry.registry import Registry
+from signer.core.signatures import open_envelope
+from signer.core.simulation_report import verified_report
+from signer.stage.memory import Memory
+
+
+@dataclass(slots=True)
+class CaseBuilder:
+    """Turns clearances into cases.
+
+    ``decided_before`` queries the ledger for an outcome that the memory may have forgotten.
+    ``boot`` is the id of this boot.
+    """
+
+    registry: Registry
+    find_key: FindKey
+    memory: Memory
+    decided_before: Callable[[str], bool]
+    boot: str | None = None
+
+    def authenticate(self, clearance: Clearance) -> Authentic:
+        """Verify the signature of the agent or its gateway over the intent; trust nothing else.
+
+        Raises ``MalformedError``, also for a clearance whose digest is not that of its intent,
+        ``UnknownAgentError`` and ``InvalidSignatureError``.
+        """
+        body = clearance.envelope.body()
+        intent = decode_intent(body)
+        agent = self.registry.agent_of(intent)
+        open_envelope(clearance.envelope, INTENT_TYPE, self.registry.key_of_agent(agent))
+        digest = intent_digest(body)
+        if clearance.intent != digest:
+            raise MalformedError("intent", "not the digest of the intent in the envelope")
+        return Authentic(intent, agent, digest)
+
+    def case(self, authentic: Authentic, simulation: Envelope | None, at_ms: int) -> Case:
+        """Return an intent with all facts that the rules need, at a time in ms.
+
+        ``simulation`` is the report in its clearance. May call ``decided_before`` and raises its
+        errors.
+        """
+        intent, _, digest = authentic
+        memory = self.memory
+        report, problem = verified_report(simulation, self.registry, intent, digest)
+        owner = memory.live(intent.account, owner_key(intent.agent, intent.idempotency_key))
+        earlier = memory.live(intent.account, digest)
+        # Another intent may own the idempotency key since the record of this one was forgotten.
+        remembered = earlier is not None or (owner is not None and owner.intent == digest)
+        forgotten = not remembered and self._may_be_forgotten(intent, at_ms)
+        case = registered_case(authentic, self.registry, self.find_key, at_ms)
+        facts = replace(
+            case.facts,
+            simulation=report,
+            simulation_problem=problem,
+            key_problem=None,
+            owner=owner,
+            earlier=earlier,
+            decided_before=forgotten and self.decided_before(digest),
+            boot=self.boot,
+        )
+        return replace(case, facts=facts)
+
+    def _may_be_forgotten(self, intent: AnyIntent, at_ms: int) -> bool:
+        """Return whether an intent without a record may have been decided before."""
+        if not 0 < intent.expires_at_ms - at_ms <= EXPIRY_MS_MAX:
+            return True
+        # A record is kept for at least 24 h and until every repetition expires, so without a record
+        # this intent was never decided and repeats nothing. The exception is ``expiry_too_far``,
+        # which leaves a marker.
+        return self.memory.live(intent.account, far_key(intent.expires_at_ms)) is not None

@@ -1,0 +1,76 @@
+"""Composition of the HTTP API over a data folder's node."""
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from argon2 import PasswordHasher
+from pydantic_settings import BaseSettings
+
+from schemas.registry.records import ScopedAdminSet
+from signer.core.registry.registered import Registered
+from sixgate.api.listeners import Address
+from sixgate.api.services import Services
+from sixgate.clocks import wall_ms
+from sixgate.config.api import ApiSettings
+from sixgate.config.loading import FROM_ENVIRONMENT
+from sixgate.config.webhooks import WebhookSettings
+from sixgate.data_folder.folder import DESK, Folder, FolderError
+from sixgate.data_folder.key_files import load_key_file
+from sixgate.desk.desk import AdminDesk
+from sixgate.gateway.composition import Pipeline, gateway_services, serving_gateway
+from sixgate.services.embedded.node import Node
+
+
+class EmbeddedApiSettings(BaseSettings):
+    """Settings of the HTTP API of a data folder; they come from the environment only."""
+
+    model_config = FROM_ENVIRONMENT
+
+    api: ApiSettings = ApiSettings()
+    webhooks: WebhookSettings = WebhookSettings()
+
+
+@contextmanager
+def serving_api(folder: Folder, node: Node, settings: EmbeddedApiSettings) -> Iterator[Address]:
+    """Serve the HTTP API of a folder until the block ends.
+
+    Raises ``FolderError`` if it was never set up, and ``SettingsError`` if it cannot listen.
+    """
+    with (
+        node_services(folder, node, settings) as services,
+        serving_gateway(services, settings.api) as address,
+    ):
+        yield address
+
+
+@contextmanager
+def node_services(
+    folder: Folder,
+    node: Node,
+    settings: EmbeddedApiSettings,
+    hasher: PasswordHasher | None = None,
+) -> Iterator[Services]:
+    """Lend the services of a folder's gateway; raise ``FolderError`` if it was never set up."""
+    scope = _desk_scope(folder, node.stage.registry)
+    desk = AdminDesk(node, load_key_file(folder.key(DESK), DESK), wall_ms)
+    pipeline = Pipeline(node.backend, desk, scope.accounts[0], follow=False)
+    with gateway_services(folder, pipeline, settings.api, settings.webhooks, hasher) as services:
+        yield services
+
+
+def _desk_scope(folder: Folder, registered: Registered) -> ScopedAdminSet:
+    """Return the record of the folder's desk; raise ``FolderError`` if there is none in force."""
+    where = f"--data {shlex.quote(str(folder.path))}"
+    scope = registered.scoped_admins.get(DESK)
+    if scope is None:
+        raise FolderError(
+            f"{folder.path} has no people who may use the HTTP API: run sixgate people add NAME "
+            f"{where}"
+        )
+    if not scope.active:
+        raise FolderError(
+            f"the desk of {folder.path}, which signs what people change, is revoked: register it "
+            f"again with sixgate admins add {DESK} {where}"
+        )
+    return scope

@@ -1,0 +1,81 @@
+"""The ledger of a node: one writer behind a lock, and concurrent readers."""
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, closing
+
+from schemas.canonical import MalformedError
+from schemas.ledger.heads import LedgerHead
+from signer.core.signatures import Ed25519Signer
+from sixgate.answers.ledger_answers import LedgerAnswers
+from sixgate.api import ApiError, Json
+from sixgate.data_folder.folder import Folder, Trust
+from streams.ledger.clickhouse import ClickHouse
+from streams.ledger.heads import HeadFile, HeadKey
+from streams.ledger.migrations import migrate
+from streams.ledger.sink import Sink
+from streams.log.pipeline import PipelineLog
+from streams.log.source import LogSource
+from streams.log.sqlite import SqliteLog
+
+
+class LedgerService:
+    """Writes the ledger and lends its ``answers``; any thread may call."""
+
+    def __init__(
+        self,
+        folder: Folder,
+        trust: Trust,
+        key: Ed25519Signer,
+        signer_keys: Mapping[str, Collection[str]],
+        now_ms: Callable[[], int],
+    ) -> None:
+        """Open a folder's ledger with its key and every public key that signers ever had.
+
+        Raises ``LedgerError`` and ``LogError``, and closes everything then.
+        """
+        self._lock = threading.RLock()
+        self._heads = HeadFile(folder.heads)
+        with ExitStack() as opened:
+            source = opened.enter_context(closing(_source(folder, trust)))
+            self._clickhouse = opened.enter_context(closing(ClickHouse.embedded(folder.ledger)))
+            migrate(self._clickhouse)
+            self.answers = LedgerAnswers(self._clickhouse, trust.org, signer_keys, key.public_key)
+            self._sink = Sink(source, self.answers.table, self._heads, HeadKey(key), now_ms)
+            opened.callback(self._sink.close)
+            self._opened = opened.pop_all()
+
+    def step(self) -> int:
+        """Append new records of the log to the ledger; return their number."""
+        with self._lock:
+            return self._sink.step()
+
+    def catch_up(self) -> None:
+        """Append until the ledger has no lag."""
+        while self.step():
+            continue
+
+    def head(self) -> Json:
+        """Return the newest signed head and its envelope; raise ``ledger_empty``."""
+        return self.answers.head(self._heads.last())
+
+    def verify(self, remembered: Json | None) -> Iterator[Json]:
+        """Verify with both verifiers; raise ``ledger_wrong`` naming the first bad row."""
+        yield from self.answers.verify(self._published(), remembered)
+
+    def _published(self) -> list[LedgerHead]:
+        try:
+            return [self.answers.opened(head) for head in self._heads.heads()]
+        except MalformedError:
+            raise ApiError(
+                "ledger_wrong", "a line of heads.jsonl is not a head: restore it"
+            ) from None
+
+    def close(self) -> None:
+        """Close the engine and the log."""
+        self._opened.close()
+
+
+def _source(folder: Folder, trust: Trust) -> LogSource:
+    inbox = SqliteLog(folder.inbox, trust.partitions)
+    return LogSource(inbox, PipelineLog(folder.pipeline, trust.partitions))

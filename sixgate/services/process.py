@@ -1,0 +1,80 @@
+"""Runs a scaled process: logs, stop signals, monitor, and the error that ends it.
+
+SIGTERM and SIGINT only set ``stop``: the process finishes its current work and returns. SIGKILL is
+safe at any moment, because the next start recovers; each process's module says how.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+from contextlib import AsyncExitStack
+from importlib.metadata import version
+from typing import ClassVar, Protocol
+
+from signer.custody.process import lock_memory
+from sixgate.config.process_settings import MonitorSettings, Settings, settings_digest
+from sixgate.logs import configure_logging
+from sixgate.services.monitor import Monitor, serving
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_LOG = logging.getLogger("sixgate.process")
+
+
+class Process(Protocol):
+    """A process that runs until ``stop`` is set or an error ends it."""
+
+    role: ClassVar[str]
+
+    def __init__(self, settings: Settings) -> None:
+        """Open its files and keys."""
+
+    @property
+    def monitor(self) -> Monitor:
+        """Its metrics, liveness and readiness."""
+        ...
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until ``stop`` is set; raise the error that ends the process."""
+        ...
+
+
+def run_process(kind: type[Process], settings: Settings) -> None:
+    """Make a process and run it until SIGTERM or SIGINT; raise the first error."""
+    configure_logging(settings.monitor.log_level)
+    facts = {"role": kind.role, "pid": os.getpid(), "version": version("sixgate")}
+    _LOG.info("process.started", extra=facts | {"settings": settings_digest(settings)})
+    try:
+        asyncio.run(_run(kind(settings), settings.monitor))
+    except BaseExceptionGroup as group:
+        # The exit code depends on the error's type, and a TaskGroup wraps it.
+        raise _first(group) from None
+    _LOG.info("process.stopped")
+
+
+def lock_memory_or_warn() -> None:
+    """Lock memory so that keys are not swapped out; log a warning if the system forbids it."""
+    if not lock_memory():
+        advice = "allow it with RLIMIT_MEMLOCK or CAP_IPC_LOCK, or run without swap"
+        _LOG.warning("memory.unlocked", extra={"detail": advice})
+
+
+async def _run(process: Process, settings: MonitorSettings) -> None:
+    stop = asyncio.Event()
+
+    def stop_on(number: signal.Signals) -> None:
+        _LOG.info("process.stopping", extra={"signal": number.name})
+        stop.set()
+
+    for number in STOP_SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, stop_on, number)
+    async with AsyncExitStack() as opened:
+        if settings.port:
+            await opened.enter_async_context(serving(process.monitor, settings.host, settings.port))
+        await process.run(stop)
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
