@@ -64,13 +64,11 @@ def _running(name: str, process: str, example: str) -> Any:
     return run
 
 
-gates = _running("gates", "scaled.gates_process:GatesProcess", "--config sixgate.toml")
-registrar = _running(
-    "registrar", "scaled.registrar_process:RegistrarProcess", "--config sixgate.toml"
-)
-custody = _running("custody", "custody.process:CustodyProcess", "--config custody.toml")
-gateway = _running("gateway", "scaled.gateway_process:GatewayProcess", "--config gateway.toml")
-desk = _running("desk", "scaled.desk_process:DeskProcess", "--config desk.toml")
+gates = _running("gates", "services.gates:GatesProcess", "--config sixgate.toml")
+registrar = _running("registrar", "services.registrar:RegistrarProcess", "--config sixgate.toml")
+custody = _running("custody", "services.custody:CustodyProcess", "--config custody.toml")
+gateway = _running("gateway", "services.gateway:GatewayProcess", "--config gateway.toml")
+desk = _running("desk", "services.desk:DeskProcess", "--config desk.toml")
 
 
 @command("signer", example="--config sixgate.toml --slots 0-3")
@@ -79,7 +77,7 @@ desk = _running("desk", "scaled.desk_process:DeskProcess", "--config desk.toml")
 @insecure_dev
 def signer(*, slots: str | None) -> None:
     """Run the signer of some slots on Kafka until SIGTERM."""
-    run_until_stopped("scaled.signer_process:SignerProcess", slots)
+    run_until_stopped("services.signer:SignerProcess", slots)
 
 
 @command("probe", example="--url http://127.0.0.1:9101 --pid 4711")
