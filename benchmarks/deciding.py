@@ -18,9 +18,9 @@ from signer.core.ethereum.signing import sign_transaction
 from signer.core.registry.registered import RegisteredPolicy
 from signer.core.registry.registry import Registry
 from signer.core.rules import RULES
-from signer.core.signatures import Ed25519Signer
 from signer.core.transactions import transaction_of
 from signer.core.window import DAY_MS, Window
+from signer.custody.event_signing import Ed25519Signer
 from signer.custody.identity import open_identity
 from signer.custody.kms.journal import KmsJournal
 from signer.custody.kms.root_file import open_local_kms

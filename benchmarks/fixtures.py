@@ -20,7 +20,7 @@ from schemas.registry.records import AccountOpened, AgentSet, ChainSet, Entry, F
 from schemas.topics import Topic
 from signer.core.registry.settings import Settings
 from signer.core.rules.decision import Facts
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from signer.keys.descriptor import KeyDescriptor
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.creation import Founding, create

@@ -11,7 +11,7 @@ from benchmarks import fixtures
 from benchmarks.measure import Figure, seconds
 from schemas.record import Outgoing, PartitionId, Record
 from schemas.topics import Topic
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.clocks import wall_ms
 from sixgate.services.embedded.assembly import assemble
 from streams.ledger.clickhouse import ClickHouse

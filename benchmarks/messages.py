@@ -9,8 +9,8 @@ from eth_account.messages import encode_defunct, encode_typed_data
 
 from benchmarks import fixtures
 from benchmarks.measure import Figure, Work, interleaved
-from schemas.intents.clearance import Gate
 from schemas.intents.intent import AuthorizationIntent, MessageIntent, TypedDataIntent
+from schemas.intents.reasons import Gate
 from schemas.registry.policy import Policy, TypedDataDomain
 from signer.core.account import Account
 from signer.core.draft import MessageKind, delegation

@@ -28,8 +28,8 @@ from signer.attestation.release.workload_token import WorkloadTerms
 from signer.attestation.report import SigningKey
 from signer.attestation.simulated import MEASUREMENT, SimulatedChip, SimulatedPlatform
 from signer.attestation.simulated_certificates import AuthorityKeys, SimulatedAuthority
-from signer.core.signatures import Ed25519Signer
 from signer.custody.context import SecretContext
+from signer.custody.event_signing import Ed25519Signer
 from signer.custody.hpke import HpkeKey
 from signer.custody.kms.local import LocalKms
 from sixgate.api.server import Listen, Tcp, serving

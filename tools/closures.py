@@ -2,8 +2,8 @@
 
 The closure of a module is every own module that it may import, at once or later: imports inside
 functions count, imports for type checkers only do not. An import of a package counts the packages
-above it. Bounds are in pyproject.toml and only fall: a closure above its bound fails, and so does a
-bound far above its closure.
+above it; the closure of a package is that of all its modules. Bounds are in pyproject.toml and only
+fall: a closure above its bound fails, and so does a bound far above its closure.
 """
 
 import ast
@@ -41,13 +41,22 @@ class Size(NamedTuple):
 def closure(root: Path, modules: Iterable[str]) -> set[Path]:
     """Return the files below ``root`` of modules and of everything that they may import."""
     found: set[Path] = set()
-    waiting = list(modules)
+    waiting = [one for name in modules for one in _modules(root, name)]
     while waiting:
         for path in _files(root, waiting.pop()):
             if path not in found:
                 found.add(path)
                 waiting += _imports(ast.parse(path.read_text()), path.relative_to(root))
     return found
+
+
+def _modules(root: Path, name: str) -> list[str]:
+    """Return a module's name; for a package the names of all modules in it, at any depth."""
+    package = root.joinpath(*name.split("."))
+    if not package.is_dir():
+        return [name]
+    paths = (path.relative_to(root).with_suffix("") for path in package.rglob("*.py"))
+    return [".".join(path.parts) for path in paths]
 
 
 def size(paths: Iterable[Path]) -> Size:

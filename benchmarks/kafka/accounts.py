@@ -11,7 +11,7 @@ from schemas.dsse import INTENT_TYPE
 from schemas.record import Outgoing
 from schemas.registry.records import AccountOpened, AgentSet, Entry, PolicySet
 from schemas.topics import Topic
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.creation import Founding, create
 from sixgate.data_folder.folder import Folder

@@ -22,8 +22,9 @@ from schemas.topics import Topic
 from signer.core.case import apply_rule
 from signer.core.ethereum.signing import sign_transaction
 from signer.core.rules import RULES
-from signer.core.signatures import Ed25519Signer, verify
+from signer.core.signatures import verify
 from signer.core.transactions import transaction_of
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.clocks import wall_ms
 from streams.clearances import ClearanceCache
 from streams.gates.passage import GateProjections, Passage

@@ -1,29 +1,13 @@
 """Clearances: what gates pass on, the signed intent with the verdicts so far."""
 
-from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from schemas.canonical import Canonical, canonical_bytes
 from schemas.dsse import Envelope
-from schemas.fields import Count, Digest, Name, Text, TimeMs
-from schemas.intents.reasons import Reason
-
-
-class Gate(StrEnum):
-    """The stages of the pipeline, in order."""
-
-    ADMISSION = "admission"
-    ALLOWLIST = "allowlist"
-    VALUE_CAP = "value-cap"
-    DAILY_LIMIT = "daily-limit"
-    CHAIN_RESTRICTION = "chain-restriction"
-    SIMULATION = "simulation"
-    SIGNING = "signing"
-
-
-Evidence = dict[Name, Annotated[str, Field(max_length=1024)]]
+from schemas.fields import Count, Digest, Text, TimeMs
+from schemas.intents.reasons import Evidence, Gate, Reason
 
 
 class Verdict(Canonical):

@@ -23,8 +23,7 @@ from schemas.fields import (
     Nonce,
     Uint256,
 )
-from schemas.intents.transaction_parts import AccessList, SignedAuthorization
-from schemas.keys.client_share import ClientShare
+from schemas.intents.intent_parts import AccessList, ClientShare, SignedAuthorization
 
 EXPIRY_MS_MAX = 24 * 60 * 60 * 1000
 EXPIRY_MS_DEFAULT = 10 * 60 * 1000

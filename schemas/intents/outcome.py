@@ -26,9 +26,8 @@ from schemas.fields import (
     Uint256,
     WeiSum,
 )
-from schemas.intents.clearance import Evidence, Gate
-from schemas.intents.reasons import Reason
-from schemas.intents.transaction_parts import AccessList, SignedAuthorization
+from schemas.intents.intent_parts import AccessList, SignedAuthorization
+from schemas.intents.reasons import Evidence, Gate, Reason
 from schemas.signer_event import SignerEvent
 
 FeeSource = Literal["intent", "simulation", "chain-defaults"]

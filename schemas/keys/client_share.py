@@ -1,17 +1,7 @@
-"""Client shares in transit: to the client when a key is made, to the signer with an intent."""
-
-from pydantic import Field
+"""What binds a client share in transit to its key: from the signer, and back with an intent."""
 
 from schemas.canonical import Canonical, canonical_bytes
-from schemas.fields import Hex, Ordinal, X25519PublicKey
-
-
-class ClientShare(Canonical):
-    """The client's share of one key version, sealed to one of the signer's share keys."""
-
-    key_version: Ordinal
-    share_key: X25519PublicKey
-    box: Hex = Field(max_length=256)
+from schemas.fields import Ordinal
 
 
 class ClientShareContext(Canonical):

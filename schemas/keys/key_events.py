@@ -19,7 +19,8 @@ from schemas.fields import (
 )
 from schemas.keys.order import Order
 from schemas.keys.vault_events import Rewrap
-from schemas.registry.custody import Blob, CustodyMode, Wrapped
+from schemas.keys.wrapped import Blob, Wrapped
+from schemas.registry.custody import CustodyMode
 from schemas.registry.key_chains import KeyChain
 from schemas.signer_event import SignerEvent
 

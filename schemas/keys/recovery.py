@@ -11,7 +11,7 @@ from pydantic import Field
 from schemas.dsse import Envelope
 from schemas.fields import Name, Ordinal, Text, TimeMs, VaultName, X25519PublicKey
 from schemas.keys.order import Order
-from schemas.registry.custody import Blob, Wrapped
+from schemas.keys.wrapped import Blob, Wrapped
 from schemas.signer_event import SignerEvent
 
 Path = Annotated[str, Field(min_length=1, max_length=256)]

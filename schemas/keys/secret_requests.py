@@ -20,7 +20,7 @@ from schemas.fields import (
     VaultName,
     X25519PublicKey,
 )
-from schemas.keys.client_share import ClientShare
+from schemas.intents.intent_parts import ClientShare
 from schemas.keys.vault_events import SecretKind
 
 LISTED_MAX = 10_000

@@ -23,7 +23,8 @@ from schemas.fields import (
 from schemas.keys.order import Order
 from schemas.keys.provider_roots import ProviderRootChanged, ProviderRootOrder
 from schemas.keys.recovery import RecoveryOrder, SecretRecovered
-from schemas.registry.custody import Blob, CustodyMode, Wrapped
+from schemas.keys.wrapped import Blob, Wrapped
+from schemas.registry.custody import CustodyMode
 from schemas.signer_event import SignerEvent
 
 SecretKind = Literal["api_key", "certificate", "file", "note", "password", "private_key", "ssh_key"]

@@ -1,11 +1,10 @@
-"""Custody modes, tiers, providers, and the wrapped keys in events."""
+"""Custody modes, tiers and providers of vaults."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.canonical import Canonical
-from schemas.fields import Hex, Name
+from schemas.fields import Name
 
 CustodyMode = Literal[
     "envelope",
@@ -25,27 +24,5 @@ PROVIDERS = ("gcp", "aws", "azure")
 """The default providers of a vault, in this order."""
 SERVER = "server"
 """The holder name of the server's half of a data key; reserved, so no provider has this name."""
-BLOB_LENGTH_MAX = 16 * 1024
 
-Blob = Annotated[Hex, Field(max_length=BLOB_LENGTH_MAX)]
 Providers = Annotated[tuple[Name, ...], Field(max_length=len(PROVIDERS))]
-
-
-class WrappedShareText(Canonical):
-    """A share that its provider wrapped; its index in the list is its share number."""
-
-    provider: Name
-    blob: Blob
-
-
-WrappedShares = Annotated[
-    tuple[WrappedShareText, ...], Field(min_length=1, max_length=len(PROVIDERS))
-]
-
-
-class Wrapped(Canonical):
-    """A wrapped data key: wrapped by a vault key, or split into shares of providers."""
-
-    wrapped_kek: Blob | None = None
-    wrapped_dek: Blob | None = None
-    wrapped_shares: WrappedShares | None = None

@@ -19,7 +19,8 @@ from signer.attestation.boot import boot_binding, claims_of
 from signer.attestation.evidence import EvidenceFile
 from signer.attestation.policy import VerificationPolicy
 from signer.attestation.verify import Verified, verify
-from signer.core.signatures import InvalidSignatureError, verify_event
+from signer.core.signatures import InvalidSignatureError
+from signer.custody.event_signing import verify_event
 
 
 class BootVerificationError(Exception):

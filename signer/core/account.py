@@ -6,8 +6,8 @@ from pydantic import Field
 
 from schemas.canonical import Canonical, digest
 from schemas.fields import Count, Digest, ExpiryMs, IdempotencyKey, Name, Nonce, Ordinal, TimeMs
+from schemas.intents.intent_parts import ClientShare
 from schemas.intents.outcome import MessageSigned, PinnedOutcome, TransactionSigned
-from schemas.keys.client_share import ClientShare
 from signer.core.nonces import ANY_CHAIN, AccountNonces, nonce_key
 from signer.core.window import DAY_MS, MINUTE_MS, SPENT_MS, Window, WindowField
 

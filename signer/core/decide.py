@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from schemas.fields import TEXT_MAX
-from schemas.intents.clearance import Gate
 from schemas.intents.intent import EXPIRY_MS_MAX, AnyIntent, TransactionIntent, request_digest
 from schemas.intents.outcome import IntentRejected, MessageSigned, TransactionSigned
+from schemas.intents.reasons import Gate
 from signer.core.account import Account, LiveIntent
 from signer.core.case import Case, apply_rule, internal_error
 from signer.core.draft import common_fields, draft

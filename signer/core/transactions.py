@@ -5,9 +5,9 @@ from dataclasses import fields
 from typing import Any, Final
 
 from schemas.intents.intent import AuthorizationIntent
+from schemas.intents.intent_parts import AccessListEntry
+from schemas.intents.intent_parts import SignedAuthorization as Delegation
 from schemas.intents.outcome import TransactionSigned
-from schemas.intents.transaction_parts import AccessListEntry
-from schemas.intents.transaction_parts import SignedAuthorization as Delegation
 from signer.core.ethereum.authorization import Authorization, SignedAuthorization
 from signer.core.ethereum.encoding import TRANSACTION_TYPES
 from signer.core.ethereum.fields import AccessList

@@ -15,10 +15,10 @@ from pydantic import Field
 from schemas.canonical import Canonical
 from schemas.fields import Ed25519PublicKey, Hex, Name
 from schemas.keys.release import IdentityContext
-from signer.core.signatures import Ed25519Signer
 from signer.custody.buffers import RandomBytes, draw, wiping
 from signer.custody.envelope import require_same
 from signer.custody.errors import CorruptError
+from signer.custody.event_signing import Ed25519Signer
 from signer.custody.kms.port import SOFTWARE_KMS, WRAPPED_BYTES_MAX, RootKms, require_wrapped
 
 SEED_BYTES = 32

@@ -13,8 +13,8 @@ from pydantic import Field
 from schemas.canonical import Canonical
 from schemas.fields import Name, Ordinal, TimeMs, X25519PublicKey
 from schemas.intents.intent import EXPIRY_MS_MAX
-from schemas.keys.client_share import ClientShare
-from schemas.registry.custody import Blob
+from schemas.intents.intent_parts import ClientShare
+from schemas.keys.wrapped import Blob
 from signer.custody.buffers import RandomBytes, draw, wiping
 from signer.custody.context import SecretContext
 from signer.custody.envelope import SealedSecret, new_vault_key, open_secret, seal_secret

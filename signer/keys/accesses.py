@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from schemas.keys.secret_access import ACCESS_MEANING, AccessReason
 from schemas.record import Outgoing
-from schemas.registry.access import ACCESS_MEANING, AccessReason
 from signer.core.registry.vault import Vault
 from signer.keys.descriptor import KeyDescriptor
 from signer.secrets.access import Access, Allowed, Refused

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from schemas.intents.intent_parts import ClientShare
 from schemas.intents.reasons import Reason
-from schemas.keys.client_share import ClientShare
 from schemas.record import Outgoing
 from signer.core.ethereum.signing import DigestSigner
 from signer.custody.errors import ClientShareMissingError, CorruptError, CustodyError

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from schemas.fields import X25519PublicKey
-from schemas.keys.client_share import ClientShare
+from schemas.intents.intent_parts import ClientShare
 from schemas.registry.custody import AGENT_KEYS
 from schemas.registry.key_chains import CURVES, SIGNING_CHAINS, KeyChain
 from signer.core.registry.registry import Registry

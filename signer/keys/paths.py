@@ -8,7 +8,8 @@ from typing import Literal, NamedTuple, TypeAlias
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.fields import KeyPath
-from schemas.registry.key_chains import KeyChain, key_chain_of
+from schemas.registry.key_chains import KeyChain
+from schemas.registry.networks import key_chain_of
 from signer.core.access import is_own
 
 _KEY_PATH: TypeAdapter[str] = TypeAdapter(KeyPath)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias
 
+from schemas.keys.secret_access import ACCESS_MEANING, AccessReason, Operation
 from schemas.keys.vault_events import SecretKind
-from schemas.registry.access import ACCESS_MEANING, AccessReason, Grant, Operation, Right
+from schemas.registry.access import Grant, Right
 from schemas.registry.records import AgentSet
 from signer.core.access import has_grant, may_sign
 from signer.core.registry.vault import Vault

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from schemas.canonical import event_id
 from schemas.fields import TEXT_MAX
+from schemas.keys.secret_access import AccessReason, Operation, SecretAccess
 from schemas.record import Outgoing
-from schemas.registry.access import AccessReason, Operation, SecretAccess
 from schemas.topics import Topic
 from signer.core.registry.vault import Vault
 from signer.custody.failures import ProviderFailure

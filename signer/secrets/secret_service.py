@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
+from schemas.keys.secret_access import ACCESS_MEANING, AccessReason
 from schemas.keys.secret_requests import (
     LISTED_MAX,
     SecretAnswer,
@@ -22,7 +23,6 @@ from schemas.keys.secret_requests import (
     answer_context,
 )
 from schemas.keys.vault_events import SecretStored
-from schemas.registry.access import ACCESS_MEANING, AccessReason
 from signer.core.registry.registry import Registry
 from signer.core.registry.vault import Vault
 from signer.custody.buffers import wiping

@@ -14,7 +14,8 @@ from schemas.canonical import MalformedError
 from schemas.dsse import REGISTRY_HEAD_TYPE, Envelope
 from schemas.ledger.heads import RegistryHead
 from signer.core.registry.registry import Registry
-from signer.core.signatures import Ed25519Signer, InvalidSignatureError, open_envelope
+from signer.core.signatures import InvalidSignatureError, open_envelope
+from signer.custody.event_signing import Ed25519Signer
 
 HEAD_SKEW_MS_MAX = 30_000
 """Largest difference between a head's time and the local clock; also how long a head is valid."""

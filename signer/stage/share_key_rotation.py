@@ -11,7 +11,7 @@
 
 from collections.abc import Callable
 
-from schemas.keys.client_share import ClientShare
+from schemas.intents.intent_parts import ClientShare
 from signer.custody.buffers import RandomBytes
 from signer.custody.errors import ClientShareMissingError
 from signer.custody.kms.port import RootKms

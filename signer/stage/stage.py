@@ -29,7 +29,8 @@ from signer.core.ethereum.signing import DigestSigner
 from signer.core.registry.registered import UnknownAgentError
 from signer.core.registry.registry import Registry
 from signer.core.rules.decision import Facts
-from signer.core.signatures import Ed25519Signer, InvalidSignatureError
+from signer.core.signatures import InvalidSignatureError
+from signer.custody.event_signing import Ed25519Signer
 from signer.keys.accesses import KeyUseRequest
 from signer.keys.authorized_use import KeyUse
 from signer.keys.descriptor import KeyDescriptor

@@ -3,7 +3,8 @@
 from typing import Protocol
 
 from schemas.fields import X25519PublicKey
-from schemas.keys.client_share import ClientShare, ClientShareContext
+from schemas.intents.intent_parts import ClientShare
+from schemas.keys.client_share import ClientShareContext
 from signer.core.registry.vault import Vault
 from signer.custody.context import SecretContext
 from signer.custody.errors import ClientShareMissingError

@@ -6,6 +6,7 @@ from pydantic import TypeAdapter
 
 from schemas.canonical import MalformedError, decode_as
 from schemas.dsse import VAULT_ORDER_TYPE, Envelope
+from schemas.keys.secret_access import Operation
 from schemas.keys.vault_events import (
     SecretDelivery,
     SecretOrder,
@@ -15,7 +16,6 @@ from schemas.keys.vault_events import (
     vault_answer_id,
 )
 from schemas.redaction import redacted_digest
-from schemas.registry.access import Operation
 from signer.core.registry.registry import Registry
 from signer.core.registry.vault import Vault
 from signer.core.signatures import InvalidSignatureError, open_envelope

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from schemas.registry.custody import Wrapped
+from schemas.keys.wrapped import Wrapped
 from signer.custody.envelope import SealedSecret, WrappedShare
 
 

@@ -4,7 +4,8 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from schemas.intents.money import wei_to_eth
-from schemas.intents.reasons import MEANING, Reason
+from schemas.intents.reason_meanings import MEANING
+from schemas.intents.reasons import Reason
 from sixgate.api import Json
 from sixgate.api.problems import Problem
 

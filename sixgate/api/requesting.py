@@ -12,7 +12,7 @@ from fastapi import Depends, Header, Request
 
 from schemas.canonical import digest
 from schemas.intents.intent import AnyIntent
-from schemas.keys.client_share import ClientShare
+from schemas.intents.intent_parts import ClientShare
 from schemas.registry.records import AgentSet
 from sixgate.api.models.submissions import TransactionRequest
 from sixgate.api.models.transactions import TransactionReply

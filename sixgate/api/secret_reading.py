@@ -9,9 +9,9 @@ import binascii
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
+from schemas.keys.secret_access import AccessReason
 from schemas.keys.secret_requests import SecretVersion
 from schemas.keys.vault_events import SecretStored
-from schemas.registry.access import AccessReason
 from signer.custody.buffers import wiping
 from signer.custody.cmek import layer_of
 from signer.secrets.access import Refused

@@ -15,8 +15,8 @@ import binascii
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
+from schemas.keys.secret_access import Operation
 from schemas.keys.vault_events import VALUE_BYTES_MAX, SecretKind, SecretStored
-from schemas.registry.access import Operation
 from signer.core.registry.vault import Vault
 from signer.custody.buffers import wiping
 from signer.custody.cmek import layer_of

@@ -7,7 +7,7 @@ from typing import cast
 from fastapi import Request
 
 from schemas.fields import Name
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.backends.ports import Backend
 from sixgate.desk.desk import Desk
 from sixgate.gateway.access_policies import AccessPolicies

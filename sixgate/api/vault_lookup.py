@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from schemas.keys.secret_access import AccessReason, Operation
 from schemas.keys.vault_events import SecretStored
-from schemas.registry.access import AccessReason, Operation
 from schemas.registry.records import VaultCreated
 from signer.core.registry.vault import Vault
 from signer.secrets.access import KEY_KINDS, Access, Accessor, Allowed, Refused, Target, decide

@@ -15,10 +15,14 @@ from pydantic import Field, TypeAdapter, ValidationError
 from schemas import fields
 from schemas.canonical import Canonical, malformed
 from schemas.intents.intent import EXPIRY_MS_MAX
+from schemas.intents.intent_parts import (
+    AccessList,
+    AccessListEntry,
+    ClientShare,
+    SignedAuthorization,
+)
 from schemas.intents.money import eth_to_wei, gwei_to_wei
 from schemas.intents.reasons import Reason
-from schemas.intents.transaction_parts import AccessList, AccessListEntry, SignedAuthorization
-from schemas.keys.client_share import ClientShare
 from signer.core.ethereum.address import parse_address
 from signer.core.ethereum.errors import AddressError
 from signer.core.ethereum.transaction import TxType

@@ -10,8 +10,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError
 
 from schemas.intents.intent import EXPIRY_MS_DEFAULT
-from schemas.intents.transaction_parts import AccessList, SignedAuthorization
-from schemas.keys.client_share import ClientShare
+from schemas.intents.intent_parts import AccessList, ClientShare, SignedAuthorization
 from schemas.validation_messages import validation_message
 from sixgate.authoring import form_fields as read
 from sixgate.authoring.expected_results import SIGNED

@@ -16,7 +16,7 @@ from schemas.dsse import Envelope
 from schemas.intents.intent import AnyIntent, decode_intent, intent_digest
 from schemas.strict_json import JsonError, read_json
 from schemas.topics import SUBMITTED_BYTES_MAX
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.api import Json
 from sixgate.authoring import producer
 from sixgate.authoring.expected_results import SIGNED

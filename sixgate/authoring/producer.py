@@ -18,7 +18,7 @@ from schemas.intents.intent import (
 )
 from schemas.registry.custody import AGENT_KEYS
 from schemas.registry.key_chains import KeyChain
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from signer.keys import paths as key_paths
 from signer.keys.paths import Resolved, Unresolved, VaultKeys, agent_key_path, network_key_path
 from sixgate.api import Json

@@ -9,7 +9,8 @@ from typing import Protocol
 from schemas.canonical import MalformedError
 from schemas.dsse import READ_REQUEST_TYPE
 from schemas.fields import Name, Ordinal, SecretPath, VaultName
-from schemas.keys.client_share import ClientShare, ClientShareContext
+from schemas.intents.intent_parts import ClientShare
+from schemas.keys.client_share import ClientShareContext
 from schemas.keys.secret_requests import (
     ReadOperation,
     SecretAnswer,
@@ -18,9 +19,9 @@ from schemas.keys.secret_requests import (
     answer_context,
     secret_request_digest,
 )
-from signer.core.signatures import Ed25519Signer
 from signer.custody.buffers import wiping
 from signer.custody.errors import CorruptError
+from signer.custody.event_signing import Ed25519Signer
 from signer.custody.hpke import HpkeKey, seal_for
 from sixgate.api import ApiError, Json
 

@@ -1,7 +1,7 @@
 """Advice: the next step for each reason of a rejection; pure.
 
-A reason's own sentence (``schemas/intents/reasons.py``) says what is wrong. Names in braces are
-filled in from the intent.
+A reason's own sentence (``schemas/intents/reason_meanings.py``) says what is wrong. Names in braces
+are filled in from the intent.
 """
 
 import shlex

@@ -13,7 +13,8 @@ A rotation:
 import secrets
 from pathlib import Path
 
-from schemas.registry.access import Grant, Operation
+from schemas.keys.secret_access import Operation
+from schemas.registry.access import Grant
 from schemas.registry.records import AgentSet, CustomerKeySet
 from signer.core.registry.custody_modes import PLANS
 from signer.core.registry.vault import Vault as KnownVault

@@ -27,8 +27,8 @@ from signer.core.ethereum.message_signing import V_OFFSET
 from signer.core.ethereum.personal_message import personal_message_hash
 from signer.core.ethereum.signature import recover_address
 from signer.core.ethereum.typed_data.document import read_typed_data
-from signer.core.signatures import Ed25519Signer
 from signer.core.transactions import transaction_of
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.api import Json
 from sixgate.authoring import producer
 from sixgate.authoring.intent_form import IntentFormError, read_form

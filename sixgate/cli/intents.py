@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from schemas.intents.clearance import Gate
 from schemas.intents.money import wei_to_eth
+from schemas.intents.reasons import Gate
 from sixgate.api import Json, Position
 from sixgate.cli.declare import Option, argument, command, group
 from sixgate.cli.formats import format_time, format_time_ms

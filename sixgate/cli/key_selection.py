@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from schemas.keys.client_share import ClientShare, ClientShareContext
-from schemas.registry.key_chains import KeyChain, key_chain_of
+from schemas.intents.intent_parts import ClientShare
+from schemas.keys.client_share import ClientShareContext
+from schemas.registry.key_chains import KeyChain
+from schemas.registry.networks import key_chain_of
 from signer.core.registry.vault import default_vault
 from signer.custody.buffers import wiping
 from signer.custody.hpke import seal_for

@@ -10,7 +10,6 @@ from rich.text import Text
 
 from schemas.canonical import MalformedError
 from schemas.dsse import INTENT_TYPE
-from schemas.intents.clearance import Gate
 from schemas.intents.intent import (
     AnyIntent,
     AuthorizationIntent,
@@ -22,6 +21,7 @@ from schemas.intents.intent import (
 )
 from schemas.intents.money import wei_to_eth
 from schemas.intents.outcome import SIGNED_TYPES, TransactionSigned
+from schemas.intents.reasons import Gate
 from sixgate.api import Json
 from sixgate.cli.advice import advice
 from sixgate.cli.formats import address, format_time

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.api import ApiError, Json
 from sixgate.authoring.intent_form import IntentFormError
 from sixgate.authoring.intent_lines import Draft, InvalidLine, Signers, Submission, finish, parts

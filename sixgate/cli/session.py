@@ -32,7 +32,7 @@ from sixgate.data_folder.folder import Folder
 
 if TYPE_CHECKING:  # slow to import, and commands that only read do not need it
     from schemas.registry.records import Entry
-    from signer.core.signatures import Ed25519Signer
+    from signer.custody.event_signing import Ed25519Signer
     from sixgate.authoring.operator import Admin
     from sixgate.authoring.secret_reader import SecretReader
     from sixgate.authoring.vault_orders import Orderer

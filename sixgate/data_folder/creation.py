@@ -14,8 +14,8 @@ from typing import NamedTuple
 from schemas.record import Outgoing
 from schemas.registry.records import GENESIS_PREVIOUS, Entry, OrgCreated, ServiceRole, ServiceSet
 from schemas.topics import Topic
-from signer.core.signatures import Ed25519Signer
 from signer.custody.atomic_write import sync_folder, write_atomic
+from signer.custody.event_signing import Ed25519Signer
 from signer.custody.kms.root_file import create_root_file, open_local_kms
 from sixgate.authoring.operator import record_envelope
 from sixgate.data_folder.folder import (

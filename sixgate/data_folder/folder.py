@@ -15,7 +15,7 @@ from schemas.fields import Digest, Name
 from signer.custody.atomic_write import write_atomic
 
 if TYPE_CHECKING:  # readers open no key and need no cryptography
-    from signer.core.signatures import Ed25519Signer
+    from signer.custody.event_signing import Ed25519Signer
 
 SLOT = "0"
 SIGNER, SIMULATOR, LEDGER, ADMIN = "signer-0", "simulator-0", "ledger-0", "admin-0"

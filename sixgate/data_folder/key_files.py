@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from signer.core.signatures import Ed25519Signer
 from signer.custody.atomic_write import MODE_PRIVATE, write_atomic
 from signer.custody.buffers import wiping
 from signer.custody.errors import PrivateFileError
+from signer.custody.event_signing import Ed25519Signer
 from signer.custody.private_file import read_private
 
 SEED_BYTES = 32

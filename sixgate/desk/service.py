@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from schemas.dsse import KEY_REQUEST_TYPE, REGISTRY_TYPE, VAULT_ORDER_TYPE
 from schemas.fields import TimeMs
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.answers import snapshot
 from sixgate.api import ApiError, Json, bytes_of
 from sixgate.backends.orders import check_key_order, check_vault_order

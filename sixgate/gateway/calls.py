@@ -8,7 +8,7 @@ from schemas.fields import TEXT_MAX
 from schemas.ledger.api_call import ApiCall
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 
 RESOURCE_LENGTH_MAX = 512
 

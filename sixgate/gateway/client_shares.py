@@ -10,7 +10,8 @@ import secrets
 from contextlib import suppress
 
 from schemas.fields import X25519PublicKey
-from schemas.keys.client_share import ClientShare, ClientShareContext
+from schemas.intents.intent_parts import ClientShare
+from schemas.keys.client_share import ClientShareContext
 from signer.core.registry.vault import Vault
 from signer.custody.buffers import wiping
 from signer.custody.hpke import HpkeKey, seal_for

@@ -16,7 +16,8 @@ from schemas.intents.intent import (
     TransactionIntent,
     TypedDataIntent,
 )
-from schemas.registry.key_chains import NETWORKS, KeyChain
+from schemas.registry.key_chains import KeyChain
+from schemas.registry.networks import NETWORKS
 from schemas.registry.records import AgentSet, ChainSet
 from schemas.validation_messages import validation_message
 from signer.core.access import may_sign

@@ -18,7 +18,8 @@ from schemas.partition import well_routed
 from schemas.record import Record
 from schemas.topics import SUBMITTED_BYTES_MAX
 from signer.core.registry.registered import Registered, UnknownAgentError
-from signer.core.signatures import InvalidSignatureError, open_envelope, verify_event_of_any
+from signer.core.signatures import InvalidSignatureError, open_envelope
+from signer.custody.event_signing import verify_event_of_any
 
 _DUPLICATE = b'"intent.duplicate"'
 _DIGEST = re.compile(r"0x[0-9a-f]{64}", re.ASCII)

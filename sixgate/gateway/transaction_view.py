@@ -2,11 +2,10 @@
 
 from typing import Any, Literal
 
-from schemas.intents.clearance import Gate
 from schemas.intents.intent import AnyIntent, TransactionIntent
 from schemas.intents.money import wei_to_eth
 from schemas.intents.outcome import AnyOutcome, IntentRejected, MessageSigned, TransactionSigned
-from schemas.intents.reasons import Reason
+from schemas.intents.reasons import Gate, Reason
 from signer.core.ethereum.address import checksum_address
 from signer.core.transaction_types import type_of
 from sixgate.api.models.base import timestamp

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from schemas.canonical import canonical_bytes
-from signer.core.signatures import Ed25519Signer
 from signer.custody.atomic_write import MODE_PRIVATE, write_atomic
 from signer.custody.buffers import RandomBytes, draw, wiping
 from signer.custody.errors import CorruptError
+from signer.custody.event_signing import Ed25519Signer
 from signer.custody.hpke import KEY_BYTES, HpkeKey
 from signer.custody.kms.port import RootKms, require_wrapped
 from sixgate.data_folder.folder import Folder, FolderBusyError, FolderError

@@ -17,7 +17,7 @@ from typing import ClassVar
 
 from schemas.record import Outgoing
 from schemas.topics import Principal, Topic
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from signer.stage.freshness import next_head
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.config.process_settings import Settings

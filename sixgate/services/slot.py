@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn, Protocol
 
 from signer.core.registry.registry import Registry
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from signer.custody.identity import SealedIdentity, open_identity
 from signer.custody.kms.journal import KmsJournal
 from signer.custody.kms.port import RootKms

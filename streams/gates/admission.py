@@ -3,9 +3,9 @@
 from schemas.canonical import MalformedError, event_id
 from schemas.dsse import INTENT_TYPE, Envelope
 from schemas.fields import TEXT_MAX
-from schemas.intents.clearance import Clearance, Gate, Unattributed
+from schemas.intents.clearance import Clearance, Unattributed
 from schemas.intents.intent import AnyIntent, decode_intent, intent_digest
-from schemas.intents.reasons import Reason
+from schemas.intents.reasons import Gate, Reason
 from schemas.ledger.audit import input_digest
 from schemas.partition import well_routed
 from schemas.record import Record

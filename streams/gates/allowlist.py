@@ -1,6 +1,6 @@
 """The allowlist gate: who may receive value, be called or be delegated to."""
 
-from schemas.intents.clearance import Gate
+from schemas.intents.reasons import Gate
 from schemas.topics import Topic
 from streams.gates.passage import RuleGate
 

@@ -1,6 +1,6 @@
 """The chain restriction gate: chains that the policy allows."""
 
-from schemas.intents.clearance import Gate
+from schemas.intents.reasons import Gate
 from schemas.topics import Topic
 from streams.gates.passage import RuleGate
 

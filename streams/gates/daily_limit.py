@@ -1,6 +1,6 @@
 """The daily limit gate: charges of the last 24 hours, from a projection that lags."""
 
-from schemas.intents.clearance import Gate
+from schemas.intents.reasons import Gate
 from schemas.topics import Topic
 from streams.gates.passage import RuleGate
 

@@ -7,7 +7,8 @@ from typing import TypeAlias
 from schemas.canonical import event_id
 from schemas.dsse import Envelope
 from schemas.fields import TEXT_MAX
-from schemas.intents.clearance import Clearance, Gate, Verdict
+from schemas.intents.clearance import Clearance, Verdict
+from schemas.intents.reasons import Gate
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.core.account import Account

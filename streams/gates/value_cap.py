@@ -1,6 +1,6 @@
 """The value cap gate: the largest value of one transaction."""
 
-from schemas.intents.clearance import Gate
+from schemas.intents.reasons import Gate
 from schemas.topics import Topic
 from streams.gates.passage import RuleGate
 

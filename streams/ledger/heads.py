@@ -16,8 +16,9 @@ from typing import BinaryIO, Protocol
 from schemas.canonical import MalformedError
 from schemas.dsse import HEAD_TYPE, Envelope
 from schemas.ledger.heads import LedgerHead
-from signer.core.signatures import Ed25519Signer, InvalidSignatureError, open_envelope
+from signer.core.signatures import InvalidSignatureError, open_envelope
 from signer.custody.atomic_write import sync_folder
+from signer.custody.event_signing import Ed25519Signer
 from streams.ledger.errors import LedgerRewrittenError, LedgerUnavailableError
 
 _TAIL_BYTES = 64 * 1024

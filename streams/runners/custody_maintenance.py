@@ -18,8 +18,8 @@ from schemas.keys.vault_events import ShareKeyAnnounced, announcement_id
 from schemas.ledger.audit import AuditAction, audited, input_digest
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.core.signatures import Ed25519Signer
 from signer.custody.errors import CustodyError
+from signer.custody.event_signing import Ed25519Signer
 from signer.custody.share_key import SealedShareKey
 from signer.keys.custody_records import CustodyRecords
 from signer.keys.keychain import Keychain

@@ -17,7 +17,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
-from schemas.intents.clearance import Gate
+from schemas.intents.reasons import Gate
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from streams.clearances import ClearanceCache

@@ -25,8 +25,8 @@ from schemas.partition import well_routed
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from signer.core.registry.registry import Registry, RegistryRecordError
-from signer.core.signatures import Ed25519Signer
 from signer.custody.errors import CustodyError
+from signer.custody.event_signing import Ed25519Signer
 from signer.keys.keychain import Keychain
 from signer.keys.orders import KeyOrderError, VerifiedKeyOrder, check_validity, open_order
 from signer.keys.provisioning import KeyProvisioner

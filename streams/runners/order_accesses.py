@@ -6,9 +6,9 @@ They have no client address: an order arrives on the bus, not from a connection.
 from typing import TypeAlias
 
 from schemas.keys.recovery import RecoveryOrder
+from schemas.keys.secret_access import Operation
 from schemas.keys.vault_events import SecretOrder
 from schemas.record import Outgoing
-from schemas.registry.access import Operation
 from signer.core.registry.vault import Vault
 from signer.secrets.access import Access, Allowed, Refused
 from signer.secrets.access_records import Use, access_record

@@ -7,7 +7,7 @@ from schemas.dsse import SIMULATION_TYPE, Envelope
 from schemas.fields import TEXT_MAX
 from schemas.intents.intent import TransactionIntent
 from schemas.intents.simulation import BalanceChange, SimulationReport, Status
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from streams.gates.passage import Passage
 from streams.simulators.simulation import Call, Simulation, SimulationFailure
 

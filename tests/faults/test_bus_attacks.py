@@ -15,7 +15,7 @@ from schemas.record import Outgoing
 from schemas.registry.policy import Policy
 from schemas.registry.records import AccountOpened, PolicySet
 from schemas.topics import Topic
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from tests.harness.broker.hostile_records import OTHER_ACCOUNT, OTHER_KEY_PATH, Attacker, Message
 from tests.harness.judge.promises import Values, check, proven, read_registered
 from tests.harness.pipeline.embedded import ACCOUNT, POLICY, Producer, key_order

@@ -16,7 +16,7 @@ import orjson
 
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.data_folder.folder import Folder
 from sixgate.data_folder.key_files import create_key_file
 from streams.log.sqlite import SqliteLog

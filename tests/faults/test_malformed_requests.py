@@ -10,7 +10,7 @@ from typing import NamedTuple
 import orjson
 import pytest
 
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.api.operator.connection import connect
 from sixgate.data_folder.folder import Folder
 from sixgate.services.embedded.node import Node

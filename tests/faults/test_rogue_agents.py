@@ -10,7 +10,7 @@ import pytest
 from schemas.fields import SAFE_INTEGER_MAX, UINT256_MAX
 from schemas.registry.key_chains import SIGNING_CHAINS, KeyChain
 from schemas.registry.policy import Policy
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.api.operator.connection import connect
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import SIMULATOR, Folder

@@ -14,7 +14,7 @@ from schemas.intents.outcome import TransactionSigned
 from schemas.intents.simulation import SimulationReport
 from schemas.record import Record
 from schemas.topics import Topic
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from signer.stage.stage import Arrival
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.data_folder.folder import SIMULATOR, Folder

@@ -19,7 +19,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from schemas.dsse import REGISTRY_HEAD_TYPE
 from schemas.record import Outgoing
 from schemas.topics import DAY_MS, Topic
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from signer.stage.freshness import HEAD_SKEW_MS_MAX
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import REGISTRAR

@@ -16,7 +16,7 @@ from typing import Any
 
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
 from sixgate.data_folder.key_files import load_key_file

@@ -19,7 +19,7 @@ import pytest
 
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.data_folder.folder import Folder
 from tests.harness.broker.servers import running

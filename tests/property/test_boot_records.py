@@ -8,7 +8,7 @@ from hypothesis import given
 from schemas.intents.outcome import decode_outcome
 from schemas.keys.boot import SignerBoot
 from schemas.topics import Topic
-from signer.core.signatures import verify_event
+from signer.custody.event_signing import verify_event
 from signer.stage.stage import Arrival
 from tests.harness.builders.cases import NOW_MS, SIGNER
 from tests.harness.builders.crashing_signer import SignerRun, arrivals_of, ask, batches

@@ -14,7 +14,6 @@ from sixgate_client.kafka import wire
 from schemas import canonical as oracle
 from schemas.canonical import Canonical
 from schemas.dsse import INTENT_TYPE, Envelope
-from schemas.intents.clearance import Gate
 from schemas.intents.intent import (
     AuthorizationIntent,
     MessageIntent,
@@ -23,9 +22,9 @@ from schemas.intents.intent import (
     decode_intent,
     intent_digest,
 )
+from schemas.intents.intent_parts import AccessListEntry, SignedAuthorization
 from schemas.intents.outcome import AnyOutcome, IntentRejected, MessageSigned, Signed
-from schemas.intents.reasons import Reason
-from schemas.intents.transaction_parts import AccessListEntry, SignedAuthorization
+from schemas.intents.reasons import Gate, Reason
 from schemas.partition import murmur2, partition_of
 from schemas.redaction import REDACTED_FIELDS
 from schemas.topics import Topic

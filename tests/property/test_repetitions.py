@@ -11,9 +11,9 @@ from typing import NamedTuple, TypeAlias
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from schemas.intents.intent_parts import ClientShare
 from schemas.intents.outcome import IntentRejected
 from schemas.intents.reasons import Reason
-from schemas.keys.client_share import ClientShare
 from schemas.registry.records import SettingSet
 from signer.core.registry.registry import Registry
 from signer.stage.stage import Arrival

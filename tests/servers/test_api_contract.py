@@ -12,7 +12,7 @@ import pytest
 from schemas.dsse import HEAD_TYPE
 from schemas.intents.intent import TransactionIntent
 from schemas.registry.records import AccountOpened
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.api import Api, ApiError, Json
 from sixgate.api.operator.connection import connect
 from sixgate.authoring import operator

@@ -16,7 +16,7 @@ from schemas.record import Outgoing
 from schemas.registry.access import Grant
 from schemas.registry.records import AccessSet, Entry, VaultCreated
 from schemas.topics import Topic
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from signer.custody.hpke import HpkeKey
 from sixgate.api import ApiError
 from sixgate.api.operator.connection import connect

@@ -10,7 +10,7 @@ import pytest
 
 from schemas.dsse import INTENT_TYPE
 from schemas.topics import SUBMITTED_BYTES_MAX, Topic
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from signer.stage.stage import HaltError
 from signer.stage.state import StateIntegrityError, StateRollbackError
 from sixgate.data_folder.folder import Folder, FolderError

@@ -18,7 +18,7 @@ from schemas.intents.intent import intent_digest
 from schemas.record import Outgoing
 from schemas.registry.policy import Policy
 from schemas.topics import Topic
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.data_folder.folder import DESK, GATEWAY
 from sixgate.data_folder.key_files import load_key_file

@@ -13,7 +13,7 @@ from schemas.intents.outcome import TransactionSigned, decode_outcome
 from schemas.record import Outgoing
 from schemas.registry.records import AccountOpened
 from schemas.topics import Topic
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.answers.pending_records import names_of
 from sixgate.api import Api, ApiError
 from sixgate.api.operator.connection import connect

@@ -15,7 +15,7 @@ from schemas.intents.outcome import decode_outcome
 from schemas.record import Outgoing
 from schemas.registry.records import AccountOpened
 from schemas.topics import Topic
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.answers.audit_queries import AuditFilter
 from sixgate.answers.outcome_notifications import Notice
 from sixgate.answers.pending_records import names_of

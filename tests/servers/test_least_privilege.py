@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from schemas.topics import Principal
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
 from tests.harness.cli.command_line import Ended
 from tests.harness.pipeline.embedded import ALLOWED

@@ -20,7 +20,7 @@ import pytest
 from schemas.canonical import canonical_bytes
 from schemas.record import Outgoing
 from schemas.topics import INTERNAL_BYTES_MAX, Topic
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from signer.stage.state import StateIntegrityError, StateRollbackError
 from sixgate.answers.outcome_notifications import Notice
 from sixgate.answers.pending_records import names_of

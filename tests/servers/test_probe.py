@@ -15,7 +15,7 @@ import pytest
 
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
 from tests.harness.cli.forked import ForkedCommandLine
 from tests.harness.pipeline.embedded import ACCOUNT, Producer

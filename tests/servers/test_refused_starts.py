@@ -17,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from schemas.record import PartitionId
 from schemas.topics import TOPICS, Principal, Topic
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
 from streams.kafka.access import Acl, Operation, Resource
 from streams.kafka.admin import Admin

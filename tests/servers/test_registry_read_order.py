@@ -9,7 +9,7 @@ import pytest
 from schemas.record import Outgoing, Record
 from schemas.registry.records import AccountOpened, Entry
 from schemas.topics import Topic
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.authoring.operator import record_envelope
 from sixgate.data_folder.folder import Folder
 from streams.log.sqlite import SqliteLog

@@ -26,8 +26,8 @@ from signer.attestation.release.client import (
     WrapRequest,
 )
 from signer.attestation.release.kms import ReleaseUnreachableError
-from signer.core.signatures import verify_event
 from signer.custody.errors import CorruptError, CustodyError, KmsDeniedError
+from signer.custody.event_signing import verify_event
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.releasing.link import ReleaseLink
 from streams.kafka.broker import Broker

@@ -9,8 +9,8 @@ import pytest
 
 from schemas.keys.release import ReleaseGranted, decode_decision
 from signer.attestation.release.kms import ReleaseUnreachableError, Transport
-from signer.core.signatures import Ed25519Signer
 from signer.custody.errors import KmsDeniedError
+from signer.custody.event_signing import Ed25519Signer
 from signer.custody.kms.port import RootKms
 from sixgate.cli.exit_codes import ExitCode
 from streams.kafka.broker import Broker

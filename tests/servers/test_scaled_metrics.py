@@ -13,7 +13,7 @@ from schemas.intents.clearance import Clearance
 from schemas.intents.intent import intent_digest
 from schemas.record import Outgoing
 from schemas.topics import TOPICS, Topic
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from signer.stage.freshness import HEAD_SKEW_MS_MAX
 from streams.simulators.breaker import State
 from tests.harness.judge.promises import Json, check

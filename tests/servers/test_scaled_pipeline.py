@@ -8,7 +8,7 @@ import signal
 from schemas.partition import partition_of
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.clocks import wall_ms
 from streams.gates.pipelining import InFlight

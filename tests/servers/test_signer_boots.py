@@ -14,7 +14,7 @@ from schemas.topics import Topic
 from signer.attestation.boot_check import ExpectedSigner, check_boot
 from signer.attestation.policy import VerificationPolicy
 from signer.attestation.public_root import SIMULATED_ROOT
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
 from sixgate.fatal_errors import FATAL_ERRORS

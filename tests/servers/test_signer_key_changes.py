@@ -17,7 +17,7 @@ from schemas.registry.custody import AGENT_KEYS
 from schemas.registry.records import ChainRemoved, Entry, PolicySet, ServiceSet
 from schemas.topics import Topic
 from signer.core.registry.registry import Registry
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from signer.custody.identity import seal_identity
 from signer.custody.kms.root_file import open_local_kms
 from signer.stage.stage import HaltError

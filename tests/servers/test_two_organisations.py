@@ -13,7 +13,7 @@ import pytest
 
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from tests.harness.broker.shared import own_names, shared_kafka
 from tests.harness.judge.promises import check
 from tests.harness.pipeline.embedded import ACCOUNT, Producer

@@ -10,7 +10,7 @@ from schemas.keys.client_share import ClientShareContext
 from schemas.keys.vault_backup import BackedUpVault, Backup, BackupHeader
 from schemas.registry.access import Grant
 from schemas.registry.records import AccessSet, Entry, VaultCreated
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from signer.custody.hpke import HpkeKey
 from signer.vaults.restoration import RestoreError
 from sixgate.api import Api, ApiError

@@ -1,15 +1,16 @@
 """The tables of docs/signing.md match the code."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+from schemas.intents.intent_parts import SignedAuthorization
 from schemas.intents.outcome import MessageSigned
-from schemas.intents.transaction_parts import SignedAuthorization
 from schemas.registry.policy import Policy
 from signer.core.ethereum.encoding import TRANSACTION_TYPES
 from signer.core.ethereum.rule_table import RULES
-from signer.core.ethereum.typed_data.errors import MEANING
+from signer.core.ethereum.typed_data.errors import Code
 from signer.core.rules.spending import SPENDING_TYPES
 from sixgate.authoring.form_fields import authorization_list
 from tests.harness.builders.cases import SECRET
@@ -31,9 +32,10 @@ def quoted(parts: tuple[str, ...]) -> str:
 
 
 def test_every_code_of_typed_data_is_documented() -> None:
-    rows = [f"| `{code}` | {meaning} |" for code, meaning in MEANING.items()]
-    start = PAGE.index(rows[0])
-    assert PAGE[start : start + len(rows) + 1] == [*rows, ""]
+    start = next(n for n, line in enumerate(PAGE) if line.startswith(f"| `{next(iter(Code))}` |"))
+    for line, code in zip(PAGE[start:], Code, strict=False):
+        assert re.fullmatch(rf"\| `{code}` \| [A-Za-z].{{15,}}\. \|", line)
+    assert PAGE[start + len(Code)] == ""
 
 
 def test_every_spending_type_is_documented() -> None:

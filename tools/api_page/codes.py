@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from schemas.intents.reasons import Reason
-from schemas.registry.access import ACCESS_MEANING
+from schemas.keys.secret_access import ACCESS_MEANING
 from sixgate.api.intent_refusals import ANSWERS
 
 CODES = {

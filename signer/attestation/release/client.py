@@ -35,9 +35,10 @@ from signer.attestation.release.request import (
     join_frames,
     split_frames,
 )
-from signer.core.signatures import InvalidSignatureError, verify_event
+from signer.core.signatures import InvalidSignatureError
 from signer.custody.buffers import RandomBytes, wiping
 from signer.custody.errors import CorruptError
+from signer.custody.event_signing import verify_event
 from signer.custody.hpke import HpkeKey, seal
 
 

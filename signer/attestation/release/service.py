@@ -25,7 +25,6 @@ from signer.attestation.release.operations import AllowedRequest, KmsOperation, 
 from signer.attestation.release.policy import ReleasePolicy
 from signer.attestation.release.request import wipe_all
 from signer.attestation.release.token_keys import TokenKey
-from signer.core.signatures import Ed25519Signer
 from signer.custody.buffers import RandomBytes, draw
 from signer.custody.errors import (
     CorruptError,
@@ -34,6 +33,7 @@ from signer.custody.errors import (
     KmsKeyNotFoundError,
     KmsUnavailableError,
 )
+from signer.custody.event_signing import Ed25519Signer
 from signer.custody.kms.port import RootKms
 
 REASONS = {

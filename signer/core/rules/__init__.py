@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from schemas.intents.clearance import Gate
 from schemas.intents.intent import AnyIntent
+from schemas.intents.reasons import Gate
 from schemas.registry.policy import Policy
 from signer.core.account import Account
 from signer.core.rules import (

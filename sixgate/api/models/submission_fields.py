@@ -12,9 +12,8 @@ from pydantic import Field, PlainValidator
 
 from schemas import fields
 from schemas.intents.intent import AUTHORIZATIONS_MAX, BLOBS_MAX, TYPED_DATA_LENGTH_MAX
+from schemas.intents.intent_parts import ENTRIES_MAX, AccessList, ClientShare, SignedAuthorization
 from schemas.intents.money import wei_to_eth
-from schemas.intents.transaction_parts import ENTRIES_MAX, AccessList, SignedAuthorization
-from schemas.keys.client_share import ClientShare
 from signer.core.ethereum.transaction import TxType
 from sixgate.authoring import form_fields as read
 

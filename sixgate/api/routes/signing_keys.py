@@ -2,7 +2,8 @@
 
 from fastapi import APIRouter, Response
 
-from schemas.registry.key_chains import KeyChain, key_chain_of
+from schemas.registry.key_chains import KeyChain
+from schemas.registry.networks import key_chain_of
 from sixgate.api import key_orders
 from sixgate.api.agent_views import known_agent
 from sixgate.api.callers import AgentOrPerson, PersonCaller, ServicesOf, record

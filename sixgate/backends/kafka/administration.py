@@ -15,9 +15,9 @@ from contextlib import suppress
 from typing import TypeVar
 
 from schemas.canonical import MalformedError
+from schemas.keys.secret_access import SecretAccess
 from schemas.ledger.audit import AuditRecord, input_digest
 from schemas.record import Outgoing, Record
-from schemas.registry.access import SecretAccess
 from schemas.topics import Topic
 from signer.core.registry.registry import RegistryRecordError
 from sixgate.api import ApiError, RemoteApiError

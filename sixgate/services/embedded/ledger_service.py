@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing
 
 from schemas.canonical import MalformedError
 from schemas.ledger.heads import LedgerHead
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.answers.ledger_answers import LedgerAnswers
 from sixgate.api import ApiError, Json
 from sixgate.data_folder.folder import Folder, Trust

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from schemas.dsse import SIMULATION_TYPE, Envelope
-from schemas.intents.clearance import Clearance, Gate, Verdict
+from schemas.intents.clearance import Clearance, Verdict
 from schemas.intents.intent import TransactionIntent, intent_digest
 from schemas.intents.outcome import TransactionSigned
-from schemas.intents.reasons import Reason
+from schemas.intents.reasons import Gate, Reason
 from schemas.intents.simulation import SimulationReport
 from schemas.topics import INTERNAL_BYTES_MAX, Topic
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from tests.harness.pipeline.embedded import ACCOUNT, STRANGER, Producer
 
 OTHER_ACCOUNT, OTHER_KEY_PATH = "other", "keys/theirs"

@@ -31,7 +31,7 @@ from signer.core.registry.registered import RegisteredPolicy
 from signer.core.registry.registry import Registry
 from signer.core.registry.settings import Settings
 from signer.core.rules.decision import Facts
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.register import KeyRegister
 from signer.stage.stage import Arrival

@@ -12,7 +12,7 @@ from schemas.intents.outcome import AnyOutcome, IntentRejected, decode_outcome
 from schemas.record import Outgoing
 from schemas.registry.records import AccountOpened
 from schemas.topics import Topic
-from signer.core.signatures import Ed25519Signer, verify_event
+from signer.custody.event_signing import Ed25519Signer, verify_event
 from signer.custody.kms.journal import KmsJournal
 from signer.custody.kms.local import LocalKms
 from signer.custody.sealing import Holders

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.keys.client_share import ClientShare, ClientShareContext
+from schemas.intents.intent_parts import ClientShare
+from schemas.keys.client_share import ClientShareContext
 from schemas.keys.key_events import AnyOrder, KeyProvisioned
 from schemas.registry.custody import AGENT_KEYS, CustodyMode
 from schemas.registry.records import AccountOpened, VaultCreated

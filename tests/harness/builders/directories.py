@@ -1,6 +1,6 @@
 """The registry of a small organisation, as ``Api.registry`` returns it."""
 
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.api import Json
 from sixgate.authoring.producer import Directory
 

@@ -11,14 +11,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from schemas.canonical import event_id
 from schemas.dsse import INTENT_TYPE, Envelope, pae, signed_envelope
-from schemas.intents.clearance import Clearance, Gate, Verdict
+from schemas.intents.clearance import Clearance, Verdict
 from schemas.intents.intent import TransactionIntent, intent_digest
 from schemas.intents.outcome import IntentRejected, TransactionSigned
-from schemas.intents.reasons import Reason
+from schemas.intents.reasons import Gate, Reason
 from schemas.record import PartitionId, Record
 from schemas.redaction import redacted, signed_part
 from schemas.topics import Topic
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from streams.ledger.chain import EMPTY, Entry, Tip, hashes
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.entry import entry_of

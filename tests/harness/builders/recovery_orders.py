@@ -5,7 +5,7 @@ from typing import Any
 from schemas.dsse import VAULT_ORDER_TYPE, Envelope
 from schemas.keys.recovery import RecoveryOrder
 from schemas.registry.custody import CustodyMode
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from signer.custody.recovery import Approval
 from tests.harness.builders.custody_providers import in_mode
 

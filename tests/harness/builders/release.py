@@ -30,8 +30,8 @@ from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
 from signer.attestation.release.service import ReleaseService
 from signer.attestation.release.token_keys import TokenKey
 from signer.attestation.release.workload_token import WorkloadTerms
-from signer.core.signatures import Ed25519Signer, verify_event
 from signer.custody.buffers import RandomBytes
+from signer.custody.event_signing import Ed25519Signer, verify_event
 from signer.custody.hpke import HpkeKey
 from signer.custody.kms.port import RootKms
 from tests.harness.builders.attestation import AT_MS, crl, platform, simulated_policy

@@ -15,7 +15,7 @@ from schemas.registry.records import (
     VaultCreated,
 )
 from signer.core.registry.registry import Registry, RegistryRecordError
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from tests.harness.builders.cases import ACCOUNT, Operator, agent, registered, service
 
 GATEWAY = Ed25519Signer("gateway-0", b"g" * 32)

@@ -16,7 +16,7 @@ from schemas.registry.access import Grant
 from schemas.registry.custody import CustodyMode
 from schemas.registry.records import AccessSet, VaultCreated
 from signer.core.registry.custody_modes import PLANS
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from signer.custody.hpke import HpkeKey
 from signer.custody.sealing import Holders
 from signer.keys.register import KeyRegister

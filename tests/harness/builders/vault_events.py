@@ -16,7 +16,7 @@ from schemas.registry.custody import AGENT_KEYS, CustodyMode
 from schemas.registry.records import AccountOpened, VaultCreated
 from signer.core.registry.custody_modes import PLANS
 from signer.core.registry.registry import Registry
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from tests.harness.builders.cases import (
     ADMIN,
     KEY_PATH,

@@ -19,7 +19,7 @@ from schemas.registry.access import Grant
 from schemas.registry.custody import CustodyMode
 from schemas.registry.records import AccessSet, VaultCreated
 from schemas.topics import Topic
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from signer.custody.hpke import seal_for
 from signer.custody.sealing import Holders
 from streams.runners.operations import Operations

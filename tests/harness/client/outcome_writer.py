@@ -11,13 +11,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from sixgate_client.kafka import Receipt
 
 from schemas.canonical import event_id
-from schemas.intents.clearance import Gate, Unattributed
+from schemas.intents.clearance import Unattributed
 from schemas.intents.outcome import AnyOutcome, IntentRejected, MessageSigned, Signed
-from schemas.intents.reasons import Reason
+from schemas.intents.reasons import Gate, Reason
 from schemas.ledger.audit import audited
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from streams.kafka.broker import Broker
 from tests.harness.builders.cases import NOW_MS, RECIPIENT, SIGNER, intent, signed
 

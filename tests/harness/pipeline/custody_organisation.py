@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 
 from schemas.dsse import KEY_REQUEST_TYPE, VAULT_ORDER_TYPE
-from schemas.keys.client_share import ClientShare, ClientShareContext
+from schemas.intents.intent_parts import ClientShare
+from schemas.keys.client_share import ClientShareContext
 from schemas.keys.key_events import KeyRequest
 from schemas.keys.recovery import RecoveryOrder
 from schemas.keys.vault_events import SecretOrder, VaultKeyOrder
@@ -19,7 +20,7 @@ from schemas.registry.custody import AGENT_KEYS, CustodyMode
 from schemas.registry.records import AccountOpened, Entry, PolicySet, VaultCreated
 from schemas.topics import Topic
 from signer.core.registry.custody_modes import PLANS
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from signer.custody.hpke import HpkeKey, seal_for
 from sixgate.data_folder.creation import Founding, create
 from sixgate.data_folder.folder import Folder

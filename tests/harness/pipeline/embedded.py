@@ -17,7 +17,7 @@ from schemas.registry.policy import Policy
 from schemas.registry.records import AccountOpened, AgentSet, ChainSet, Entry, Fees, PolicySet
 from schemas.topics import Topic
 from signer.core.registry.registry import Registry
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.config.kms import KmsSettings
 from sixgate.data_folder.creation import Founding, create

@@ -16,7 +16,7 @@ from schemas.record import Outgoing
 from schemas.registry.records import Entry
 from schemas.topics import Topic
 from signer.core.registry.registry import Registry
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.authoring import operator
 from sixgate.data_folder.folder import Folder
 from streams.log.pipeline import PipelineLog

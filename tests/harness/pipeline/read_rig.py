@@ -10,7 +10,7 @@ import orjson
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from signer.core.registry.registered import Registered
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.data_folder.folder import Folder
 from sixgate.gateway.transaction_fold import parsed
 from sixgate.gateway.transaction_store import Filter

@@ -24,7 +24,7 @@ from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
 from signer.attestation.report import SigningKey
 from signer.attestation.simulated import SimulatedChip, SimulatedPlatform
 from signer.attestation.simulated_certificates import SimulatedAuthority
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.clocks import wall_ms
 from sixgate.config.release import ReleaseAddress
 from sixgate.config.sections import TlsFiles

@@ -23,7 +23,7 @@ from schemas.registry.policy import Policy
 from schemas.registry.records import Entry
 from schemas.topics import Topic
 from signer.core.registry.registry import Registry, RegistryRecordError
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.authoring.operator import record_envelope
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import LEDGER, Folder

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from schemas.registry.records import Entry, SettingSet
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from tests.harness.broker.ledger_servers import password
 from tests.harness.cli.forked import ForkedCommandLine
 from tests.harness.pipeline.scaled import Scaled, organisation

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.config.process_settings import Settings, load_settings
 from sixgate.data_folder.folder import Folder
 from tests.harness.broker.ledger_servers import ROLES, password

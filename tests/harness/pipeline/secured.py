@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from schemas.topics import Principal
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.data_folder.folder import LEDGER, Folder
 from streams.kafka.broker import Broker, Tls
 from streams.kafka.provision import AccessPlan, TopicPlan

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from schemas.intents.outcome import AnyOutcome, TransactionSigned, decode_outcome
+from schemas.keys.secret_access import SecretAccess
 from schemas.ledger.audit import AuditRecord, action_of
 from schemas.record import Outgoing
-from schemas.registry.access import SecretAccess
 from schemas.topics import Topic
 from signer.core.registry.registry import Registry
 from signer.keys.authorized_use import KeyUse

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from tests.harness.broker.servers import kafka_in, running
 from tests.harness.pipeline.embedded import Producer
 from tests.harness.pipeline.scaled import Scaled, organisation_on

@@ -17,7 +17,7 @@ from signer.attestation.binding import Binding
 from signer.attestation.evidence import Evidence, EvidenceFile
 from signer.attestation.platform import PlatformBusyError, PlatformUnavailableError
 from signer.core.registry.registry import Registry
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.api import ApiError, Json
 from sixgate.attesting.evidence_service import PAUSE_MS_MIN, EvidenceService
 from sixgate.cli.failures import API_CODES

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from schemas.registry.records import AgentSet, Entry
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.api import ApiError
 from sixgate.api.operator.connection import connect
 from sixgate.authoring.operator import register

@@ -8,7 +8,7 @@ import pytest
 from schemas.dsse import Envelope
 from schemas.record import Record
 from schemas.topics import Topic
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from streams.ledger import ordering, sink
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.entry import entry_of

@@ -9,7 +9,7 @@ import pytest
 from schemas.dsse import Envelope
 from schemas.ledger.heads import LedgerHead
 from schemas.topics import Topic
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
 from streams.kafka.broker import Broker
 from streams.kafka.loop import LoopThread

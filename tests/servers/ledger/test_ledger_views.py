@@ -12,10 +12,11 @@ from schemas.canonical import event_id
 from schemas.intents.clearance import Unattributed
 from schemas.intents.intent import intent_digest
 from schemas.intents.reasons import Reason
+from schemas.keys.secret_access import AccessReason
 from schemas.ledger.audit import AuditRecord, audited
 from schemas.record import Record
 from schemas.redaction import signed_part
-from schemas.registry.access import AccessReason, Grant
+from schemas.registry.access import Grant
 from schemas.registry.records import AccessSet
 from schemas.topics import Topic
 from signer.core.registry.vault import Vault

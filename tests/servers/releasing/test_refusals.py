@@ -9,7 +9,6 @@ import pytest
 
 from schemas.keys.release import ReleaseReason, ReleaseRefused, decode_context, decode_decision
 from signer.attestation.release.client import UnwrapRequest
-from signer.core.signatures import verify_event
 from signer.custody.errors import (
     CorruptError,
     KmsDeniedError,
@@ -17,6 +16,7 @@ from signer.custody.errors import (
     KmsKeyNotFoundError,
     KmsUnavailableError,
 )
+from signer.custody.event_signing import verify_event
 from sixgate.releasing.link import NONCES, RELEASES
 from tests.harness.builders.custody_providers import cloud
 from tests.harness.builders.release import (

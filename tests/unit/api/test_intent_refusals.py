@@ -2,7 +2,8 @@
 
 import pytest
 
-from schemas.intents.reasons import MEANING, Reason
+from schemas.intents.reason_meanings import MEANING
+from schemas.intents.reasons import Reason
 from sixgate.api.intent_refusals import ANSWERS, refused
 
 INTENT = "0x" + "ab" * 32

@@ -24,7 +24,7 @@ from signer.attestation.public_root import SIMULATED_ROOT, public_authority
 from signer.attestation.supplied_certificates import SuppliedFiles, complete_evidence
 from signer.attestation.verify import Verified, verify
 from signer.core.registry.registry import Registry
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.attesting.factory import configuration, machine_source, open_attestor
 from sixgate.clocks import wall_ms
 from sixgate.config.attestation import AttestationSettings, EmbeddedSettings, PlatformKind

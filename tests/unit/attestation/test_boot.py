@@ -17,7 +17,7 @@ from signer.attestation.errors import AttestationError, Code
 from signer.attestation.evidence import Evidence
 from signer.attestation.policy import VerificationPolicy
 from signer.attestation.verify import Verified
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from tests.harness.builders.attestation import AT_MS, refused, simulated_policy
 from tests.harness.builders.release import CONFIGURATION, attest
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from schemas.dsse import INTENT_TYPE, Envelope
 from schemas.fields import UINT256_MAX
 from schemas.intents.intent import TransactionIntent
-from signer.core.signatures import Ed25519Signer, open_envelope
+from signer.core.signatures import open_envelope
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.authoring.intent_form import IntentFormError, read_form
 from sixgate.authoring.producer import Directory, key_changes, resolve, sign
 from tests.harness.builders.directories import ADDRESS, NOW_MS, directory, registry

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from schemas.redaction import signed_part
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.cli.attest_boots import named_signer
 from sixgate.cli.exit_codes import CommandError, ExitCode
 from tests.harness.builders.cases import SIGNER

@@ -11,7 +11,7 @@ import pytest
 from schemas.keys.client_share import ClientShareContext
 from schemas.registry.custody import AGENT_KEYS
 from schemas.registry.records import AccountOpened, Entry, VaultCreated
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from signer.custody.hpke import HpkeKey, seal_for
 from signer.keys.orders import KeyOrderError
 from signer.vaults.register import VaultRegister

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from schemas.intents.clearance import Gate
+from schemas.intents.reasons import Gate
 from sixgate.api import Json
 from sixgate.authoring.intent_lines import finish, read, split
 from sixgate.cli.outcomes import trail_of

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.intents.intent import EXPIRY_MS_MAX
-from schemas.keys.client_share import ClientShare, ClientShareContext
+from schemas.intents.intent_parts import ClientShare
+from schemas.keys.client_share import ClientShareContext
 from signer.custody.errors import ClientShareMissingError, CorruptError, CustodyError
 from signer.custody.hpke import seal_for
 from signer.custody.share_key import (

@@ -8,8 +8,8 @@ import pytest
 
 from schemas.canonical import event_id
 from schemas.dsse import Envelope
-from schemas.intents.clearance import Clearance, Gate, Unattributed
-from schemas.intents.reasons import Reason
+from schemas.intents.clearance import Clearance, Unattributed
+from schemas.intents.reasons import Gate, Reason
 from schemas.partition import partition_of
 from schemas.record import Outgoing, Record
 from schemas.registry.policy import Policy

@@ -4,8 +4,9 @@ import pytest
 
 from schemas.canonical import event_id
 from schemas.fields import TEXT_MAX
-from schemas.intents.clearance import Clearance, Gate, Verdict
+from schemas.intents.clearance import Clearance, Verdict
 from schemas.intents.intent import intent_digest
+from schemas.intents.reasons import Gate
 from schemas.ledger.audit import AuditRecord
 from schemas.partition import partition_of
 from schemas.record import Outgoing, Record

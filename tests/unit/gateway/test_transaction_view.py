@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.intents.clearance import Gate
 from schemas.intents.intent import AnyIntent, MessageIntent, TransactionIntent
 from schemas.intents.outcome import AnyOutcome, IntentRejected, MessageSigned, TransactionSigned
-from schemas.intents.reasons import Reason
+from schemas.intents.reasons import Gate, Reason
 from signer.core.ethereum.address import parse_address
 from sixgate.gateway.transaction_view import SIGNED_MEMBERS, status_of, transaction_view
 from tests.harness.builders.models import values_of

@@ -15,7 +15,7 @@ from schemas.ledger.audit import audited
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.core.registry.registered import Registered
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.gateway.transaction_store import Filter
 from sixgate.gateway.transactions import Transactions
 from tests.harness.pipeline.embedded import (

@@ -12,7 +12,7 @@ from schemas.keys.vault_events import SecretOrder, SecretStored, VaultKeyChanged
 from schemas.registry.custody import AGENT_KEYS
 from schemas.registry.records import AccountOpened, Entry, VaultCreated
 from signer.core.registry.registry import Registry
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from signer.keys.orders import KeyOrderError, open_order
 from signer.vaults.orders import open_vault_order
 from signer.vaults.register import VaultRegister

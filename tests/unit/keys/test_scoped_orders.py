@@ -16,13 +16,14 @@ from schemas.keys.key_events import (
 from schemas.keys.order import Order
 from schemas.keys.provider_roots import ProviderRootOrder
 from schemas.keys.recovery import RecoveryOrder
+from schemas.keys.secret_access import SecretAccess
 from schemas.keys.vault_events import SecretOrder, VaultKeyOrder
 from schemas.record import Outgoing
-from schemas.registry.access import Grant, SecretAccess
+from schemas.registry.access import Grant
 from schemas.registry.records import AccessSet, AccountOpened, Entry
 from schemas.topics import Topic
 from signer.core.registry.registry import RegistryRecordError
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from signer.keys.orders import KeyOrderError, open_order
 from signer.vaults.orders import open_vault_order
 from tests.harness.builders.cases import ACCOUNT, ADMIN, MALLORY, NOW_MS, ORG, agent

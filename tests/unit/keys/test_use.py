@@ -2,8 +2,8 @@
 
 import pytest
 
+from schemas.intents.intent_parts import ClientShare
 from schemas.intents.reasons import Reason
-from schemas.keys.client_share import ClientShare
 from signer.core.ethereum.signing import DigestSigner
 from signer.custody.errors import (
     ClientShareMissingError,

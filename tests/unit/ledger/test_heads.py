@@ -10,7 +10,7 @@ import pytest
 
 from schemas.dsse import INTENT_TYPE, Envelope, pae, signed_envelope
 from schemas.ledger.heads import LedgerHead
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from streams.ledger.errors import LedgerRewrittenError, LedgerUnavailableError
 from streams.ledger.heads import HeadFile, HeadKey, open_head
 from tests.harness.builders.ledger import HEAD_KEY, LEDGER_KEY, LEDGER_PUBLIC, ORG

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from schemas.ledger.heads import LedgerHead
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from streams.ledger import verifier
 from streams.ledger.heads import HeadKey
 from streams.ledger.verifier import Row, VerificationError, read_heads, read_rows

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from signer.attestation.release.kms import ReleasedKms, Transport
 from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
-from signer.core.signatures import Ed25519Signer
 from signer.custody.errors import KmsDeniedError
+from signer.custody.event_signing import Ed25519Signer
 from sixgate.config.kms import KmsSettings, LocalSection
 from sixgate.config.release import ReleaseAddress, ReleasesSettings
 from sixgate.errors import SettingsError

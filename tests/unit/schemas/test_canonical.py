@@ -9,9 +9,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from schemas.canonical import MalformedError, canonical_bytes, digest, event_id
 from schemas.fields import WeiSum
-from schemas.intents.clearance import Gate, Verdict
+from schemas.intents.clearance import Verdict
 from schemas.intents.intent import TransactionIntent, intent_digest
 from schemas.intents.outcome import decode_outcome
+from schemas.intents.reasons import Gate
 from schemas.registry.records import AccountOpened, RegistryRecord, SettingSet
 from tests.harness.builders.cases import Operator, intent, policy, report, signed
 

@@ -26,6 +26,7 @@ from schemas.keys.key_events import (
 )
 from schemas.keys.provider_roots import ProviderRootChanged, ProviderRootOrder
 from schemas.keys.recovery import RecoveryOrder, SecretRecovered
+from schemas.keys.secret_access import Operation, SecretAccess
 from schemas.keys.vault_events import (
     SecretDelivery,
     SecretOrder,
@@ -36,7 +37,6 @@ from schemas.keys.vault_events import (
     VaultKeyOrder,
 )
 from schemas.ledger.audit import AuditAction, AuditRecord
-from schemas.registry.access import Operation, SecretAccess
 from schemas.registry.records import Entry
 from schemas.signer_event import SignerEvent
 

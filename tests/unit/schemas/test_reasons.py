@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from schemas.intents.reasons import MEANING, Reason
+from schemas.intents.reason_meanings import MEANING
+from schemas.intents.reasons import Reason
 
 PAGE = Path(__file__).parents[3] / "docs" / "reasons.md"
 

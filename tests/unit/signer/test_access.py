@@ -10,15 +10,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas.intents.reasons import Reason
+from schemas.keys.secret_access import ACCESS_MEANING, AccessReason, Operation, SecretAccess
 from schemas.keys.vault_events import SecretKind
-from schemas.registry.access import (
-    ACCESS_MEANING,
-    AccessReason,
-    Grant,
-    Operation,
-    Right,
-    SecretAccess,
-)
+from schemas.registry.access import Grant, Right
 from schemas.registry.records import AccessSet
 from schemas.topics import Topic
 from signer.core.access import may_sign, may_use

@@ -6,10 +6,9 @@ from typing import Any, NoReturn
 import pytest
 
 from schemas.canonical import event_id
-from schemas.intents.clearance import Gate
 from schemas.intents.intent import TransactionIntent
 from schemas.intents.outcome import TransactionSigned
-from schemas.intents.reasons import Reason
+from schemas.intents.reasons import Gate, Reason
 from schemas.registry.policy import Policy
 from signer.core.account import Account
 from signer.core.case import Case

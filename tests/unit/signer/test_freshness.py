@@ -11,7 +11,7 @@ from schemas.dsse import HEAD_TYPE, REGISTRY_HEAD_TYPE
 from schemas.ledger.heads import LedgerHead, RegistryHead
 from schemas.registry.records import AccountOpened
 from signer.core.registry.registry import Registry
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from signer.stage.freshness import (
     HEAD_SKEW_MS_MAX,
     RegistryHeadError,

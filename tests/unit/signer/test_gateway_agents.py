@@ -18,7 +18,8 @@ from signer.core.account import Account
 from signer.core.case import Authentic
 from signer.core.registry.registered import UnknownAgentError
 from signer.core.registry.registry import Registry
-from signer.core.signatures import Ed25519Signer, InvalidSignatureError
+from signer.core.signatures import InvalidSignatureError
+from signer.custody.event_signing import Ed25519Signer
 from signer.keys.orders import KeyOrderError
 from signer.keys.register import KeyRegister
 from signer.secrets.read_requests import ReadRequestError, SeenRequests, verify_request

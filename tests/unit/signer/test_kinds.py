@@ -7,7 +7,6 @@ import pytest
 from eth_account import Account as EthAccount
 from eth_account.messages import encode_defunct, encode_typed_data
 
-from schemas.intents.clearance import Gate
 from schemas.intents.intent import (
     AnyIntent,
     MessageIntent,
@@ -17,7 +16,7 @@ from schemas.intents.intent import (
     intent_digest,
 )
 from schemas.intents.outcome import MessageSigned, TransactionSigned
-from schemas.intents.reasons import Reason
+from schemas.intents.reasons import Gate, Reason
 from signer.core.decide import Allocation
 from signer.core.rules import RULES
 from tests.harness.builders.cases import (

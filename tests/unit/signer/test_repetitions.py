@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from schemas.intents.intent import TransactionIntent, intent_digest, request_digest
+from schemas.intents.intent_parts import ClientShare
 from schemas.intents.outcome import IntentRejected
 from schemas.intents.reasons import Reason
-from schemas.keys.client_share import ClientShare
 from schemas.registry.records import SettingSet
 from signer.core.account import LiveIntent
 from signer.core.decide import Duplicate

@@ -6,17 +6,17 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from schemas.keys.client_share import ClientShare
+from schemas.intents.intent_parts import ClientShare
 from schemas.keys.key_events import KeyProvisioned, KeyRequest
+from schemas.keys.secret_access import SecretAccess
 from schemas.keys.vault_events import ShareKeyAnnounced, announcement_id
 from schemas.ledger.audit import action_of
 from schemas.record import Outgoing
-from schemas.registry.access import SecretAccess
 from schemas.registry.custody import AGENT_KEYS
 from schemas.registry.records import AccountOpened, VaultCreated
 from schemas.topics import Topic
-from signer.core.signatures import Ed25519Signer
 from signer.custody.errors import ClientShareMissingError, KmsUnavailableError
+from signer.custody.event_signing import Ed25519Signer
 from signer.custody.hpke import seal_for
 from signer.custody.sealing import Holders
 from signer.custody.share_key import OVERLAP_MS

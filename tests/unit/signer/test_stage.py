@@ -8,9 +8,10 @@ from schemas.intents.reasons import Reason
 from schemas.ledger.audit import input_digest
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.core.signatures import InvalidSignatureError, verify_event
+from signer.core.signatures import InvalidSignatureError
 from signer.core.window import SPENT_MS
 from signer.custody.errors import KmsUnavailableError
+from signer.custody.event_signing import verify_event
 from signer.keys.register import KeyRegister
 from signer.stage.stage import Arrival, Batch, HaltError
 from tests.harness.builders.cases import (

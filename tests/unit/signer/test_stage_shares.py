@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from schemas.intents.intent import TransactionIntent
+from schemas.intents.intent_parts import ClientShare
 from schemas.intents.outcome import IntentRejected, TransactionSigned
 from schemas.intents.reasons import Reason
-from schemas.keys.client_share import ClientShare
 from schemas.keys.key_events import KeyRequest
 from schemas.registry.custody import CustodyMode
 from schemas.registry.records import AgentSet

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from schemas.registry.access import AccessReason
+from schemas.keys.secret_access import AccessReason
 from sixgate.api.app import ROUTERS
 from tools.api_page.__main__ import PAGE, api_md
 from tools.api_page.codes import CODES, code_rows

@@ -61,6 +61,11 @@ def test_closure_has_late_imports_packages_and_members_but_not_types(tree: Path)
     assert found == REACHED
 
 
+def test_closure_of_a_package_is_that_of_all_its_modules(tree: Path) -> None:
+    found = {str(path.relative_to(tree)) for path in closures.closure(tree, ["signer"])}
+    assert found == set(FILES) - {"streams/__init__.py", "streams/log.py"} | REACHED
+
+
 def test_code_is_counted_without_blanks_comments_and_docstrings(tree: Path) -> None:
     size = closures.size([tree / "signer/core.py"])
     assert size == closures.Size(1, FILES["signer/core.py"].count("\n"), 12)

@@ -1,8 +1,8 @@
 """Attacks by the carrier of a vault order: other names, boxes and contexts."""
 
 from schemas.dsse import Envelope
+from schemas.keys.secret_access import SecretAccess
 from schemas.keys.vault_events import SecretDelivery
-from schemas.registry.access import SecretAccess
 from tests.harness.builders.cases import AGENT
 from tests.harness.builders.custody_client import FOR_CLIENT
 from tests.harness.builders.order_executor import why

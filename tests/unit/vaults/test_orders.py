@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from schemas.keys.key_events import KeyRequest
+from schemas.keys.secret_access import AccessReason, SecretAccess
 from schemas.keys.vault_events import SecretRewrapped, VaultKeyChanged
 from schemas.ledger.audit import AuditRecord
-from schemas.registry.access import AccessReason, Grant, SecretAccess
+from schemas.registry.access import Grant
 from schemas.registry.custody import AGENT_KEYS, CustodyMode
 from schemas.registry.records import AccessSet, VaultCreated
 from schemas.topics import Topic

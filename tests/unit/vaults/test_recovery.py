@@ -11,15 +11,16 @@ from schemas.dsse import VAULT_ORDER_TYPE, Envelope
 from schemas.keys.client_share import ClientShareContext
 from schemas.keys.key_events import KeyRequest
 from schemas.keys.recovery import RecoveryOrder, SecretRecovered
+from schemas.keys.secret_access import SecretAccess
 from schemas.keys.vault_events import vault_answer_id
+from schemas.keys.wrapped import WrappedShareText
 from schemas.ledger.audit import AuditRecord
 from schemas.partition import partition_of
 from schemas.record import Outgoing, Record
-from schemas.registry.access import SecretAccess
-from schemas.registry.custody import AGENT_KEYS, CustodyMode, WrappedShareText
+from schemas.registry.custody import AGENT_KEYS, CustodyMode
 from schemas.topics import Topic
-from signer.core.signatures import Ed25519Signer
 from signer.custody.errors import KmsUnavailableError, SharesMismatchError
+from signer.custody.event_signing import Ed25519Signer
 from signer.custody.hpke import HpkeKey
 from signer.custody.provider import Provider
 from signer.custody.sealing import Holders

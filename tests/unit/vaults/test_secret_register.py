@@ -11,7 +11,7 @@ from schemas.dsse import VAULT_ORDER_TYPE
 from schemas.keys.vault_events import SecretKind, SecretOrder, SecretStored, vault_answer_id
 from schemas.registry.records import VaultCreated
 from signer.core.registry.registry import Registry
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from signer.keys.orders import KeyOrderError
 from signer.secrets.access import Accessor, Allowed, decide
 from signer.vaults.secret_register import SecretRegister, target_of

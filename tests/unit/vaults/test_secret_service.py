@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from schemas.keys.client_share import ClientShare, ClientShareContext
+from schemas.intents.intent_parts import ClientShare
+from schemas.keys.client_share import ClientShareContext
 from schemas.keys.secret_requests import (
     SecretAnswer,
     SecretVersion,

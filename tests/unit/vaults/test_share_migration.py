@@ -17,8 +17,8 @@ from schemas.registry.custody import CustodyMode
 from schemas.registry.records import VaultCreated
 from schemas.topics import Topic
 from signer.core.registry.custody_modes import PLANS
-from signer.core.signatures import Ed25519Signer
 from signer.custody.errors import KmsUnavailableError
+from signer.custody.event_signing import Ed25519Signer
 from signer.custody.kms.local import LocalKms
 from signer.custody.kms.port import RootKms
 from signer.custody.kms.roots import RotatedRoot

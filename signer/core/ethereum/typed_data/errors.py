@@ -1,4 +1,4 @@
-"""Typed data errors: stable codes and their meanings."""
+"""Typed data errors with stable codes; ``docs/signing.md`` says what each means."""
 
 from enum import StrEnum
 
@@ -38,36 +38,6 @@ class Code(StrEnum):
     # the domain
     DOMAIN_TYPE_MISMATCH = "domain_type_mismatch"
     CHAIN_MISMATCH = "chain_mismatch"
-
-
-MEANING: dict[Code, str] = {
-    Code.DOCUMENT_TOO_LARGE: "The document is over 128 KiB of JSON.",
-    Code.NOT_JSON: "The document is not JSON in UTF-8 (NaN and lone surrogates are invalid).",
-    Code.KEY_REPEATED: "A name occurs twice in one JSON object.",
-    Code.OBJECT_EXPECTED: "A JSON object is required: the document, a struct or the domain.",
-    Code.LIST_EXPECTED: "A JSON list is required: an array or the members of a type.",
-    Code.TEXT_EXPECTED: "A JSON string is required.",
-    Code.MEMBER_MISSING: "A member that the type names is missing.",
-    Code.MEMBER_UNKNOWN: "The document has a member that its type does not name.",
-    Code.NESTED_TOO_DEEPLY: "Structs and arrays nest deeper than 32, including the message itself.",
-    Code.TOO_MANY_TYPES: "There are over 128 types, or they contain each other too often.",
-    Code.TYPE_NAME_INVALID: "A type's name is invalid, or is that of an elementary type.",
-    Code.MEMBER_NAME_INVALID: "A member's name is invalid.",
-    Code.MEMBER_REPEATED: "A type has two members with the same name.",
-    Code.TYPE_UNKNOWN: "A member's type is neither elementary nor among the types.",
-    Code.TYPE_CYCLIC: "A type contains itself.",
-    Code.TYPE_UNUSED: "The primary type does not reach this type.",
-    Code.PRIMARY_TYPE_UNKNOWN: "The primary type is not among the types.",
-    Code.BOOLEAN_INVALID: "A bool is neither true nor false.",
-    Code.INTEGER_INVALID: "An integer is neither a JSON integer nor a decimal or 0x-hex string.",
-    Code.INTEGER_OUT_OF_RANGE: "An integer does not fit its type.",
-    Code.ADDRESS_INVALID: "An address is not 0x and 40 digits, or breaks its EIP-55 checksum.",
-    Code.BYTES_INVALID: "Bytes are not 0x and pairs of hexadecimal digits.",
-    Code.BYTES_LENGTH_WRONG: "bytesN is not exactly N bytes.",
-    Code.ARRAY_LENGTH_WRONG: "A fixed-size array has the wrong length.",
-    Code.DOMAIN_TYPE_MISMATCH: "EIP712Domain does not match the fields of the domain.",
-    Code.CHAIN_MISMATCH: "The domain's chainId is not the intent's chain.",
-}
 
 
 class TypedDataError(EthereumError):

@@ -12,8 +12,9 @@ from signer.attestation.release.client import (
     UnwrapRequest,
 )
 from signer.attestation.release.token_keys import TokenKey
-from signer.core.signatures import InvalidSignatureError, verify_event
+from signer.core.signatures import InvalidSignatureError
 from signer.custody.errors import KmsDeniedError, KmsUnavailableError
+from signer.custody.event_signing import verify_event
 from signer.custody.hpke import seal
 from tests.harness.builders.attestation import platform
 from tests.harness.builders.custody_providers import RaisingKms, cloud

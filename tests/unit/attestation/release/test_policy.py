@@ -16,7 +16,7 @@ from signer.attestation.release.policy import (
     ReleasePolicyRefusedError,
     accept_policy,
 )
-from signer.core.signatures import Ed25519Signer
+from signer.custody.event_signing import Ed25519Signer
 from tests.harness.builders.attestation import AT_MS, simulated_policy
 from tests.harness.builders.custody_providers import NAMES
 from tests.harness.builders.release import ADMIN, ORG, holder, release_policy, signed_policy

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from signer.core.ethereum.typed_data.errors import MEANING, Code, TypedDataError
+from signer.core.ethereum.typed_data.errors import Code, TypedDataError
 from signer.core.ethereum.typed_data.structs import DEPTH_MAX
 from tests.harness.builders.typed_data import (
     CHAIN,
@@ -190,8 +190,8 @@ def test_each_violation_is_reported_with_its_place(code: Code, location: str, ma
     assert refusal.value.reason.endswith(".")
 
 
-def test_every_code_has_a_row_and_a_meaning() -> None:
-    assert {code for code, _, _ in ROWS} == set(Code) == set(MEANING)
+def test_every_code_has_a_row() -> None:
+    assert {code for code, _, _ in ROWS} == set(Code)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
-"""Structured parts of transactions: access lists and authorizations."""
+"""Structured parts of intents: access lists, authorizations and client shares."""
 
 from typing import Annotated
 
 from pydantic import Field
 
 from schemas.canonical import Canonical
-from schemas.fields import Address, Count, Digest, Nonce, Uint256
+from schemas.fields import Address, Count, Digest, Hex, Nonce, Ordinal, Uint256, X25519PublicKey
 
 ENTRIES_MAX = 1024
 
@@ -29,3 +29,11 @@ class SignedAuthorization(Canonical):
     y_parity: Annotated[int, Field(ge=0, le=1)]
     r: Uint256
     s: Uint256
+
+
+class ClientShare(Canonical):
+    """The client's share of one key version, sealed to one of the signer's share keys."""
+
+    key_version: Ordinal
+    share_key: X25519PublicKey
+    box: Hex = Field(max_length=256)
