@@ -30,9 +30,9 @@ from signer.keys.custody_records import CustodyRecords
 from signer.keys.key_import import ShareKeyImportBoxes
 from signer.keys.keychain import Keychain
 from signer.keys.provisioning import KeyProvisioner
+from signer.keys.share_key_rotation import ShareKeyRotation
 from signer.stage.case_builder import CaseBuilder
 from signer.stage.memory import Memory
-from signer.stage.share_key_rotation import ShareKeyRotation
 from signer.stage.stage import Arrival, SigningStage
 from signer.stage.state import StateKey, StateMac, StateWrite
 from signer.vaults.order_execution import VaultOrderExecutor

@@ -10,6 +10,7 @@ from aiokafka.structs import ConsumerRecord
 from schemas.record import REGISTRY_PARTITION, Outgoing, Record
 from schemas.topics import Topic
 from signer.core.registry.registry import Registry
+from signer.stage import loading
 from signer.stage.stage import Arrival
 from signer.stage.state import SlotState
 from sixgate.clocks import wall_ms
@@ -116,7 +117,7 @@ async def loaded_slot(broker: Broker, folder: Folder) -> tuple[Slot, StateTable]
     held = open_signer_keys(folder)
     slot = make_slot(held, Registry(trust.trust_root), table, SLOT, lambda _: False, wall_ms)
     seen = SlotState(registry_sequence=len(registry), key_count=len(vault))
-    slot.operations.load(registry, vault, seen)
+    loading.load(slot.stage.registry, slot.operations.vault, registry, vault, seen)
     return slot, table
 
 

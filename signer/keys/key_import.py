@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from signer.custody.errors import CorruptError
-from signer.stage.share_key_rotation import ShareKeyRotation
+from signer.keys.share_key_rotation import ShareKeyRotation
 
 ERASED = (
     "The import was sealed for another signer, or to a share key that has been erased: send it "

@@ -9,12 +9,11 @@ Generalized Birthday Problem, 2002).
 
 from collections.abc import Iterator, Mapping
 
-from schemas.canonical import Canonical
 from signer.core.account import Account, LiveIntent, far_key
+from signer.custody.share_key import ShareKeys
 from signer.stage.state import (
     RESTORE,
     Decoded,
-    Kind,
     SlotState,
     StateIntegrityError,
     StateKey,
@@ -45,6 +44,7 @@ class Memory:
         self._store = store
         self._state_mac = state_mac
         self._slot_key = StateKey("", "slot", slot)
+        self._share_keys = StateKey("", "shares", slot)
         self._accounts: dict[str, Account] = {}
         self._live_sets: dict[str, tuple[int, int]] = {}
         self._touched: set[str] = set()
@@ -83,12 +83,7 @@ class Memory:
     def live(self, account: str, key: str) -> LiveIntent | None:
         """Return a live record, from the batch or from the store."""
         state_key = StateKey(account, "live", key)
-        protected = self._protected(state_key)
-        return (
-            self._state_mac.decode(state_key, protected, LiveIntent)
-            if protected is not None
-            else None
-        )
+        return self._decode(state_key, self._protected(state_key), LiveIntent)
 
     def set_live(self, key: str, live: LiveIntent) -> None:
         """Add a new or changed live record to the batch."""
@@ -107,11 +102,7 @@ class Memory:
         """
         for state_key in self._store.forgettable(account, now_ms, FORGET_COUNT_MAX):
             protected = self._protected(state_key)
-            live = (
-                self._state_mac.decode(state_key, protected, LiveIntent)
-                if protected is not None
-                else None
-            )
+            live = self._decode(state_key, protected, LiveIntent)
             if live and live.pinned is None and live.forget_at_ms < now_ms:
                 self._count(account, protected, None)
                 self._seen[state_key] = None
@@ -133,20 +124,24 @@ class Memory:
         """Whether there are changes that no ``drain`` has returned yet."""
         return bool(self._writes or self._touched)
 
-    def slot_record(self, kind: Kind, model: type[Decoded]) -> Decoded | None:
-        """Return a record of the slot other than its ``SlotState``, as last committed."""
-        state_key = StateKey("", kind, self._slot_key.key)
-        protected = self._store.get(state_key)
-        return (
-            self._state_mac.decode(state_key, protected, model) if protected is not None else None
-        )
+    def share_keys(self) -> ShareKeys | None:
+        """Return the slot's share keys as last committed.
 
-    def set_slot_record(self, kind: Kind, record: Canonical) -> None:
-        """Add a record of the slot other than its ``SlotState`` to the batch."""
-        state_key = StateKey("", kind, self._slot_key.key)
-        self._writes[state_key] = StateWrite(
-            state_key, self._state_mac.protect(state_key, record.encode())
-        )
+        Raises ``StateRollbackError`` unless their version is the one in the slot's record.
+        """
+        keys = self._decode(self._share_keys, self._store.get(self._share_keys), ShareKeys)
+        version = keys.current.version if keys and keys.current else None
+        if version != self.slot.share_version:
+            raise StateRollbackError(
+                f"the signer's share keys have version {version}, but its state recorded "
+                f"{self.slot.share_version}: {RESTORE}"
+            )
+        return keys
+
+    def set_share_keys(self, keys: ShareKeys) -> None:
+        """Add changed share keys to the batch."""
+        protected = self._state_mac.protect(self._share_keys, keys.encode())
+        self._writes[self._share_keys] = StateWrite(self._share_keys, protected)
 
     def drain(self, slot: SlotState | None = None) -> list[StateWrite]:
         """Return all changes since the last drain, with the record of every changed account.
@@ -178,6 +173,11 @@ class Memory:
             self._seen[state_key] = self._store.get(state_key)
         return self._seen[state_key]
 
+    def _decode(
+        self, state_key: StateKey, protected: bytes | None, model: type[Decoded]
+    ) -> Decoded | None:
+        return None if protected is None else self._state_mac.decode(state_key, protected, model)
+
     def _count(self, name: str, before: bytes | None, after: bytes | None) -> None:
         self.account(name)
         self._touched.add(name)
@@ -191,18 +191,11 @@ class Memory:
 
     def _load_slot(self) -> SlotState:
         protected = self._store.get(self._slot_key)
-        return (
-            self._state_mac.decode(self._slot_key, protected, SlotState)
-            if protected is not None
-            else SlotState()
-        )
+        return self._decode(self._slot_key, protected, SlotState) or SlotState()
 
     def _account_record(self, name: str) -> Account | None:
         state_key = StateKey(name, "head", "")
-        protected = self._store.get(state_key)
-        return (
-            self._state_mac.decode(state_key, protected, Account) if protected is not None else None
-        )
+        return self._decode(state_key, self._store.get(state_key), Account)
 
     def _load(self, name: str) -> Account:
         nothing = self._state_mac.set_digest(0)

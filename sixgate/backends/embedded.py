@@ -149,7 +149,7 @@ class _Administer:
     def register(self, raw: bytes) -> int:
         """See ``Administer.register``."""
         runner = self.pipeline.parts.runner
-        registry, check_registered = runner.stage.registry, runner.slot.operations.check_registered
+        registry, check_registered = runner.stage.registry, runner.slot.check_registered
         with self.pipeline.lock:
             self.pipeline.step()  # 1.
             sequence = registry.record_count

@@ -23,7 +23,7 @@ from signer.custody.event_signing import Ed25519Signer
 from signer.custody.share_key import SealedShareKey
 from signer.keys.custody_records import CustodyRecords
 from signer.keys.keychain import Keychain
-from signer.stage.share_key_rotation import ShareKeyRotation
+from signer.keys.share_key_rotation import ShareKeyRotation
 from signer.vaults.order_execution import VaultOrderExecutor
 from signer.vaults.rotation import Stuck
 

@@ -78,7 +78,7 @@ class EmbeddedRunner:
             for partition in range(self.pipeline.partitions)
             for record in self.pipeline.scan(Topic.VAULT, partition)
         )
-        self.slot.operations.load(registry, vault, seen)
+        self.slot.load(registry, vault)
         if (
             self.stage.registry.record_count
             and self.stage.registry.partitions != self.inbox.partitions
@@ -111,7 +111,7 @@ class EmbeddedRunner:
         # 1. If the process ends here, positions are unchanged.
         registry, requests, submitted = batch = self._next()
         if not any(one.records for one in batch):
-            self.slot.operations.check_registered(self.stage.registry)
+            self.slot.check_registered(self.stage.registry)
             self.slot.operations.keychain.close_expired()
             return self._maintain(now_ms)
         # 2. If the process ends here, answers and verdicts exist in memory only.

@@ -176,7 +176,7 @@ class KafkaSigner:
             record
             async for record in replay(self._broker, partitions_of_slot(self._at, Topic.VAULT))
         ]
-        await self._in_thread(slot.operations.load, registry, vault, seen)
+        await self._in_thread(slot.load, registry, vault)
         self._clock.last_ms = seen.last_ms
         return slot
 

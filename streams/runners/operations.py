@@ -1,4 +1,4 @@
-"""Registry records and orders: applies and executes them, and loads both at start.
+"""Registry records and orders: applies and executes them.
 
 An order, step by step:
 
@@ -13,7 +13,6 @@ An order, step by step:
    *If the process ends after that commit, the register is rebuilt from the answers.*
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from schemas.dsse import KEY_REQUEST_TYPE, Envelope
@@ -32,8 +31,6 @@ from signer.keys.orders import KeyOrderError, VerifiedKeyOrder, check_validity, 
 from signer.keys.provisioning import KeyProvisioner
 from signer.keys.register import KeyRegister
 from signer.secrets.access import Refused as AccessRefused
-from signer.stage.stage import HaltError
-from signer.stage.state import SlotState
 from signer.vaults.order_execution import VaultOrderExecutor
 from signer.vaults.orders import (
     VerifiedVaultOrder,
@@ -44,7 +41,6 @@ from signer.vaults.orders import (
 )
 from signer.vaults.register import VaultRegister
 from streams.runners.custody_maintenance import CustodyMaintenance
-from streams.runners.loading import load_registry, load_vault_events
 from streams.runners.order_accesses import handed_over, order_accesses
 from streams.runners.recoveries import RecoveryTrail, recovery_order
 
@@ -102,26 +98,6 @@ class Operations:
             return self._answer_key_order(key_order, now_ms)
         except (KeyOrderError, CustodyError) as error:
             return [self.audit_record("key.refused", record, now_ms, str(error))]
-
-    def load(self, registry: Iterable[Record], vault: Iterable[Record], seen: SlotState) -> None:
-        """Load registry and vault as of the last commit.
-
-        Raises ``StateIntegrityError``, ``StateRollbackError``.
-        """
-        load_registry(self.registry, registry, seen)
-        load_vault_events(self.vault, vault, self.registry, seen)
-
-    def check_registered(self, registry: Registry) -> None:
-        """Raise ``HaltError`` unless the registry names this signer as active and with its key.
-
-        An empty registry passes: it has no agents, so there is nothing to decide under it.
-        """
-        name, key = self.identity.keyid, self.identity.public_key
-        if registry.record_count and registry.service_key("signer", name) != key:
-            raise HaltError(
-                f"the registry does not name {name} as an active signer with the key it has: "
-                "nothing is signed until an admin registers it so"
-            )
 
     def audit_record(
         self, action: AuditAction, record: Record, now_ms: int, detail: str

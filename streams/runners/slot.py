@@ -14,7 +14,7 @@ It writes nothing: the caller makes every commit durable. Opening a key may call
    *If the process ends before that commit, ``recover`` signs and publishes them.*
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -22,7 +22,9 @@ from schemas.keys.boot import SignerBoot
 from schemas.ledger.heads import RegistryHead
 from schemas.record import Outgoing, PartitionId, Record
 from schemas.topics import Topic
+from signer.core.registry.registry import Registry
 from signer.core.window import SIGN_MS_MAX
+from signer.stage import loading
 from signer.stage.freshness import require_fresh, require_not_withheld
 from signer.stage.stage import Arrival, Batch, HaltError, PinnedOutcome, SigningStage
 from signer.stage.state import StateWrite
@@ -64,6 +66,23 @@ class Slot:
         """Whether there are signed outcomes that no commit contains yet."""
         return bool(self._signed)
 
+    def load(self, registry: Iterable[Record], vault: Iterable[Record]) -> None:
+        """Load registry records and vault events as of the last commit; see ``loading``."""
+        seen = self.stage.memory.slot
+        loading.load(self.stage.registry, self.operations.vault, registry, vault, seen)
+
+    def check_registered(self, registry: Registry) -> None:
+        """Raise ``HaltError`` unless a registry names this signer as active and with its key.
+
+        An empty registry passes: it has no agents, so there is nothing to decide under it.
+        """
+        name, key = self.stage.identity.keyid, self.stage.identity.public_key
+        if registry.record_count and registry.service_key("signer", name) != key:
+            raise HaltError(
+                f"the registry does not name {name} as an active signer with the key it has: "
+                "nothing is signed until an admin registers it so"
+            )
+
     def attest(self, boot: SignerBoot) -> None:
         """Name the boot in all decisions from now on.
 
@@ -80,7 +99,7 @@ class Slot:
         """
         unfinished = self.stage.unfinished()
         if unfinished:
-            self.operations.check_registered(self.stage.registry)
+            self.check_registered(self.stage.registry)
         while unfinished:
             portion = self._open_keys(unfinished)
             unfinished = unfinished[len(portion) :]
@@ -123,7 +142,7 @@ class Slot:
         if head is not None:
             require_not_withheld(head, self.stage.registry)
             require_fresh(head, now_ms)
-        self.operations.check_registered(self.stage.registry)
+        self.check_registered(self.stage.registry)
         events += [event for r in requests for event in self.operations.execute_order(r, now_ms)]
         due = now_ms - self._maintained_ms >= MAINTENANCE_MS
         return events + self.maintain(now_ms) if due else events

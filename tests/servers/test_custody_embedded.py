@@ -12,8 +12,8 @@ from schemas.record import Outgoing
 from schemas.registry.custody import CustodyMode
 from schemas.topics import Topic
 from signer.core.registry.custody_modes import PLANS
-from signer.custody.share_key import OVERLAP_MS, ShareKeys
-from signer.stage.share_key_rotation import ERASE_AFTER_MS, ROTATE_AFTER_MS
+from signer.custody.share_key import OVERLAP_MS
+from signer.keys.share_key_rotation import ERASE_AFTER_MS, ROTATE_AFTER_MS
 from signer.stage.state import StateWrite
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog
@@ -195,7 +195,7 @@ def test_a_share_sealed_to_an_old_share_key_is_accepted_until_the_overlap_ends(
     at.forward(ERASE_AFTER_MS)
     with running_pipeline(organised, clock=at.clock()) as pipeline:
         pipeline.drain()
-        kept = pipeline.runner.stage.memory.slot_record("shares", ShareKeys)
+        kept = pipeline.runner.stage.memory.share_keys()
         assert kept is not None
         assert [key.version for key in kept.keys] == [2]
 

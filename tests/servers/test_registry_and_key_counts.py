@@ -1,7 +1,6 @@
 """At start, registry and keys must match the counts in the signer's state, else it halts."""
 
 import secrets
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from schemas.topics import Topic
 from signer.core.registry.registry import Registry
 from signer.custody.event_signing import Ed25519Signer
+from signer.stage import loading
 from signer.stage.state import StateIntegrityError, StateRollbackError
 from signer.vaults.register import VaultRegister
 from tests.harness.pipeline.embedded import Pipeline, make_folder, open_pipeline
@@ -26,13 +26,12 @@ def load(pipeline: Pipeline, **more: int) -> None:
     """Load everything with a slot state whose counts differ by ``more``."""
     runner = pipeline.runner
     registry = Registry(runner.stage.registry.trust_root)
-    operations = replace(runner.slot.operations, registry=registry, vault=VaultRegister())
     slot = runner.stage.memory.slot
     update = {name: getattr(slot, name) + count for name, count in more.items()}
     records = runner.inbox.scan(Topic.REGISTRY, 0)
     partitions = range(runner.pipeline.partitions)
     vault = [r for p in partitions for r in runner.pipeline.scan(Topic.VAULT, p)]
-    operations.load(records, vault, slot.model_copy(update=update))
+    loading.load(registry, VaultRegister(), records, vault, slot.model_copy(update=update))
 
 
 def test_equal_counts_are_loaded(pipeline: Pipeline) -> None:

@@ -19,7 +19,7 @@ from signer.custody.sealing import Holders
 from signer.keys.custody_records import CustodyRecords
 from signer.keys.keychain import Keychain
 from signer.keys.provisioning import KeyProvisioner
-from signer.stage.share_key_rotation import ShareKeyRotation
+from signer.keys.share_key_rotation import ShareKeyRotation
 from signer.stage.stage import Arrival
 from signer.vaults.order_execution import VaultOrderExecutor
 from signer.vaults.register import VaultRegister

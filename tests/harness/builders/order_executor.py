@@ -1,6 +1,7 @@
 """A signer that executes orders about keys, its import key, and events of signers."""
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,8 +36,9 @@ from signer.keys.custody_records import CustodyRecords
 from signer.keys.key_import import ERASED, NOT_OPENED
 from signer.keys.keychain import Keychain
 from signer.keys.provisioning import KeyProvisioner
+from signer.keys.share_key_rotation import ShareKeyRotation
+from signer.stage import loading
 from signer.stage.memory import Memory
-from signer.stage.share_key_rotation import ShareKeyRotation
 from signer.stage.state import SlotState, StateMac
 from signer.vaults.order_execution import VaultOrderExecutor
 from signer.vaults.register import VaultRegister
@@ -174,9 +176,16 @@ def delivery(
     return KeyDelivery(id=name, request=envelope, box=box or sealed).encode()
 
 
+def load(
+    operations: Operations, registry: Iterable[Record], vault: Iterable[Record], seen: SlotState
+) -> None:
+    """Load what a signer loads at start."""
+    loading.load(operations.registry, operations.vault, registry, vault, seen)
+
+
 def executed_by(operations: Operations, executor: OrderExecutor, order: KeyOrder) -> Record:
     """Return the event of the same signer in another run for an order."""
-    operations.load(registry_records(executor), vault_records(executor), seen_by(executor))
+    load(operations, registry_records(executor), vault_records(executor), seen_by(executor))
     raw = sealed_request(order).encode()
     at = partition_of(order.account, 4)
     answer, *_ = operations.execute_order(

@@ -30,6 +30,7 @@ from tests.harness.builders.order_executor import (
     IMPORT_KEY,
     OrderExecutor,
     fresh,
+    load,
     registry_records,
     seen_by,
     vault_records,
@@ -114,9 +115,16 @@ def seen_by_vault(one: OrderExecutor) -> Any:
     return seen_by(one).model_copy(update=update)
 
 
+def restarted(one: OrderExecutor) -> Operations:
+    """Return the signer after a restart, with the committed vault events loaded."""
+    later = fresh(one)
+    load(later, registry_records(one), vault_records(one), seen_by_vault(one))
+    return later
+
+
 def fork(one: OrderExecutor, holders: Holders) -> Operations:
     """Return a copy of the signer; the original does not see the copy's events."""
     other = fresh(one)
-    other.load(registry_records(one), vault_records(one), seen_by(one))
+    load(other, registry_records(one), vault_records(one), seen_by(one))
     other.vaults.holders = holders
     return other

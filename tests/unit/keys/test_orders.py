@@ -22,6 +22,7 @@ from tests.harness.builders.custody_material import FailingKms, root_kms
 from tests.harness.builders.order_executor import (
     OrderExecutor,
     fresh,
+    load,
     registry_records,
     seen_by,
     terms,
@@ -134,7 +135,7 @@ def test_a_rotation_held_back_does_not_bring_a_deactivated_path_back(
     assert "a later order" in why(executor.order(held_back))
     assert not executor.keys.by_path[ACCOUNT, KEY_PATH].active
     operations = fresh(executor)
-    operations.load(registry_records(executor), vault_records(executor), seen_by(executor))
+    load(operations, registry_records(executor), vault_records(executor), seen_by(executor))
     with pytest.raises(KeyOrderError, match="a later order"):
         operations.keys.check_timely(held_back, NOW_MS)
     executor.order(KeyRotation(**terms(requested_at_ms=NOW_MS + 3), version=1))

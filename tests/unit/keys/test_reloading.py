@@ -15,6 +15,7 @@ from tests.harness.builders.order_executor import (
     OrderExecutor,
     executed_by,
     fresh,
+    load,
     registry_records,
     seen_by,
     terms,
@@ -27,11 +28,11 @@ def test_a_vault_without_its_last_rotation_is_detected(executor: OrderExecutor) 
     executor.order(KeyRotation(**terms(), version=1))
     seen, whole = seen_by(executor), vault_records(executor)
     assert seen.key_count == 2
-    fresh(executor).load(registry_records(executor), whole, seen)
+    load(fresh(executor), registry_records(executor), whole, seen)
     with pytest.raises(StateRollbackError, match="only 1 answers"):
-        fresh(executor).load(registry_records(executor), whole[:1], seen)
+        load(fresh(executor), registry_records(executor), whole[:1], seen)
     with pytest.raises(StateIntegrityError, match=r"vault.* agents/alice/keys/hot"):
-        fresh(executor).load(registry_records(executor), whole[1:], seen)
+        load(fresh(executor), registry_records(executor), whole[1:], seen)
 
 
 def test_a_vault_with_an_answer_that_was_never_committed_is_detected(
@@ -44,7 +45,7 @@ def test_a_vault_with_an_answer_that_was_never_committed_is_detected(
     executor.order(KeyDeactivation(**terms(), version=1))
     rewritten = [*vault_records(executor)[:1], uncommitted]
     with pytest.raises(StateIntegrityError, match="answers in the vault differ"):
-        fresh(executor).load(registry_records(executor), rewritten, seen_by(executor))
+        load(fresh(executor), registry_records(executor), rewritten, seen_by(executor))
 
 
 def test_an_uncommitted_answer_to_the_same_order_is_detected(executor: OrderExecutor) -> None:
@@ -52,16 +53,16 @@ def test_an_uncommitted_answer_to_the_same_order_is_detected(executor: OrderExec
     uncommitted = executed_by(fresh(executor), executor, order)
     counted = executor.order(order)
     assert KeyProvisioned.decode(counted.value).id == KeyProvisioned.decode(uncommitted.value).id
-    fresh(executor).load(registry_records(executor), vault_records(executor), seen_by(executor))
+    load(fresh(executor), registry_records(executor), vault_records(executor), seen_by(executor))
     with pytest.raises(StateIntegrityError, match="answers in the vault differ"):
-        fresh(executor).load(registry_records(executor), [uncommitted], seen_by(executor))
+        load(fresh(executor), registry_records(executor), [uncommitted], seen_by(executor))
 
 
 def test_answers_have_one_digest_in_whatever_order_they_came(executor: OrderExecutor) -> None:
     for n in range(3):
         executor.order(KeyRequest(**terms(path=f"keys/k{n}")))
     again = fresh(executor)
-    again.load(registry_records(executor), vault_records(executor)[::-1], seen_by(executor))
+    load(again, registry_records(executor), vault_records(executor)[::-1], seen_by(executor))
     assert again.vault.digest() == executor.register.digest()
     executor.order(KeyRotation(**terms(path="keys/k0"), version=1))
     assert again.vault.digest() != executor.register.digest()
@@ -71,7 +72,7 @@ def test_a_state_from_before_answers_had_a_digest_is_taken(executor: OrderExecut
     executor.order(KeyRequest(**terms()))
     old = seen_by(executor).model_copy(update={"key_digest": None})
     assert b"key_digest" not in old.encode()
-    fresh(executor).load(registry_records(executor), vault_records(executor), old)
+    load(fresh(executor), registry_records(executor), vault_records(executor), old)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_a_key_whose_order_names_no_vault_is_in_the_usual_one_of_its_path(
             "2of3_multi_hsm" if vault == TREASURY_KEYS else "envelope",
         )
         again = fresh(executor)
-        again.load(registry_records(executor), vault_records(executor), seen_by(executor))
+        load(again, registry_records(executor), vault_records(executor), seen_by(executor))
 
 
 def test_a_wallet_from_before_its_account_had_a_treasury_stays_with_the_agents_keys() -> None:
@@ -111,7 +112,7 @@ def test_a_wallet_from_before_its_account_had_a_treasury_stays_with_the_agents_k
     rotated = executor.order(KeyRotation(**terms(path="wallets/old"), version=1))
     assert KeyProvisioned.decode(rotated.value).vault == AGENT_KEYS
     again = fresh(executor)
-    again.load(registry_records(executor), vault_records(executor), seen_by(executor))
+    load(again, registry_records(executor), vault_records(executor), seen_by(executor))
     assert again.vault == executor.register
 
 

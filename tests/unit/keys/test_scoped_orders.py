@@ -31,6 +31,7 @@ from tests.harness.builders.custody_client import FOR_CLIENT
 from tests.harness.builders.order_executor import (
     OrderExecutor,
     fresh,
+    load,
     registry_records,
     seen_by,
     terms,
@@ -79,7 +80,7 @@ def about(**changes: Any) -> dict[str, Any]:
 def reloaded(one: OrderExecutor) -> None:
     """Load what the signer committed, as its next start does."""
     again = fresh(one)
-    again.load(registry_records(one), vault_records(one), seen_by(one))
+    load(again, registry_records(one), vault_records(one), seen_by(one))
     assert again.vault == one.register
 
 

@@ -12,10 +12,10 @@ from schemas.registry.records import AccountOpened, AddressClaimed, Entry, Vault
 from schemas.topics import Topic
 from signer.custody.errors import CorruptError, KmsUnavailableError
 from signer.custody.hpke import KEY_BYTES, HpkeKey, seal_for
-from signer.custody.share_key import OVERLAP_MS, ShareKeys
+from signer.custody.share_key import OVERLAP_MS
 from signer.keys.key_import import ShareKeyImportBoxes
+from signer.keys.share_key_rotation import ERASE_AFTER_MS, ROTATE_AFTER_MS, ShareKeyRotation
 from signer.stage.memory import Memory
-from signer.stage.share_key_rotation import ERASE_AFTER_MS, ROTATE_AFTER_MS, ShareKeyRotation
 from signer.stage.state import StateMac
 from tests.harness.builders.cases import ACCOUNT, NOW_MS, ORG, SIGNER
 from tests.harness.builders.custody_material import SECRET, Stream, root_kms
@@ -117,7 +117,7 @@ def test_stolen_identity_root_and_state_open_no_box_of_an_erased_key(
 def opened_with_stolen_state(slot: SlotRuns, box: bytes) -> bytes | None:
     """Try every key of a stolen state, with the clock set back."""
     stolen = SlotRuns(disk=slot.disk, now_ms=0)
-    keys = stolen.memory.slot_record("shares", ShareKeys)
+    keys = stolen.memory.share_keys()
     assert keys
     assert keys.keys
     try:

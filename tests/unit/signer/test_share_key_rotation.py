@@ -21,8 +21,8 @@ from signer.custody.hpke import seal_for
 from signer.custody.sealing import Holders
 from signer.custody.share_key import OVERLAP_MS
 from signer.keys.orders import KeyOrderError
+from signer.keys.share_key_rotation import ERASE_AFTER_MS, ROTATE_AFTER_MS, ShareKeyRotation
 from signer.stage.memory import Memory
-from signer.stage.share_key_rotation import ERASE_AFTER_MS, ROTATE_AFTER_MS, ShareKeyRotation
 from signer.stage.state import StateMac, StateRollbackError
 from sixgate.answers.snapshot import registry_snapshot
 from streams.runners.custody_maintenance import ANNOUNCED_MAX, RETRY_MS

@@ -30,6 +30,7 @@ from tests.harness.builders.order_executor import (
     OTHER_IMPORT_KEY,
     OrderExecutor,
     fresh,
+    load,
     registry_records,
     seen_by,
     terms,
@@ -84,7 +85,7 @@ def test_a_start_folds_all_events_and_resumes() -> None:
         while published := one.operations.maintenance.rewrap(NOW_MS):
             one.vault.extend(published)
         again = fresh(one)
-        again.load(registry_records(one), vault_records(one), seen_by(one))
+        load(again, registry_records(one), vault_records(one), seen_by(one))
         assert again.vault.digest() == one.register.digest()
         assert again.vault == one.register
         again.keychain.close()
@@ -99,7 +100,7 @@ def test_a_rotation_killed_after_any_event_continues_and_repeats_nothing(done: i
         assert VaultKeyChanged.decode(changed.value).sequence == 1
         one.vault.extend(one.operations.maintenance.rewrap(NOW_MS)[:done])
         later = fresh(one)
-        later.load(registry_records(one), vault_records(one), seen_by_vault(one))
+        load(later, registry_records(one), vault_records(one), seen_by_vault(one))
         rest = later.maintenance.rewrap(NOW_MS)
         assert len(rest) == 3 - done
         assert {SecretRewrapped.decode(each.value).sequence for each in rest} <= {1}
@@ -281,7 +282,7 @@ def test_a_vault_that_is_full_takes_nothing_more_and_opens_all_the_same(
         assert stored_event(one.send(put(vault="side")))
         monkeypatch.setattr(f"signer.vaults.secret_register.VAULT_{bound}_MAX", 0)
         again = fresh(one)
-        again.load(registry_records(one), vault_records(one), seen_by(one))
+        load(again, registry_records(one), vault_records(one), seen_by(one))
         assert again.vault == one.register
         assert all(opened(one, event) == VALUE for event in events)
         again.keychain.close()

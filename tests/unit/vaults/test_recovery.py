@@ -31,7 +31,13 @@ from tests.harness.builders.cases import ADMIN, AGENT, ALICE, KEY_PATH, MALLORY,
 from tests.harness.builders.custody_client import DIGEST, Fund, fund
 from tests.harness.builders.custody_material import FailingKms
 from tests.harness.builders.custody_providers import MODES, cloud
-from tests.harness.builders.order_executor import fresh, registry_records, seen_by, vault_records
+from tests.harness.builders.order_executor import (
+    fresh,
+    load,
+    registry_records,
+    seen_by,
+    vault_records,
+)
 from tests.harness.builders.vault_events import FUND
 
 MODE: CustodyMode = "2of3_client_custody"
@@ -162,8 +168,11 @@ def test_an_order_that_was_held_back_until_a_later_one_was_carried_out_is_refuse
         one.executor.vault.append(published[0])
         operations = fresh(one.executor) if restarted else one.executor.operations
         if restarted:
-            operations.load(
-                registry_records(one.executor), vault_records(one.executor), seen_by(one.executor)
+            load(
+                operations,
+                registry_records(one.executor),
+                vault_records(one.executor),
+                seen_by(one.executor),
             )
         refused = give(operations, held_back)
         assert trail(refused) == ["recovery.asked", "recovery.approved", "recovery.refused"]
@@ -261,7 +270,7 @@ def test_a_signer_that_dies_around_the_commit_answers_once(*, committed: bool) -
             one.executor.vault.append(first[0])
             seen = seen_by(one.executor)
         later = fresh(one.executor)
-        later.load(registry_records(one.executor), vault_records(one.executor), seen)
+        load(later, registry_records(one.executor), vault_records(one.executor), seen)
         second = give(later, sealed())
         assert (second[0] == first[0]) is committed
         later.keychain.share_boxes = one.boxes

@@ -36,13 +36,10 @@ from tests.harness.builders.custody_material import FailingKms, root_kms
 from tests.harness.builders.custody_providers import PROVIDED, RaisingKms, cloud
 from tests.harness.builders.order_executor import (
     OrderExecutor,
-    fresh,
-    registry_records,
-    vault_records,
     why,
 )
 from tests.harness.builders.release import Release, released
-from tests.harness.builders.vault_orders import fork, opened, seen_by_vault
+from tests.harness.builders.vault_orders import fork, opened, restarted
 
 PLACE = (ACCOUNT, "main")
 NEW = b"a new root".ljust(32, b"-")
@@ -195,9 +192,8 @@ def test_a_share_migration_killed_after_any_event_loses_nothing_and_continues(do
     with executor() as one:
         give(one.operations, move(), one)
         one.vault.extend(one.operations.maintenance.rewrap(NOW_MS)[:done])
-        later = fresh(one)
+        later = restarted(one)
         later.vaults.holders = both()
-        later.load(registry_records(one), vault_records(one), seen_by_vault(one))
         assert left(later) == 3 - done
         all_open(later, both())
         rest = later.maintenance.rewrap(NOW_MS)
@@ -233,8 +229,7 @@ def test_a_start_folds_all_events_and_resumes() -> None:
         finish(one)
         give(one.operations, move(sequence=2), one)
         one.vault.extend(one.operations.maintenance.rewrap(NOW_MS)[:1])
-        later = fresh(one)
-        later.load(registry_records(one), vault_records(one), seen_by_vault(one))
+        later = restarted(one)
         assert left(later) == 2
         assert later.vault.secrets.wrappings.moves[PLACE, "aws"].changes == 2
         later.keychain.close()

@@ -10,28 +10,24 @@ from signer.stage.state import SlotState, StateIntegrityError, StateRollbackErro
 from signer.vaults.register import VaultRegister
 
 
-def load_registry(registry: Registry, records: Iterable[Record], seen: SlotState) -> None:
-    """Fold the registry records that the signer has read.
+def load(
+    registry: Registry,
+    vault: VaultRegister,
+    registry_records: Iterable[Record],
+    vault_events: Iterable[Record],
+    seen: SlotState,
+) -> None:
+    """Fold the registry records and the signer's events on ``vault``.
 
-    Raises ``StateRollbackError`` if there are fewer records than its state has seen, and
-    ``StateIntegrityError`` if there are more.
+    Raises ``StateRollbackError`` if there are fewer than the state has ``seen``, and
+    ``StateIntegrityError`` if there are more, or other events, or an invalid one.
     """
-    for record in records:
+    for record in registry_records:
         with suppress(RegistryRecordError):  # audited when it was read first
             registry.apply(record.value)
     _check_count("records in the registry", registry.record_count, seen.registry_sequence)
-
-
-def load_vault_events(
-    vault: VaultRegister, events: Iterable[Record], registry: Registry, seen: SlotState
-) -> None:
-    """Fold the signer's events on ``vault``.
-
-    Raises ``StateRollbackError`` if there are fewer than its state has seen, and
-    ``StateIntegrityError`` if there are more, or others, or an invalid one.
-    """
-    for event in events:
-        _load(vault, event, registry)
+    for event in vault_events:
+        _load_event(vault, event, registry)
     _check_count("answers in the vault", vault.count, seen.key_count)
     # The count is not enough: a signer that dies before its commit answers an order a second time,
     # so two well-signed answers to one order can exist.
@@ -42,7 +38,7 @@ def load_vault_events(
         )
 
 
-def _load(vault: VaultRegister, event: Record, registry: Registry) -> None:
+def _load_event(vault: VaultRegister, event: Record, registry: Registry) -> None:
     try:
         vault.load(event.value, registry)
     except KeyOrderError as error:

@@ -10,17 +10,28 @@
 """
 
 from collections.abc import Callable
+from typing import Protocol
 
 from schemas.intents.intent_parts import ClientShare
 from signer.custody.buffers import RandomBytes
 from signer.custody.errors import ClientShareMissingError
 from signer.custody.kms.port import RootKms
 from signer.custody.share_key import SealedShareKey, ShareKeyBoxes, ShareKeys, new_share_key
-from signer.stage.memory import Memory
-from signer.stage.state import RESTORE, StateRollbackError
 
 ROTATE_AFTER_MS = 7 * 24 * 60 * 60 * 1000
 ERASE_AFTER_MS = 60 * 60 * 1000
+
+
+class ShareKeyStore(Protocol):
+    """Where share keys are durable: the state of a slot."""
+
+    def share_keys(self) -> ShareKeys | None:
+        """Return the keys as last committed; raise if they are not the last ones."""
+        ...
+
+    def set_share_keys(self, keys: ShareKeys) -> None:
+        """Add changed keys to the caller's next commit."""
+        ...
 
 
 class ShareKeyRotation:
@@ -31,23 +42,19 @@ class ShareKeyRotation:
     """
 
     def __init__(
-        self, memory: Memory, root: RootKms, random_bytes: RandomBytes, now_ms: Callable[[], int]
+        self,
+        store: ShareKeyStore,
+        root: RootKms,
+        random_bytes: RandomBytes,
+        now_ms: Callable[[], int],
     ) -> None:
-        """Read the keys from the slot's state.
-
-        Raises ``StateRollbackError`` unless their version is the last one that the slot recorded.
-        """
-        self._memory = memory
+        """Read the keys from the slot's state; raises the errors of ``store.share_keys``."""
+        self._store = store
         self._root = root
         self._random_bytes = random_bytes
         self._now_ms = now_ms
-        self._keys = memory.slot_record("shares", ShareKeys)
+        self._keys = store.share_keys()
         self.finishing = True
-        if self.version != memory.slot.share_version:
-            raise StateRollbackError(
-                f"the signer's share keys have version {self.version}, but its state recorded "
-                f"{memory.slot.share_version}: {RESTORE}"
-            )
 
     @property
     def current(self) -> SealedShareKey | None:
@@ -83,7 +90,7 @@ class ShareKeyRotation:
         keys = self._keys or ShareKeys(org=org, signer=signer)
         at_ms = max(now_ms, keys.current.made_at_ms if keys.current else 0)
         made = new_share_key(self._root, keys, at_ms, self._random_bytes)
-        self._store(keys.rotated(made))
+        self._change(keys.rotated(made))
 
     def erase(self, now_ms: int) -> None:
         """Erase keys that are retired long enough (step 3), unless ``finishing``."""
@@ -92,8 +99,8 @@ class ShareKeyRotation:
         remaining = self._keys.pruned(now_ms - ERASE_AFTER_MS)
         if remaining != self._keys:
             # 3. The old key is gone once this state is committed and the former record compacted.
-            self._store(remaining)
+            self._change(remaining)
 
-    def _store(self, keys: ShareKeys) -> None:
+    def _change(self, keys: ShareKeys) -> None:
         self._keys = keys
-        self._memory.set_slot_record("shares", keys)
+        self._store.set_share_keys(keys)
