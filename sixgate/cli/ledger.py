@@ -25,7 +25,7 @@ app = group("ledger", example="verify")
 @insecure_dev
 def run() -> None:
     """Copy all records from Kafka to the ledger's server until SIGTERM."""
-    run_until_stopped("services.ledger:LedgerProcess")
+    run_until_stopped("services.ledger:LedgerProcess", process_settings())
 
 
 @app.command("migrate", example="--config ddl.toml")

@@ -109,11 +109,11 @@ def config_file() -> Path | None:
     return Path(name) if name else None
 
 
-def process_settings(slots: str | None = None) -> "Settings":
-    """Return the settings of the processes on Kafka; ``slots`` overrides theirs."""
+def process_settings() -> "Settings":
+    """Return the settings of the processes on Kafka."""
     from sixgate.config.process_settings import load_settings
 
-    return load_settings(config_file(), slots=slots)
+    return load_settings(config_file())
 
 
 def _sets(variable: str) -> Callable[[click.Context, click.Parameter, Any], None]:

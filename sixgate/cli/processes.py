@@ -4,7 +4,7 @@ import logging
 import os
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,9 +12,18 @@ from sixgate.cli.commands import COMMANDS
 from sixgate.cli.declare import Option, command
 from sixgate.cli.exit_codes import CommandError, ExitCode, fail_usage
 from sixgate.cli.failures import Failure, failure_of
-from sixgate.cli.options import FILE, config_option, insecure_dev, process_settings
+from sixgate.cli.options import (
+    FILE,
+    config_file,
+    config_option,
+    insecure_dev,
+    process_settings,
+)
 from sixgate.cli.render import show
 from sixgate.cli.terminal import notice, print_json
+
+if TYPE_CHECKING:
+    from sixgate.config.signer import SignerProcessSettings
 
 # A halt needs an operator before the next start; every other failure may be restarted.
 EVENTS = {
@@ -28,14 +37,13 @@ API_KEY_VARIABLE = "SIXGATE_API_KEY"
 _LOG = logging.getLogger("sixgate.process")
 
 
-def run_until_stopped(process: str, slots: str | None = None) -> None:
+def run_until_stopped(process: str, settings: "SignerProcessSettings") -> None:
     """Run the process ``module:class`` of ``sixgate`` until SIGTERM or SIGINT.
 
-    Its settings are the given ones. Raises its first failure.
+    Raises its first failure.
     """
     module, _, name = process.partition(":")
     kind = getattr(import_module(f"sixgate.{module}"), name)  # slow: imports Faust or a cloud SDK
-    settings = process_settings(slots)
     from sixgate.services.process import run_process
 
     try:
@@ -59,7 +67,7 @@ def _running(name: str, process: str, example: str) -> Any:
     @config_option
     @insecure_dev
     def run() -> None:
-        run_until_stopped(process)
+        run_until_stopped(process, process_settings())
 
     return run
 
@@ -77,7 +85,9 @@ desk = _running("desk", "services.desk:DeskProcess", "--config desk.toml")
 @insecure_dev
 def signer(*, slots: str | None) -> None:
     """Run the signer of some slots on Kafka until SIGTERM."""
-    run_until_stopped("services.signer:SignerProcess", slots)
+    from sixgate.config.signer import load_signer_settings  # not those of other processes
+
+    run_until_stopped("services.signer:SignerProcess", load_signer_settings(config_file(), slots))
 
 
 @command("probe", example="--url http://127.0.0.1:9101 --pid 4711")
@@ -150,7 +160,7 @@ def _api_key(file: Path | None) -> str:
 @config_option
 def config() -> None:
     """Print the effective settings of the processes on Kafka, secrets masked."""
-    from sixgate.config.process_settings import masked
+    from sixgate.config.loading import masked
 
     print_json(masked(process_settings()))
 

@@ -27,7 +27,7 @@ FIELDS = "docs/key-release.md lists the fields"
 def app() -> None:
     """Run one provider's key release until SIGTERM; create its keys, sign its policy."""
     if click.get_current_context().invoked_subcommand is None:
-        run_until_stopped("services.release:ReleaseProcess")
+        run_until_stopped("services.release:ReleaseProcess", process_settings())
 
 
 @app.command("keys", example="--config gcp.toml")

@@ -4,10 +4,12 @@
 must not contain the password; it may name a file with it (``password_file``).
 """
 
+import hashlib
 import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
 
+import orjson
 from pydantic import ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -68,3 +70,14 @@ def invalid_setting(error: ValidationError, *section: str) -> str:
     first = error.errors(include_input=False, include_url=False)[0]
     name = ".".join(map(str, (*section, *first["loc"])))
     return f"the setting {name} is wrong: {validation_message(first)}"
+
+
+def masked(settings: BaseSettings) -> dict[str, Any]:
+    """Return the settings as plain data, secrets masked."""
+    return settings.model_dump(mode="json")
+
+
+def settings_digest(settings: BaseSettings) -> str:
+    """Return the SHA-256 of the settings without secrets, to compare processes by their logs."""
+    plain = orjson.dumps(masked(settings), option=orjson.OPT_SORT_KEYS)
+    return "0x" + hashlib.sha256(plain).hexdigest()

@@ -1,65 +1,21 @@
 """Settings of the processes on Kafka; several processes may share one file."""
 
-import hashlib
-import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import orjson
-from pydantic import AfterValidator, Field, ValidationError
-from pydantic_settings import BaseSettings
+from pydantic import Field
 
 from schemas.fields import Name
 from sixgate.config.api import ApiSettings, GatewaySettings
-from sixgate.config.attestation import AttestationSettings
 from sixgate.config.custody import CustodyAddress, CustodySettings
 from sixgate.config.desk import DeskAddress, DeskSettings
-from sixgate.config.kms import KmsSettings
-from sixgate.config.loading import FROM_ENVIRONMENT, invalid_setting, load
-from sixgate.config.release import ReleaseSettings, ReleasesSettings
+from sixgate.config.loading import load
+from sixgate.config.release import ReleaseSettings
 from sixgate.config.section import Section
-from sixgate.config.sections import ClickHouseSettings, HeadSettings, KafkaSettings
+from sixgate.config.sections import HeadSettings
+from sixgate.config.signer import SignerProcessSettings
 from sixgate.config.webhooks import WebhookSettings
 from sixgate.errors import SettingsError
-from sixgate.logs import LEVELS
-
-PORT = Annotated[int, Field(ge=0, le=65_535)]
-_SLOTS = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?", re.ASCII)
-
-
-class MonitorSettings(Section):
-    """Address of the metrics and health pages; port 0 disables them."""
-
-    host: str = "127.0.0.1"
-    port: PORT = 0
-    log_level: Annotated[str, Field(pattern=f"^({'|'.join(LEVELS)})$")] = "info"
-
-
-def _spans(text: str) -> list[range]:
-    """Return the slots of each part; an empty part is an error, not a signer without slots."""
-    found = [_SLOTS.fullmatch(part) for part in text.split(",")]
-    spans = [range(int(one[1]), int(one[2] or one[1]) + 1) for one in found if one]
-    if len(spans) < len(found) or not all(spans):
-        raise ValueError(
-            "must be numbers and ascending ranges separated by commas, such as 0-3 or 0,2"
-        )
-    return spans
-
-
-def _checked(text: str) -> str:
-    _spans(text)
-    return text
-
-
-class SignerSettings(HeadSettings):
-    """The process's slots, such as ``0-3`` or ``0,2``, and which dependencies it requires."""
-
-    slots: Annotated[str, AfterValidator(_checked)] = "0"
-    ledger_required: bool = True
-
-    def slot_numbers(self) -> list[int]:
-        """Return the numbers in ascending order without duplicates."""
-        return sorted(set().union(*_spans(self.slots)))
 
 
 class GatesSettings(HeadSettings):
@@ -84,21 +40,12 @@ class SinkSettings(Section):
     heads: Path
 
 
-class Settings(BaseSettings):
-    """All settings of a scaled process; ``data`` is the folder with its keys."""
+class Settings(SignerProcessSettings):
+    """All settings of the processes on Kafka."""
 
-    model_config = FROM_ENVIRONMENT
-
-    data: Path = Path("sixgate-data")
-    kafka: KafkaSettings = KafkaSettings()
-    clickhouse: ClickHouseSettings = ClickHouseSettings()
-    monitor: MonitorSettings = MonitorSettings()
-    signer: SignerSettings = SignerSettings()
     gates: GatesSettings = GatesSettings()
     registrar: RegistrarSettings = RegistrarSettings()
     ledger: SinkSettings | None = None
-    kms: KmsSettings = KmsSettings()
-    attestation: AttestationSettings | None = None
     custody: CustodySettings = CustodySettings()
     custody_at: CustodyAddress | None = None
     api: ApiSettings = ApiSettings()
@@ -107,7 +54,6 @@ class Settings(BaseSettings):
     desk: DeskSettings = DeskSettings()
     desk_at: DeskAddress | None = None
     release: ReleaseSettings | None = None
-    releases: ReleasesSettings | None = None
 
     def release_section(self) -> ReleaseSettings:
         """Return the section ``[release]``; raises ``SettingsError`` if it is missing."""
@@ -127,24 +73,6 @@ class Settings(BaseSettings):
         return self.ledger
 
 
-def load_settings(file: Path | None, *, slots: str | None = None) -> Settings:
-    """Read settings; ``slots`` overrides ``signer.slots``. Raises ``SettingsError``."""
-    settings = load(Settings, file)
-    if slots is None:
-        return settings
-    try:
-        signer = SignerSettings(**settings.signer.model_dump() | {"slots": slots})
-    except ValidationError as error:
-        raise SettingsError(invalid_setting(error, "signer")) from None
-    return settings.model_copy(update={"signer": signer})
-
-
-def masked(settings: Settings) -> dict[str, Any]:
-    """Return the settings as plain data, secrets masked."""
-    return settings.model_dump(mode="json")
-
-
-def settings_digest(settings: Settings) -> str:
-    """Return the SHA-256 of the settings without secrets, to compare processes by their logs."""
-    plain = orjson.dumps(masked(settings), option=orjson.OPT_SORT_KEYS)
-    return "0x" + hashlib.sha256(plain).hexdigest()
+def load_settings(file: Path | None) -> Settings:
+    """Read settings; raises ``SettingsError``."""
+    return load(Settings, file)

@@ -1,4 +1,4 @@
-"""Settings of several processes: TLS files, Kafka, registry heads, the ledger's server."""
+"""Settings of several processes: TLS files, Kafka, registry heads, ledger's server, monitor."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from schemas.fields import Name
-from sixgate.config.secret_line import read_secret_line
-from sixgate.config.section import Section, loopback
+from sixgate.config.section import Section, loopback, read_secret_line
 from sixgate.errors import SettingsError
+from sixgate.logs import LEVELS
 from streams.kafka.broker import Broker
 from streams.kafka.broker import Tls as KafkaTls
 from streams.kafka.names import Names
@@ -117,3 +117,11 @@ class ClickHouseSettings(Section):
         from streams.ledger.clickhouse import ClickHouse
 
         return ClickHouse.server(self.server(), self.database)
+
+
+class MonitorSettings(Section):
+    """Address of the metrics and health pages; port 0 disables them."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 0
+    log_level: Annotated[str, Field(pattern=f"^({'|'.join(LEVELS)})$")] = "info"

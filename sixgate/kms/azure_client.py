@@ -14,7 +14,7 @@ from signer.custody.kms.azure import KeyName
 from signer.custody.kms.calls import CallLimits
 from sixgate.clocks import wall_ms
 from sixgate.config.kms import AzureSection
-from sixgate.config.secret_line import read_secret_line
+from sixgate.config.section import read_secret_line
 from sixgate.errors import SettingsError
 
 TOKEN_KEPT_S = 60

@@ -12,7 +12,7 @@ from signer.custody.identity import SealedIdentity, open_identity, reseal_identi
 from signer.custody.kms.journal import KmsJournal
 from signer.custody.sealing import Holders
 from sixgate.clocks import wall_ms
-from sixgate.config.process_settings import Settings
+from sixgate.config.signer import SignerProcessSettings
 from sixgate.data_folder.identity import replace_identity
 from sixgate.kms.holders import open_holders
 from sixgate.logs import log_kms_call
@@ -28,7 +28,7 @@ class Resealed(NamedTuple):
     changed: bool
 
 
-def reseal(settings: Settings) -> Resealed:
+def reseal(settings: SignerProcessSettings) -> Resealed:
     """Seal the folder's identity under the root key of the settings. Idempotent.
 
     Raises ``SettingsError``, ``FolderError``, ``CustodyError``, ``CollectionError``; the file is

@@ -10,24 +10,22 @@ import os
 import signal
 from contextlib import AsyncExitStack
 from importlib.metadata import version
-from typing import ClassVar, Protocol
+from typing import Protocol, TypeVar
 
 from signer.custody.process import lock_memory
-from sixgate.config.process_settings import MonitorSettings, Settings, settings_digest
+from sixgate.config.loading import settings_digest
+from sixgate.config.sections import MonitorSettings
+from sixgate.config.signer import SignerProcessSettings
 from sixgate.logs import configure_logging
 from sixgate.services.monitor import Monitor, serving
 
+S_contra = TypeVar("S_contra", bound=SignerProcessSettings, contravariant=True)
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _LOG = logging.getLogger("sixgate.process")
 
 
 class Process(Protocol):
     """A process that runs until ``stop`` is set or an error ends it."""
-
-    role: ClassVar[str]
-
-    def __init__(self, settings: Settings) -> None:
-        """Open its files and keys."""
 
     @property
     def monitor(self) -> Monitor:
@@ -39,7 +37,20 @@ class Process(Protocol):
         ...
 
 
-def run_process(kind: type[Process], settings: Settings) -> None:
+class ProcessKind(Protocol[S_contra]):
+    """Makes a process with its settings."""
+
+    @property
+    def role(self) -> str:
+        """The name of the process in logs and metrics."""
+        ...
+
+    def __call__(self, settings: S_contra) -> Process:
+        """Open its files and keys."""
+        ...
+
+
+def run_process(kind: ProcessKind[S_contra], settings: S_contra) -> None:
     """Make a process and run it until SIGTERM or SIGINT; raise the first error."""
     configure_logging(settings.monitor.log_level)
     facts = {"role": kind.role, "pid": os.getpid(), "version": version("sixgate")}

@@ -25,7 +25,7 @@ from signer.attestation.attestor import Attestor
 from signer.core.registry.registry import Registry
 from sixgate.attesting.evidence_service import EvidenceService
 from sixgate.clocks import boot_ms, wall_ms
-from sixgate.config.process_settings import Settings
+from sixgate.config.signer import SignerProcessSettings
 from sixgate.data_folder.folder import Folder
 from sixgate.errors import SettingsError
 from sixgate.services.attestation_page import attestation_page
@@ -54,7 +54,7 @@ class SignerProcess:
 
     role: ClassVar[str] = "signer"
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: SignerProcessSettings) -> None:
         """Open the signer's keys; raises ``FolderError``, ``CustodyError``, ``SettingsError``.
 
         Software keys are refused unless the settings have ``insecure_dev``.

@@ -11,7 +11,7 @@ from signer.custody.identity import SealedIdentity
 from signer.custody.process import forbid_inspection
 from sixgate.attesting.factory import configuration, open_attestor
 from sixgate.config.kms import KmsSettings
-from sixgate.config.process_settings import Settings
+from sixgate.config.signer import SignerProcessSettings
 from sixgate.data_folder.folder import Folder, Trust
 from sixgate.data_folder.identity import read_identity
 from sixgate.errors import SettingsError
@@ -25,7 +25,7 @@ from sixgate.services.slot import SignerKeys, open_signer_keys
 class PreparedSigner:
     """A signer whose identity is still sealed."""
 
-    settings: Settings
+    settings: SignerProcessSettings
     folder: Folder
     trust: Trust
     sealed: SealedIdentity
@@ -41,7 +41,7 @@ class PreparedSigner:
         return open_signer_keys(self.folder, self.settings.kms, self.releases, self.sealed)
 
 
-def prepare_signer(settings: Settings, opened: ExitStack) -> PreparedSigner:
+def prepare_signer(settings: SignerProcessSettings, opened: ExitStack) -> PreparedSigner:
     """Read the signer's identity, open its attestor and releases; ``opened`` closes them.
 
     Raises ``SettingsError``, ``FolderError``, ``CustodyError``, ``CollectionError``.
@@ -66,7 +66,7 @@ def refuse_software_identity(sealed: SealedIdentity, settings: KmsSettings) -> N
         )
 
 
-def _releases(settings: Settings, opened: ExitStack) -> SignerReleases | None:
+def _releases(settings: SignerProcessSettings, opened: ExitStack) -> SignerReleases | None:
     """Return the releases that the settings name; they exclude KMSs of the signer."""
     if settings.releases is None:
         refuse_software(settings.kms)
@@ -80,7 +80,7 @@ def _releases(settings: Settings, opened: ExitStack) -> SignerReleases | None:
 
 
 def _attestor(
-    settings: Settings, sealed: SealedIdentity, trust: Trust, opened: ExitStack
+    settings: SignerProcessSettings, sealed: SealedIdentity, trust: Trust, opened: ExitStack
 ) -> Attestor | None:
     if settings.attestation is None:
         return None

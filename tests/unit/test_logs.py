@@ -14,7 +14,8 @@ from signer.custody.kms.journal import KmsJournal
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import failure_of
 from sixgate.cli.processes import log_end
-from sixgate.config.process_settings import Settings, settings_digest
+from sixgate.config.loading import settings_digest
+from sixgate.config.process_settings import Settings
 from sixgate.errors import SettingsError
 from sixgate.logs import REMEMBERED_COUNT_MAX, JsonLines, RepeatLimit, log_kms_call
 from sixgate.releasing.policy_file import LastGood

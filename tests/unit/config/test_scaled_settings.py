@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from sixgate.config.process_settings import Settings, SignerSettings, load_settings
+from sixgate.config.process_settings import Settings, load_settings
 from sixgate.config.sections import ClickHouseSettings
+from sixgate.config.signer import SharedSettings, SignerSettings, load_signer_settings
 from sixgate.errors import SettingsError
 from sixgate.services.signer import SignerProcess
 from tests.harness.builders.pages import PAGES
@@ -134,16 +135,28 @@ def test_malformed_slots_are_refused_in_settings_and_options(tmp_path: Path, slo
     with pytest.raises(SettingsError, match=refused):
         load_settings(written(tmp_path, f'[signer]\nslots = "{slots}"\n'))
     with pytest.raises(SettingsError, match=refused):
-        load_settings(None, slots=slots)
+        load_signer_settings(None, slots)
 
 
 def test_slots_on_the_command_line_change_nothing_else(tmp_path: Path) -> None:
     file = written(tmp_path, '[signer]\nslots = "0"\nhead_required = false\n')
     assert load_settings(None).signer.head_required
     assert load_settings(None).gates.head_required
-    signer = load_settings(file, slots="1-2").signer
+    signer = load_signer_settings(file, "1-2").signer
     assert (signer.slot_numbers(), signer.head_required) == ([1, 2], False)
     assert signer.ledger_required
+
+
+def test_a_signer_accepts_all_sections_of_a_shared_file_and_reads_only_its_own(
+    tmp_path: Path,
+) -> None:
+    assert set(SharedSettings.model_fields) == set(Settings.model_fields)
+    secret = f'[signer]\nslots = "3"\n[webhooks]\nany = "{SECRET}"\n'
+    settings = load_signer_settings(written(tmp_path, secret), None)
+    assert settings.signer.slot_numbers() == [3]
+    assert SECRET not in repr(settings) + str(settings.model_dump(mode="json"))
+    with pytest.raises(SettingsError, match="gatess"):
+        load_signer_settings(written(tmp_path, '[gatess]\ninstance = "x"\n'), None)
 
 
 DOCUMENTED = [
