@@ -11,14 +11,14 @@ from cryptography.x509 import load_der_x509_crl
 
 from benchmarks import releasing
 from benchmarks.measure import Figure, Work, interleaved
-from signer.attestation.binding import Binding, Purpose
-from signer.attestation.evidence import Evidence
-from signer.attestation.generations import Generation
-from signer.attestation.policy import VerificationPolicy
-from signer.attestation.report import REPORT_BYTES, SigningKey, parse
-from signer.attestation.simulated import MEASUREMENT, SimulatedChip, SimulatedPlatform
-from signer.attestation.simulated_certificates import AuthorityKeys, SimulatedAuthority
-from signer.attestation.verify import verify
+from signer.attestation.verify.binding import Binding, Purpose
+from signer.attestation.verify.evidence import Evidence
+from signer.attestation.verify.generations import Generation
+from signer.attestation.verify.policy import VerificationPolicy
+from signer.attestation.verify.report import REPORT_BYTES, SigningKey, parse
+from signer.attestation.verify.verify import verify
+from sixgate.simulated_platform.certificates import AuthorityKeys, SimulatedAuthority
+from sixgate.simulated_platform.platform import MEASUREMENT, SimulatedChip, SimulatedPlatform
 
 ROUNDS, CALLS, PARSING_CALLS = 15, 20, 1_000
 VERIFY_US_MAX, PARSE_US_MAX = 3_000, 60

@@ -14,20 +14,17 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from benchmarks.measure import Figure, Work, interleaved
-from signer.attestation.binding import Binding, Purpose
-from signer.attestation.evidence import Evidence
-from signer.attestation.generations import Generation
-from signer.attestation.policy import VerificationPolicy
-from signer.attestation.release.client import Requester
-from signer.attestation.release.identity import ReleaseIdentity
-from signer.attestation.release.kms import ReleasedKms, Transport
-from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
-from signer.attestation.release.service import ReleaseService
-from signer.attestation.release.token_keys import TokenKey
-from signer.attestation.release.workload_token import WorkloadTerms
-from signer.attestation.report import SigningKey
-from signer.attestation.simulated import MEASUREMENT, SimulatedChip, SimulatedPlatform
-from signer.attestation.simulated_certificates import AuthorityKeys, SimulatedAuthority
+from signer.attestation.release.client.exchange import Requester
+from signer.attestation.release.client.kms import ReleasedKms, Transport
+from signer.attestation.release.judge.identity import ReleaseIdentity
+from signer.attestation.release.judge.service import ReleaseService
+from signer.attestation.release.judge.token_keys import TokenKey
+from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy, WorkloadTerms
+from signer.attestation.verify.binding import Binding, Purpose
+from signer.attestation.verify.evidence import Evidence
+from signer.attestation.verify.generations import Generation
+from signer.attestation.verify.policy import VerificationPolicy
+from signer.attestation.verify.report import SigningKey
 from signer.custody.context import SecretContext
 from signer.custody.event_signing import Ed25519Signer
 from signer.custody.hpke import HpkeKey
@@ -37,6 +34,8 @@ from sixgate.config.release import ReleaseAddress
 from sixgate.releasing.link import ReleaseLink
 from sixgate.releasing.serving import ReleaseApp
 from sixgate.remote_calls.process_server import LIMITS
+from sixgate.simulated_platform.certificates import AuthorityKeys, SimulatedAuthority
+from sixgate.simulated_platform.platform import MEASUREMENT, SimulatedChip, SimulatedPlatform
 from tools.local.ports import HOST
 
 ROUNDS, CALLS, TRIP_MS_MAX = 15, 10, 15

@@ -1,6 +1,6 @@
 """Fatal errors: they halt a pipeline until an operator has found the cause."""
 
-from signer.attestation.platform import CollectionError
+from signer.attestation.device.platform import CollectionError
 from signer.custody.errors import CustodyError
 from signer.stage.freshness import RegistryStaleError
 from signer.stage.stage import HaltError

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from schemas.keys.boot import BootFacts, SignerBoot, start_id
-from signer.attestation.binding import Binding, Purpose
 from signer.attestation.boot import boot_binding, boot_record, customer_binding, signer_file
-from signer.attestation.evidence import Evidence, EvidenceFile
-from signer.attestation.release.client import Requester
+from signer.attestation.release.client.exchange import Requester
+from signer.attestation.verify.binding import Binding, Purpose
+from signer.attestation.verify.evidence import Evidence, EvidenceFile
 from signer.core.registry.registry import Registry
 
 UNIQUE_BYTES = 16

@@ -7,8 +7,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from schemas.keys.boot import BootFacts, SignerBoot, evidence_digest
-from signer.attestation.binding import Binding, Purpose
-from signer.attestation.evidence import Claims, Evidence, EvidenceFile, evidence_file
+from signer.attestation.verify.binding import Binding, Purpose
+from signer.attestation.verify.evidence import Claims, Evidence, EvidenceFile, evidence_file
 
 
 def boot_binding(facts: BootFacts) -> Binding:

@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable
 
 from signer.attestation.attestor import Attestor
-from signer.attestation.binding import NONCE_BYTES_MAX, NONCE_BYTES_MIN
-from signer.attestation.platform import CollectionError, PlatformBusyError
+from signer.attestation.device.platform import CollectionError, PlatformBusyError
+from signer.attestation.verify.binding import NONCE_BYTES_MAX, NONCE_BYTES_MIN
 from sixgate.api_error import ApiError, Json
 
 # A report occupies the firmware, for which other guests of the machine wait too. go-sev-guest uses

@@ -5,29 +5,27 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import entry_points, version
 from pathlib import Path
 
 from schemas.keys.boot import KeySet, SignerConfiguration
 from signer.attestation.attestor import AttestedIdentity, Attestor, BoundClaims, EvidenceSource
-from signer.attestation.binding import Binding
-from signer.attestation.configfs import ConfigfsPlatform
-from signer.attestation.device import open_device
-from signer.attestation.evidence import Evidence
-from signer.attestation.generations import CHIP_ID_BYTES
-from signer.attestation.platform import Platform
-from signer.attestation.public_root import GENERATION, public_authority
-from signer.attestation.report import SigningKey
-from signer.attestation.simulated import SimulatedChip, SimulatedPlatform
-from signer.attestation.supplied_certificates import SuppliedFiles, complete_evidence, read_supplied
+from signer.attestation.device.configfs import ConfigfsPlatform
+from signer.attestation.device.platform import Platform, PlatformUnavailableError
+from signer.attestation.device.sev_guest import open_device
+from signer.attestation.device.supplied_certificates import (
+    SuppliedFiles,
+    complete_evidence,
+    read_supplied,
+)
+from signer.attestation.verify.binding import Binding
+from signer.attestation.verify.evidence import Evidence
 from sixgate.clocks import wall_ms
 from sixgate.config.attestation import AttestationSettings, PlatformKind
 from sixgate.data_folder.folder import Trust
 
-# Simulated certificates and lists start in the past, because a verifier's clock may be behind.
-SIMULATED_BEFORE = timedelta(days=1)
+PLATFORMS = "sixgate.attestation_platforms"  # entry points
 
 
 def open_attestor(
@@ -101,18 +99,17 @@ def _supplied(folder: Path | None) -> SuppliedFiles:
 
 
 def _simulated() -> Callable[[Binding], Evidence]:
-    """Return evidence of a new chip under the public root, for which anyone can make chips."""
-    authority = public_authority()
-    chip = SimulatedChip.generate(GENERATION, secrets.token_bytes(CHIP_ID_BYTES))
-    at = _now() - SIMULATED_BEFORE
-    platform = SimulatedPlatform(authority, chip, SigningKey.VCEK, at)
+    """Return evidence of the simulated platform, a plug-in that the measured image lacks.
 
-    def evidence(binding: Binding) -> Evidence:
-        crl = authority.revocation_list(_now() - SIMULATED_BEFORE)
-        return complete_evidence(platform.collect(binding), SuppliedFiles(crl=crl))
-
+    Raises ``PlatformUnavailableError`` without it.
+    """
+    found = entry_points(group=PLATFORMS, name=PlatformKind.SIMULATED.value)
+    try:
+        make = next(iter(found)).load()
+    except (StopIteration, ImportError):
+        raise PlatformUnavailableError(
+            "this installation has no simulated platform: name sev-guest or configfs in "
+            "[attestation]"
+        ) from None
+    evidence: Callable[[Binding], Evidence] = make(wall_ms, secrets.token_bytes)
     return evidence
-
-
-def _now() -> datetime:
-    return datetime.fromtimestamp(wall_ms() / 1000, UTC)

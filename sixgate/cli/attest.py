@@ -7,14 +7,13 @@ import click
 from pydantic import ValidationError
 
 from schemas.canonical import malformed
-from signer.attestation.binding import Purpose
-from signer.attestation.certificates import root_digest
-from signer.attestation.errors import AttestationError
-from signer.attestation.evidence import EvidenceFile
-from signer.attestation.policy import VerificationPolicy
-from signer.attestation.public_root import SIMULATED_ROOT
-from signer.attestation.report import REPORT_DATA_BYTES
-from signer.attestation.verify import verify as verify_evidence
+from signer.attestation.verify.binding import Purpose
+from signer.attestation.verify.certificates import root_digest
+from signer.attestation.verify.errors import AttestationError
+from signer.attestation.verify.evidence import EvidenceFile
+from signer.attestation.verify.policy import SIMULATED_ROOT, VerificationPolicy
+from signer.attestation.verify.report import REPORT_DATA_BYTES
+from signer.attestation.verify.verify import verify as verify_evidence
 from sixgate.api import Json
 from sixgate.cli.attest_boots import boot, boots, write_evidence
 from sixgate.cli.attest_views import (

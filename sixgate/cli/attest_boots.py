@@ -14,12 +14,12 @@ import click
 from schemas.canonical import MalformedError
 from schemas.keys.boot import BootFacts, SignerBoot
 from schemas.redaction import signed_part
-from signer.attestation.binding import Purpose
-from signer.attestation.boot_check import BootVerificationError, ExpectedSigner, check_boot
-from signer.attestation.errors import AttestationError
-from signer.attestation.evidence import EvidenceFile
-from signer.attestation.policy import VerificationPolicy
-from signer.attestation.verify import Verified
+from signer.attestation.verify.binding import Purpose
+from signer.attestation.verify.boot_check import BootVerificationError, ExpectedSigner, check_boot
+from signer.attestation.verify.errors import AttestationError
+from signer.attestation.verify.evidence import EvidenceFile
+from signer.attestation.verify.policy import VerificationPolicy
+from signer.attestation.verify.verify import Verified
 from signer.core.signatures import signature_is_valid
 from signer.custody.atomic_write import write_atomic
 from sixgate.api import Json

@@ -6,11 +6,11 @@ from typing import Any
 
 from rich.text import Text
 
-from signer.attestation.errors import PROVES, AttestationError, Step
-from signer.attestation.evidence import EvidenceFile
-from signer.attestation.report import FIELDS, GUEST_POLICY_BITS, PLATFORM_BITS, bits
-from signer.attestation.tcb import Tcb
-from signer.attestation.verify import Verified
+from signer.attestation.verify.errors import PROVES, AttestationError, Step
+from signer.attestation.verify.evidence import EvidenceFile
+from signer.attestation.verify.report import FIELDS, GUEST_POLICY_BITS, PLATFORM_BITS, bits
+from signer.attestation.verify.tcb import Tcb
+from signer.attestation.verify.verify import Verified
 from sixgate.api import Json
 from sixgate.cli.formats import format_time
 from sixgate.cli.render import Field, Listing, table

@@ -65,7 +65,7 @@ OF_EXCEPTIONS: dict[str, ExitCode] = {
     "streams.runners.clock.ClockError": ExitCode.HALTED,
     "signer.stage.freshness.RegistryStaleError": ExitCode.HALTED,
     "signer.custody.errors.CustodyError": ExitCode.HALTED,
-    "signer.attestation.platform.CollectionError": ExitCode.HALTED,
+    "signer.attestation.device.platform.CollectionError": ExitCode.HALTED,
     "streams.simulators.simulation.SimulatorError": ExitCode.HALTED,
     "streams.kafka.errors.KafkaUnreachableError": ExitCode.UNREACHABLE,
     "streams.kafka.errors.KafkaDeniedError": ExitCode.REFUSED,

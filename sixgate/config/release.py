@@ -6,8 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from schemas.fields import Ed25519PublicKey, Name
-from signer.attestation.release.policy import PolicyTrust
-from signer.attestation.release.workload_token import TokenText
+from signer.attestation.release.policy import PolicyTrust, TokenText
 from sixgate.config.links import CallMs, Clients, Port, ServerAddress
 from sixgate.config.section import Section, loopback
 from sixgate.config.sections import TlsFiles

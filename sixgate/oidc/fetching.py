@@ -7,7 +7,7 @@ from typing import Final
 
 import httpx
 
-from signer.attestation.release.token_keys import KEYS_BYTES_MAX
+from signer.attestation.release.judge.token_keys import KEYS_BYTES_MAX
 from sixgate.errors import SettingsError
 
 FETCH_S_MAX: Final = 5.0

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import jwt
 
-from signer.attestation.release.token_keys import TokenKey
+from signer.attestation.release.judge.token_keys import TokenKey
 from sixgate.oidc.errors import ClaimError, IdTokenError
 from sixgate.oidc.settings import Claim, OidcSettings
 

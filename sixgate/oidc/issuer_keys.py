@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from schemas.strict_json import read_json
-from signer.attestation.release.token_keys import TokenKey, read_token_keys
+from signer.attestation.release.judge.token_keys import TokenKey, read_token_keys
 from sixgate.oidc.errors import IssuerUnavailableError
 from sixgate.oidc.settings import https_url
 

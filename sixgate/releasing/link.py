@@ -3,8 +3,8 @@
 from http import HTTPStatus
 
 from schemas.strict_json import read_json
-from signer.attestation.binding import NONCE_BYTES_MAX
-from signer.attestation.release.kms import ReleaseUnreachableError
+from signer.attestation.release.client.kms import ReleaseUnreachableError
+from signer.attestation.verify.binding import NONCE_BYTES_MAX
 from sixgate.config.release import ReleaseAddress
 from sixgate.remote_calls.bounded_link import BoundedLink
 from sixgate.remote_calls.link import NoResponseError

@@ -24,12 +24,6 @@ from signer.attestation.release.policy import (
     ReleasePolicyRefusedError,
     accept_policy,
 )
-from signer.attestation.release.token_keys import (
-    KEYS_BYTES_MAX,
-    TokenKey,
-    TokenKeysError,
-    read_token_keys,
-)
 from signer.custody.atomic_write import MODE_PRIVATE, write_atomic
 from sixgate.errors import SettingsError
 
@@ -94,7 +88,7 @@ class PolicyFile:
         if not os.path.lexists(self._mark):  # a dangling link is damage, not a first start
             return None
         try:
-            mark = MarkFile.decode(_content(self._mark, _MARK_BYTES_MAX))
+            mark = MarkFile.decode(read_bounded(self._mark, _MARK_BYTES_MAX))
         except MalformedError as error:
             raise SettingsError(f"{self._mark} is damaged ({error}): restore it") from None
         if mark.org != self._trust.org:
@@ -125,28 +119,15 @@ class LastGood(Generic[T]):
         return self.content
 
 
-def token_keys_in(file: Path) -> tuple[TokenKey, ...]:
-    """Read the issuer's keys (JWKS) from a file; raises ``SettingsError``."""
-    try:
-        keys = read_token_keys(_content(file, KEYS_BYTES_MAX))
-    except TokenKeysError as error:
-        raise SettingsError(f"{file}: {error}") from None
-    if not keys:
-        raise SettingsError(
-            f"{file} has no usable token key (RS256 or ES256): fetch the issuer's JWKS again"
-        )
-    return keys
-
-
 def _envelope(file: Path) -> Envelope:
     try:
-        return Envelope.decode(_content(file, POLICY_BYTES_MAX))
+        return Envelope.decode(read_bounded(file, POLICY_BYTES_MAX))
     except MalformedError as error:
         message = f"{file} is not a signed policy ({error}): sign one with sixgate release policy"
         raise SettingsError(message) from None
 
 
-def _content(file: Path, bytes_max: int) -> bytes:
+def read_bounded(file: Path, bytes_max: int) -> bytes:
     """Read at most ``bytes_max`` bytes; raises ``SettingsError``."""
     try:
         with file.open("rb") as opened:

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from signer.attestation.release.kms import ReleasedKms, Transport
-from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
-from signer.attestation.release.workload_token import TOKEN_BYTES_MAX
+from signer.attestation.release.client.kms import ReleasedKms, Transport
+from signer.attestation.release.policy import TOKEN_BYTES_MAX, ReleaseHolder, ReleasePolicy
 from signer.custody.errors import KmsDeniedError, KmsUnavailableError
 from sixgate.config.kms import KmsSettings
 from sixgate.errors import SettingsError

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from schemas.registry.custody import PROVIDERS
 from signer.attestation.attestor import Attestor
-from signer.attestation.binding import Binding
-from signer.attestation.evidence import Evidence
-from signer.attestation.platform import PlatformUnavailableError
-from signer.attestation.release.client import Requester
-from signer.attestation.release.kms import ReleasedKms, Transport
+from signer.attestation.device.platform import PlatformUnavailableError
+from signer.attestation.release.client.exchange import Requester
+from signer.attestation.release.client.kms import ReleasedKms, Transport
 from signer.attestation.release.policy import ReleaseHolder
+from signer.attestation.verify.binding import Binding
+from signer.attestation.verify.evidence import Evidence
 from signer.custody.errors import KmsDeniedError, KmsUnavailableError
 from signer.custody.failures import ProviderFailure
 from signer.custody.kms.journal import JournaledRoot, KmsJournal

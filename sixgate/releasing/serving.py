@@ -9,7 +9,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from schemas.canonical import canonical_bytes
-from signer.attestation.release.service import ReleaseService
+from signer.attestation.release.judge.service import ReleaseService
 from sixgate.api.exchange import Receive, Scope, Send
 from sixgate.api.limits import INTERNAL
 from sixgate.api.refusal import Refusal

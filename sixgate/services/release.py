@@ -14,14 +14,20 @@ import logging
 import secrets
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
 from typing import ClassVar
 
 from schemas.topics import Principal
-from signer.attestation.release.identity import ReleaseIdentity
+from signer.attestation.release.judge.identity import ReleaseIdentity
+from signer.attestation.release.judge.service import ReleaseService
+from signer.attestation.release.judge.token_keys import (
+    KEYS_BYTES_MAX,
+    TokenKey,
+    TokenKeysError,
+    read_token_keys,
+)
 from signer.attestation.release.policy import ReleasePolicy
 from signer.attestation.release.request import REQUEST_BYTES_MAX
-from signer.attestation.release.service import ReleaseService
-from signer.attestation.release.token_keys import TokenKey
 from signer.custody.kms.hsm_guard import require_hsm
 from signer.custody.kms.port import ProviderKms, RootKms
 from signer.custody.kms.roots import RotatedRoot
@@ -34,7 +40,7 @@ from sixgate.data_folder.folder import Folder
 from sixgate.errors import SettingsError
 from sixgate.kms.factory import providers
 from sixgate.releasing.keys import ReleaseName, exclusive_lock, open_keys
-from sixgate.releasing.policy_file import LastGood, PolicyFile, token_keys_in
+from sixgate.releasing.policy_file import LastGood, PolicyFile, read_bounded
 from sixgate.releasing.recording import DECISION, TopicRecorder
 from sixgate.releasing.serving import ReleaseApp
 from sixgate.remote_calls.process_server import listen_config, serving_clients
@@ -163,7 +169,7 @@ class ReleaseProcess:
             service.renew(policy, token_keys)
 
     def _read_token_keys(self) -> tuple[TokenKey, ...]:
-        return token_keys_in(self._release.token_keys)
+        return _token_keys_in(self._release.token_keys)
 
     def _require_audience(self, policy: ReleasePolicy) -> None:
         holder = policy.holder(self._name.provider)
@@ -182,3 +188,16 @@ class ReleaseProcess:
                 f"{self._release.policy}: {error}; sixgate release keys --show prints the required "
                 "holder"
             ) from None
+
+
+def _token_keys_in(file: Path) -> tuple[TokenKey, ...]:
+    """Read the issuer's keys (JWKS) from a file; raises ``SettingsError``."""
+    try:
+        keys = read_token_keys(read_bounded(file, KEYS_BYTES_MAX))
+    except TokenKeysError as error:
+        raise SettingsError(f"{file}: {error}") from None
+    if not keys:
+        raise SettingsError(
+            f"{file} has no usable token key (RS256 or ES256): fetch the issuer's JWKS again"
+        )
+    return keys

@@ -7,11 +7,11 @@ from cryptography.hazmat.primitives.hashes import SHA384
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signer.attestation.certificates import AMD_PSS
-from signer.attestation.errors import AttestationError, Step
-from signer.attestation.generations import Generation
-from signer.attestation.report import SigningKey
-from signer.attestation.verify import verify
+from signer.attestation.verify.certificates import AMD_PSS
+from signer.attestation.verify.errors import AttestationError, Step
+from signer.attestation.verify.generations import Generation
+from signer.attestation.verify.report import SigningKey
+from signer.attestation.verify.verify import verify
 from tests.harness.builders.attestation import BINDING, authority_keys, with_chain
 from tests.harness.builders.evidence_defects import HARMLESS, ODDITIES, Defect, defective_evidence
 from tests.harness.sizes import effort

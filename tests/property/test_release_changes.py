@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.keys.release import ReleaseGranted, ReleaseRefused
-from signer.attestation.release.client import Exchange, UntrustedAnswerError
+from signer.attestation.release.client.exchange import Exchange, UntrustedAnswerError
 from signer.attestation.release.request import join_frames, split_frames
 from signer.custody.errors import CorruptError
 from tests.harness.builders.release import SHARE, WANTED, Release, attest, exchange

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.keys.release import ReleaseGranted, ReleaseReason, ReleaseRefused, decode_context
-from signer.attestation.release.client import Requester, UnwrapRequest
+from signer.attestation.release.client.exchange import Requester, UnwrapRequest
 from tests.harness.builders.attestation import AT_MS
 from tests.harness.builders.release import (
     BLOB,

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from schemas.keys.release import ReleaseReason
-from signer.attestation.release.nonces import NonceRefusedError, ReleaseNonces
+from signer.attestation.release.judge.nonces import NonceRefusedError, ReleaseNonces
 
 AGE_MS, USED_MAX = 100, 4
 SECRET = bytes(range(32))

@@ -17,15 +17,15 @@ from schemas.keys.release import (
     decode_decision,
     request_digest,
 )
-from signer.attestation.binding import Purpose
-from signer.attestation.release.client import (
+from signer.attestation.release.client.exchange import (
     Exchange,
     KmsRequest,
     Requester,
     UnwrapRequest,
     WrapRequest,
 )
-from signer.attestation.release.kms import ReleaseUnreachableError
+from signer.attestation.release.client.kms import ReleaseUnreachableError
+from signer.attestation.verify.binding import Purpose
 from signer.custody.errors import CorruptError, CustodyError, KmsDeniedError
 from signer.custody.event_signing import verify_event
 from sixgate.cli.exit_codes import ExitCode

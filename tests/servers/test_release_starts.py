@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from schemas.keys.release import ReleaseGranted, decode_decision
-from signer.attestation.release.kms import ReleaseUnreachableError, Transport
+from signer.attestation.release.client.kms import ReleaseUnreachableError, Transport
 from signer.custody.errors import KmsDeniedError
 from signer.custody.event_signing import Ed25519Signer
 from signer.custody.kms.port import RootKms

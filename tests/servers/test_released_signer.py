@@ -10,7 +10,7 @@ from schemas.keys.release import ReleaseGranted
 from schemas.record import Outgoing
 from schemas.registry.records import VaultCreated
 from schemas.topics import Topic
-from signer.attestation.public_root import SIMULATED_ROOT
+from signer.attestation.verify.policy import SIMULATED_ROOT
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.config.process_settings import load_settings
 from sixgate.data_folder.folder import SIGNER

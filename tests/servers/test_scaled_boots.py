@@ -9,7 +9,7 @@ import orjson
 
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.attestation.public_root import SIMULATED_ROOT
+from signer.attestation.verify.policy import SIMULATED_ROOT
 from sixgate.cli.exit_codes import ExitCode
 from tests.harness.cli.forked import ForkedCommandLine
 from tests.harness.judge.promises import Json, check

@@ -11,9 +11,8 @@ import pytest
 
 from schemas.keys.boot import SignerBoot
 from schemas.topics import Topic
-from signer.attestation.boot_check import ExpectedSigner, check_boot
-from signer.attestation.policy import VerificationPolicy
-from signer.attestation.public_root import SIMULATED_ROOT
+from signer.attestation.verify.boot_check import ExpectedSigner, check_boot
+from signer.attestation.verify.policy import SIMULATED_ROOT, VerificationPolicy
 from signer.custody.event_signing import Ed25519Signer
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from signer.attestation.certificates import check_chain
-from signer.attestation.endorsement import read_endorsement
-from signer.attestation.errors import AttestationError, Code, GuestPolicyError
-from signer.attestation.generations import PROFILES, Generation
-from signer.attestation.policy import GenerationFloor, VerificationPolicy
-from signer.attestation.report import SigningKey
-from signer.attestation.tcb import Tcb
-from signer.attestation.verify import Verified, verify
+from signer.attestation.verify.certificates import check_chain
+from signer.attestation.verify.endorsement import read_endorsement
+from signer.attestation.verify.errors import AttestationError, Code, GuestPolicyError
+from signer.attestation.verify.generations import PROFILES, Generation
+from signer.attestation.verify.policy import GenerationFloor, VerificationPolicy
+from signer.attestation.verify.report import SigningKey
+from signer.attestation.verify.tcb import Tcb
+from signer.attestation.verify.verify import Verified, verify
 from tests.harness.builders.attestation import (
     ders,
     manifest,

@@ -38,8 +38,11 @@ from sixgate.cli import main
 
 main()
 """
-# Files that tools leave in a checkout, and the folder where operators keep Terraform's state.
-LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info", "node_modules", ".*", "gke")
+# Files that tools leave in a checkout, the folder where operators keep Terraform's state, and the
+# simulated platform: no measured machine may attest itself by it.
+LEFT_OUT = shutil.ignore_patterns(
+    "__pycache__", "*.pyc", "*.egg-info", "node_modules", ".*", "gke", "simulated_platform"
+)
 _SCRIPT = re.compile(rb"^(\.\./)+bin/[^\n]*\n", re.MULTILINE)  # a script's line in RECORD
 
 

@@ -14,20 +14,39 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from schemas.canonical import Canonical, MalformedError, digest
 from schemas.dsse import RELEASE_POLICY_TYPE, Envelope
 from schemas.fields import Digest, Ed25519PublicKey, Name, Ordinal, TimeMs, X25519PublicKey
+from schemas.keys.release import SUBJECT_MAX
 from schemas.registry.custody import SERVER
-from signer.attestation.binding import Purpose
-from signer.attestation.policy import VerificationPolicy
-from signer.attestation.release.workload_token import TokenText, WorkloadTerms
+from signer.attestation.verify.binding import Purpose
+from signer.attestation.verify.policy import VerificationPolicy
 from signer.core.signatures import InvalidSignatureError, open_envelope_of_any
 from signer.custody.hpke import seal_for
 from signer.custody.kms.port import SOFTWARE_KMS
 
 RELEASE_POLICY_TAG = "sixgate/release-policy/v1"
+TOKEN_BYTES_MAX = 8 * 1024
+SECOND_MS = 1000
+
+TokenText = Annotated[
+    str, StringConstraints(pattern=rf"^[\x21-\x7e]{{1,{SUBJECT_MAX}}}$", strict=True)
+]
+"""Audience, issuer or subject of a workload's token."""
+
+
+class WorkloadTerms(Canonical):
+    """Accepted tokens: one issuer, listed subjects, a maximum lifetime.
+
+    ``skew_ms_max`` is how far the issuer's clock may be ahead; it extends no token.
+    """
+
+    issuer: TokenText
+    subjects: Annotated[tuple[TokenText, ...], Field(min_length=1, max_length=16)]
+    lifetime_ms_max: Annotated[int, Field(ge=SECOND_MS, le=24 * 60 * 60 * 1000)] = 60 * 60 * 1000
+    skew_ms_max: Annotated[int, Field(ge=0, le=60_000)] = 0
 
 
 class ReleaseHolder(Canonical):

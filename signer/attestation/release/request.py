@@ -5,7 +5,7 @@ from typing import Literal
 
 from schemas.canonical import Canonical, canonical_bytes, digest
 from schemas.keys.release import Operation, ReleaseAsk
-from signer.attestation.evidence import EvidenceFile
+from signer.attestation.verify.evidence import EvidenceFile
 from signer.custody.buffers import wipe
 from signer.custody.errors import CorruptError
 

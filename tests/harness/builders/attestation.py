@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from signer.attestation.binding import Binding, Purpose
-from signer.attestation.errors import MEANING, AttestationError, Code
-from signer.attestation.evidence import EncodedChain, Evidence
-from signer.attestation.generations import Generation
-from signer.attestation.policy import GenerationFloor, VerificationPolicy
-from signer.attestation.report import SigningKey
-from signer.attestation.simulated import CSP, MEASUREMENT, SimulatedChip, SimulatedPlatform
-from signer.attestation.simulated_certificates import AuthorityKeys, SimulatedAuthority
-from signer.attestation.verify import Verified, verify
+from signer.attestation.verify.binding import Binding, Purpose
+from signer.attestation.verify.errors import MEANING, AttestationError, Code
+from signer.attestation.verify.evidence import EncodedChain, Evidence
+from signer.attestation.verify.generations import Generation
+from signer.attestation.verify.policy import GenerationFloor, VerificationPolicy
+from signer.attestation.verify.report import SigningKey
+from signer.attestation.verify.verify import Verified, verify
+from sixgate.simulated_platform.certificates import AuthorityKeys, SimulatedAuthority
+from sixgate.simulated_platform.platform import CSP, MEASUREMENT, SimulatedChip, SimulatedPlatform
 from tests.harness.builders.vectors import SEV_VECTORS, without_vectors
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)

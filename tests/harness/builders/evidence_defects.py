@@ -16,13 +16,13 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA384
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from signer.attestation.certificates import LEAF_NAMES
-from signer.attestation.evidence import EncodedChain, Evidence
-from signer.attestation.generations import Generation
-from signer.attestation.policy import VerificationPolicy
-from signer.attestation.report import SigningKey
-from signer.attestation.simulated import SimulatedChip, SimulatedPlatform
-from signer.attestation.simulated_certificates import SimulatedAuthority, amd_extensions, issue
+from signer.attestation.verify.certificates import LEAF_NAMES
+from signer.attestation.verify.evidence import EncodedChain, Evidence
+from signer.attestation.verify.generations import Generation
+from signer.attestation.verify.policy import VerificationPolicy
+from signer.attestation.verify.report import SigningKey
+from sixgate.simulated_platform.certificates import SimulatedAuthority, amd_extensions, issue
+from sixgate.simulated_platform.platform import SimulatedChip, SimulatedPlatform
 from tests.harness.builders.attestation import (
     AT,
     AT_MS,

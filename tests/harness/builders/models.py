@@ -19,7 +19,7 @@ import signer
 from schemas.canonical import Canonical
 from schemas.fields import UINT256_MAX
 from schemas.intents.money import wei_to_eth
-from signer.attestation.binding import Purpose
+from signer.attestation.verify.binding import Purpose
 from signer.core.window import Window
 
 Strategy = st.SearchStrategy[Any]

@@ -21,15 +21,19 @@ from schemas.keys.release import (
     decode_context,
     decode_decision,
 )
-from signer.attestation.binding import Binding, Purpose
-from signer.attestation.evidence import Evidence
-from signer.attestation.release.client import Exchange, KmsRequest, Requester, UnwrapRequest
-from signer.attestation.release.identity import ReleaseIdentity
-from signer.attestation.release.kms import Attest, ReleasedKms
-from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
-from signer.attestation.release.service import ReleaseService
-from signer.attestation.release.token_keys import TokenKey
-from signer.attestation.release.workload_token import WorkloadTerms
+from signer.attestation.release.client.exchange import (
+    Exchange,
+    KmsRequest,
+    Requester,
+    UnwrapRequest,
+)
+from signer.attestation.release.client.kms import Attest, ReleasedKms
+from signer.attestation.release.judge.identity import ReleaseIdentity
+from signer.attestation.release.judge.service import ReleaseService
+from signer.attestation.release.judge.token_keys import TokenKey
+from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy, WorkloadTerms
+from signer.attestation.verify.binding import Binding, Purpose
+from signer.attestation.verify.evidence import Evidence
 from signer.custody.buffers import RandomBytes
 from signer.custody.event_signing import Ed25519Signer, verify_event
 from signer.custody.hpke import HpkeKey

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from signer.attestation.certificate_table import CertificateTable
-from signer.attestation.device import (
+from signer.attestation.device.certificate_table import CertificateTable
+from signer.attestation.device.sev_guest import (
     SNP_GET_EXT_REPORT,
     SNP_GET_REPORT,
     VMM_BUSY,

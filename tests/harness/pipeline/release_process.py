@@ -16,19 +16,19 @@ from typing import Any
 from schemas.canonical import canonical_bytes
 from schemas.keys.release import AnyDecision, decode_decision
 from schemas.topics import Topic
-from signer.attestation.binding import Binding
-from signer.attestation.evidence import Evidence
-from signer.attestation.generations import Generation
-from signer.attestation.release.kms import ReleasedKms, Transport
+from signer.attestation.release.client.kms import ReleasedKms, Transport
 from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
-from signer.attestation.report import SigningKey
-from signer.attestation.simulated import SimulatedChip, SimulatedPlatform
-from signer.attestation.simulated_certificates import SimulatedAuthority
+from signer.attestation.verify.binding import Binding
+from signer.attestation.verify.evidence import Evidence
+from signer.attestation.verify.generations import Generation
+from signer.attestation.verify.report import SigningKey
 from signer.custody.event_signing import Ed25519Signer
 from sixgate.clocks import wall_ms
 from sixgate.config.release import ReleaseAddress
 from sixgate.config.sections import TlsFiles
 from sixgate.releasing.link import ReleaseLink
+from sixgate.simulated_platform.certificates import SimulatedAuthority
+from sixgate.simulated_platform.platform import SimulatedChip, SimulatedPlatform
 from streams.kafka.broker import Broker
 from streams.kafka.provision import TopicPlan
 from streams.kafka.topics import Replication

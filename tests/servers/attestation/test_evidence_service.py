@@ -13,9 +13,9 @@ import pytest
 from aiohttp import ClientResponse, ClientSession
 
 from signer.attestation.attestor import Attestor, BoundClaims, EvidenceSource
-from signer.attestation.binding import Binding
-from signer.attestation.evidence import Evidence, EvidenceFile
-from signer.attestation.platform import PlatformBusyError, PlatformUnavailableError
+from signer.attestation.device.platform import PlatformBusyError, PlatformUnavailableError
+from signer.attestation.verify.binding import Binding
+from signer.attestation.verify.evidence import Evidence, EvidenceFile
 from signer.core.registry.registry import Registry
 from signer.custody.event_signing import Ed25519Signer
 from sixgate.api import ApiError, Json

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from signer.attestation.public_root import SIMULATED_ROOT
+from signer.attestation.verify.policy import SIMULATED_ROOT
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.terminal import safe
 from tests.harness.builders.waiting import until

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from schemas.keys.release import ReleaseReason, ReleaseRefused, decode_context, decode_decision
-from signer.attestation.release.client import UnwrapRequest
+from signer.attestation.release.client.exchange import UnwrapRequest
 from signer.custody.errors import (
     CorruptError,
     KmsDeniedError,

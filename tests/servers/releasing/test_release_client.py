@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from signer.attestation.release.kms import ReleaseUnreachableError
+from signer.attestation.release.client.kms import ReleaseUnreachableError
 from sixgate.config.release import ReleaseAddress
 from sixgate.releasing.link import ANSWER_BYTES_MAX, ReleaseLink
 from tests.harness.broker.listener import Listener

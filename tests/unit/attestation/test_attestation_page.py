@@ -6,9 +6,9 @@ import pytest
 
 from schemas.canonical import Canonical
 from schemas.keys.boot import BootFacts, KeySet, SignerBoot, SignerConfiguration
-from signer.attestation.errors import MEANING, PROVES, AttestationError, Code, Step
-from signer.attestation.evidence import EvidenceFile
-from signer.attestation.policy import GenerationFloor, VerificationPolicy
+from signer.attestation.verify.errors import MEANING, PROVES, AttestationError, Code, Step
+from signer.attestation.verify.evidence import EvidenceFile
+from signer.attestation.verify.policy import GenerationFloor, VerificationPolicy
 from sixgate.config.attestation import AttestationSettings, PlatformKind
 from sixgate.services.attestation_page import STATUS
 from tests.harness.builders.attestation import repository_page

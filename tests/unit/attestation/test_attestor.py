@@ -11,24 +11,24 @@ import pytest
 
 from schemas.keys.boot import KeySet, SignerBoot, SignerConfiguration, evidence_digest
 from signer.attestation.attestor import Attestor, BoundClaims, EvidenceSource
-from signer.attestation.binding import Binding, Purpose
-from signer.attestation.boot_check import BootVerificationError, ExpectedSigner, check_boot
-from signer.attestation.certificate_table import CertificateTable
-from signer.attestation.certificates import root_digest
-from signer.attestation.device import SevGuestDevice
-from signer.attestation.errors import AttestationError, Code
-from signer.attestation.evidence import EvidenceFile
-from signer.attestation.platform import Collected, PlatformUnavailableError
-from signer.attestation.policy import VerificationPolicy
-from signer.attestation.public_root import SIMULATED_ROOT, public_authority
-from signer.attestation.supplied_certificates import SuppliedFiles, complete_evidence
-from signer.attestation.verify import Verified, verify
+from signer.attestation.device.certificate_table import CertificateTable
+from signer.attestation.device.platform import Collected, PlatformUnavailableError
+from signer.attestation.device.sev_guest import SevGuestDevice
+from signer.attestation.device.supplied_certificates import SuppliedFiles, complete_evidence
+from signer.attestation.verify.binding import Binding, Purpose
+from signer.attestation.verify.boot_check import BootVerificationError, ExpectedSigner, check_boot
+from signer.attestation.verify.certificates import root_digest
+from signer.attestation.verify.errors import AttestationError, Code
+from signer.attestation.verify.evidence import EvidenceFile
+from signer.attestation.verify.policy import SIMULATED_ROOT, VerificationPolicy
+from signer.attestation.verify.verify import Verified, verify
 from signer.core.registry.registry import Registry
 from signer.custody.event_signing import Ed25519Signer
 from sixgate.attesting.factory import configuration, machine_source, open_attestor
 from sixgate.clocks import wall_ms
 from sixgate.config.attestation import AttestationSettings, EmbeddedSettings, PlatformKind
 from sixgate.data_folder.folder import Trust
+from sixgate.simulated_platform.public_root import public_authority
 from tests.harness.builders.attestation import BINDING, platform, simulated_policy
 from tests.harness.builders.sev_guest import PretendedDevice, encode_table
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from signer.attestation.binding import Purpose
-from signer.attestation.errors import Code
+from signer.attestation.verify.binding import Purpose
+from signer.attestation.verify.errors import Code
 from tests.harness.builders.attestation import BINDING, refused, simulated_evidence
 
 CHANGES: dict[str, Any] = {

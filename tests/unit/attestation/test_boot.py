@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from schemas.canonical import MalformedError
 from schemas.keys.boot import BootFacts, SignerBoot
-from signer.attestation.binding import Purpose
 from signer.attestation.boot import boot_binding, boot_record, customer_binding
-from signer.attestation.boot_check import BootVerificationError, ExpectedSigner, check_boot
-from signer.attestation.errors import AttestationError, Code
-from signer.attestation.evidence import Evidence
-from signer.attestation.policy import VerificationPolicy
-from signer.attestation.verify import Verified
+from signer.attestation.verify.binding import Purpose
+from signer.attestation.verify.boot_check import BootVerificationError, ExpectedSigner, check_boot
+from signer.attestation.verify.errors import AttestationError, Code
+from signer.attestation.verify.evidence import Evidence
+from signer.attestation.verify.policy import VerificationPolicy
+from signer.attestation.verify.verify import Verified
 from signer.custody.event_signing import Ed25519Signer
 from tests.harness.builders.attestation import AT_MS, refused, simulated_policy
 from tests.harness.builders.release import CONFIGURATION, attest

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signer.attestation.certificate_table import (
+from signer.attestation.device.certificate_table import (
     CertificateTable,
     TableMalformedError,
     parse_table,

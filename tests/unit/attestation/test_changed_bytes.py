@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from signer.attestation.errors import AttestationError
-from signer.attestation.evidence import Evidence
-from signer.attestation.generations import Generation
-from signer.attestation.report import SigningKey
+from signer.attestation.verify.errors import AttestationError
+from signer.attestation.verify.evidence import Evidence
+from signer.attestation.verify.generations import Generation
+from signer.attestation.verify.report import SigningKey
 from tests.harness.builders.attestation import (
     VLEK_TERMS,
     simulated_evidence,

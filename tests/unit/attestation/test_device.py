@@ -9,12 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signer.attestation import device
-from signer.attestation.certificate_table import CertificateTable
-from signer.attestation.configfs import ConfigfsPlatform
-from signer.attestation.device import SevGuestDevice, open_device
-from signer.attestation.evidence import EncodedChain, Evidence
-from signer.attestation.platform import (
+from signer.attestation.device import sev_guest
+from signer.attestation.device.certificate_table import CertificateTable
+from signer.attestation.device.configfs import ConfigfsPlatform
+from signer.attestation.device.platform import (
     AnswerMalformedError,
     CollectionError,
     FirmwareRefusedError,
@@ -22,6 +20,8 @@ from signer.attestation.platform import (
     PlatformBusyError,
     PlatformUnavailableError,
 )
+from signer.attestation.device.sev_guest import SevGuestDevice, open_device
+from signer.attestation.verify.evidence import EncodedChain, Evidence
 from tests.harness.builders.attestation import BINDING, crl, platform, verified
 from tests.harness.builders.sev_guest import (
     PAGE_BYTES,
@@ -54,12 +54,12 @@ def configfs(**terms: Any) -> tuple[PretendedConfigfs, ConfigfsPlatform]:
 
 
 def test_the_numbers_are_the_kernels() -> None:
-    sizes = (device.ReportRequest, device.ReportResponse, device.ExtendedRequest)
+    sizes = (sev_guest.ReportRequest, sev_guest.ReportResponse, sev_guest.ExtendedRequest)
     assert [ctypes.sizeof(kind) for kind in sizes] == [96, 4000, 112]
-    assert ctypes.sizeof(device.GuestRequest) == 32
-    places = [getattr(device.GuestRequest, name).offset for name in ("req_data", "fw_error")]
+    assert ctypes.sizeof(sev_guest.GuestRequest) == 32
+    places = [getattr(sev_guest.GuestRequest, name).offset for name in ("req_data", "fw_error")]
     assert places == [8, 24]
-    for number, wanted in ((0, device.SNP_GET_REPORT), (2, device.SNP_GET_EXT_REPORT)):
+    for number, wanted in ((0, sev_guest.SNP_GET_REPORT), (2, sev_guest.SNP_GET_EXT_REPORT)):
         assert 3 << 30 | 32 << 16 | ord("S") << 8 | number == wanted
 
 
@@ -78,7 +78,7 @@ def test_what_a_platform_collects_verifies(source: Platform) -> None:
 def test_the_device_asks_for_the_tables_size_and_then_for_the_table() -> None:
     kernel, guest = pretended()
     guest.collect(BINDING)
-    assert kernel.calls == [device.SNP_GET_EXT_REPORT] * 2
+    assert kernel.calls == [sev_guest.SNP_GET_EXT_REPORT] * 2
 
 
 def test_a_host_may_give_no_certificates() -> None:
@@ -92,20 +92,20 @@ def test_a_host_may_give_no_certificates() -> None:
 def test_a_bare_report_asks_for_no_certificates() -> None:
     kernel, guest = pretended()
     assert guest.collect_bare(BINDING).certificates == CertificateTable()
-    assert kernel.calls == [device.SNP_GET_REPORT]
+    assert kernel.calls == [sev_guest.SNP_GET_REPORT]
 
 
 def test_a_request_to_a_busy_host_is_retried_with_pauses() -> None:
     kernel, guest = pretended(busy=3)
     guest.collect(BINDING)
-    assert kernel.pauses == [device.BUSY_PAUSE_S] * 3
+    assert kernel.pauses == [sev_guest.BUSY_PAUSE_S] * 3
 
 
 def test_retries_to_a_busy_host_are_limited() -> None:
     kernel, guest = pretended(busy=99)
     with pytest.raises(PlatformBusyError):
         guest.collect(BINDING)
-    assert len(kernel.calls) == device.ATTEMPTS_MAX
+    assert len(kernel.calls) == sev_guest.ATTEMPTS_MAX
 
 
 @pytest.mark.parametrize(

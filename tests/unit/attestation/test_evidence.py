@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from schemas.canonical import MalformedError, canonical_bytes
-from signer.attestation.binding import Binding, Purpose
-from signer.attestation.evidence import Claims, EvidenceFile, evidence_file
+from signer.attestation.verify.binding import Binding, Purpose
+from signer.attestation.verify.evidence import Claims, EvidenceFile, evidence_file
 from tests.harness.builders.attestation import simulated_evidence, verified
 
 NONCE = b"\x05" * 32

@@ -7,17 +7,15 @@ from typing import Any
 
 import pytest
 
-from signer.attestation.endorsement import Endorsement
-from signer.attestation.errors import Code
-from signer.attestation.evidence import Evidence
-from signer.attestation.generations import Generation
-from signer.attestation.policy import GenerationFloor, VerificationPolicy
-from signer.attestation.report import SigningKey, parse
-from signer.attestation.simulated import MEASUREMENT, SimulatedChip, SimulatedPlatform
-from signer.attestation.simulated_certificates import (
-    SimulatedAuthority,
-)
-from signer.attestation.tcb import Tcb
+from signer.attestation.verify.endorsement import Endorsement
+from signer.attestation.verify.errors import Code
+from signer.attestation.verify.evidence import Evidence
+from signer.attestation.verify.generations import Generation
+from signer.attestation.verify.policy import GenerationFloor, VerificationPolicy
+from signer.attestation.verify.report import SigningKey, parse
+from signer.attestation.verify.tcb import Tcb
+from sixgate.simulated_platform.certificates import SimulatedAuthority
+from sixgate.simulated_platform.platform import MEASUREMENT, SimulatedChip, SimulatedPlatform
 from tests.harness.builders.attestation import (
     AT,
     AT_MS,

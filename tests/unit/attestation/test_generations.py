@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from signer.attestation.errors import AttestationError, Code
-from signer.attestation.evidence import Evidence
-from signer.attestation.generations import PROFILES, Generation
-from signer.attestation.report import SigningKey
-from signer.attestation.tcb import Tcb, encode_tcb
-from signer.attestation.verify import verify
+from signer.attestation.verify.errors import AttestationError, Code
+from signer.attestation.verify.evidence import Evidence
+from signer.attestation.verify.generations import PROFILES, Generation
+from signer.attestation.verify.report import SigningKey
+from signer.attestation.verify.tcb import Tcb, encode_tcb
+from signer.attestation.verify.verify import verify
 from tests.harness.builders.attestation import (
     AT_MS,
     BINDING,

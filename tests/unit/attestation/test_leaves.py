@@ -7,17 +7,14 @@ from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from signer.attestation.certificates import AMD_PSS
-from signer.attestation.endorsement import ARC, CSP_ID, HWID, Endorsement
-from signer.attestation.errors import Code
-from signer.attestation.evidence import Evidence
-from signer.attestation.generations import Generation
-from signer.attestation.report import SigningKey
-from signer.attestation.simulated import SimulatedChip
-from signer.attestation.simulated_certificates import (
-    amd_extensions,
-    issue,
-)
+from signer.attestation.verify.certificates import AMD_PSS
+from signer.attestation.verify.endorsement import ARC, CSP_ID, HWID, Endorsement
+from signer.attestation.verify.errors import Code
+from signer.attestation.verify.evidence import Evidence
+from signer.attestation.verify.generations import Generation
+from signer.attestation.verify.report import SigningKey
+from sixgate.simulated_platform.certificates import amd_extensions, issue
+from sixgate.simulated_platform.platform import SimulatedChip
 from tests.harness.builders.attestation import (
     AT,
     authority_keys,

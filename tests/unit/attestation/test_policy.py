@@ -3,10 +3,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from signer.attestation.binding import Purpose
-from signer.attestation.generations import Generation
-from signer.attestation.policy import GenerationFloor, VerificationPolicy
-from signer.attestation.report import SigningKey
+from signer.attestation.verify.binding import Purpose
+from signer.attestation.verify.generations import Generation
+from signer.attestation.verify.policy import GenerationFloor, VerificationPolicy
+from signer.attestation.verify.report import SigningKey
 from tests.harness.builders.attestation import simulated_policy
 
 

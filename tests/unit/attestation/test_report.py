@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signer.attestation.errors import Code, ReportFormError
-from signer.attestation.report import (
+from signer.attestation.verify.errors import Code, ReportFormError
+from signer.attestation.verify.report import (
     FIELDS,
     REPORT_BYTES,
     SIGNED_BYTES,
@@ -18,7 +18,7 @@ from signer.attestation.report import (
     parse,
     reserved_ranges,
 )
-from signer.attestation.simulated import encode_report
+from sixgate.simulated_platform.platform import encode_report
 from tests.harness.builders.attestation import platform, refused, simulated_evidence
 
 MINIMAL = {"policy": 0x20000, "signature_algorithm": 1}

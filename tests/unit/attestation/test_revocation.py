@@ -10,14 +10,12 @@ from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
 from cryptography.hazmat.primitives.hashes import SHA384
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from signer.attestation.certificates import AMD_PSS
-from signer.attestation.errors import Code
-from signer.attestation.evidence import Evidence
-from signer.attestation.generations import Generation
-from signer.attestation.report import SigningKey
-from signer.attestation.simulated_certificates import (
-    SimulatedAuthority,
-)
+from signer.attestation.verify.certificates import AMD_PSS
+from signer.attestation.verify.errors import Code
+from signer.attestation.verify.evidence import Evidence
+from signer.attestation.verify.generations import Generation
+from signer.attestation.verify.report import SigningKey
+from sixgate.simulated_platform.certificates import SimulatedAuthority
 from tests.harness.builders.attestation import (
     AT,
     authority,

@@ -6,15 +6,15 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_der_x509_certificate
 
-from signer.attestation.certificate_table import CertificateTable
-from signer.attestation.platform import Collected, PlatformUnavailableError
-from signer.attestation.report import SigningKey
-from signer.attestation.supplied_certificates import (
+from signer.attestation.device.certificate_table import CertificateTable
+from signer.attestation.device.platform import Collected, PlatformUnavailableError
+from signer.attestation.device.supplied_certificates import (
     FILE_BYTES_MAX,
     SuppliedFiles,
     complete_evidence,
     read_supplied,
 )
+from signer.attestation.verify.report import SigningKey
 from tests.harness.builders.attestation import BINDING, crl, platform
 
 CHAIN = platform().certificates

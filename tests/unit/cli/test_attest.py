@@ -12,10 +12,10 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_der_x509_certificate
 
-from signer.attestation.binding import Binding, Purpose
-from signer.attestation.errors import Step
-from signer.attestation.evidence import Claims, Evidence, evidence_file
-from signer.attestation.report import FIELDS
+from signer.attestation.verify.binding import Binding, Purpose
+from signer.attestation.verify.errors import Step
+from signer.attestation.verify.evidence import Claims, Evidence, evidence_file
+from signer.attestation.verify.report import FIELDS
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.files import FILE_BYTES_MAX
 from tests.harness.builders.attestation import AT, BINDING, crl, platform, simulated_policy

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from signer.attestation.release.kms import ReleasedKms, Transport
+from signer.attestation.release.client.kms import ReleasedKms, Transport
 from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
 from signer.custody.errors import KmsDeniedError
 from signer.custody.event_signing import Ed25519Signer

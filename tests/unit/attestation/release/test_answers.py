@@ -5,13 +5,13 @@ from typing import cast
 import pytest
 
 from schemas.keys.release import ReleaseGranted, ReleaseReason, decode_context, decode_decision
-from signer.attestation.binding import Binding, Purpose
-from signer.attestation.release.client import (
+from signer.attestation.release.client.exchange import (
     ReleaseDeniedError,
     UntrustedAnswerError,
     UnwrapRequest,
 )
-from signer.attestation.release.token_keys import TokenKey
+from signer.attestation.release.judge.token_keys import TokenKey
+from signer.attestation.verify.binding import Binding, Purpose
 from signer.core.signatures import InvalidSignatureError
 from signer.custody.errors import KmsDeniedError, KmsUnavailableError
 from signer.custody.event_signing import verify_event

@@ -19,8 +19,8 @@ from schemas.keys.release import (
     ReleaseRefused,
     decode_decision,
 )
-from signer.attestation.binding import Purpose
-from signer.attestation.release.client import WrapRequest
+from signer.attestation.release.client.exchange import WrapRequest
+from signer.attestation.verify.binding import Purpose
 from signer.custody.hpke import HpkeKey
 from tests.harness.builders.attestation import AT_MS, simulated_policy
 from tests.harness.builders.custody_providers import cloud

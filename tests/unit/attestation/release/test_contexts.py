@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.keys.release import ReleaseReason, decode_context
-from signer.attestation.release.client import UnwrapRequest, WrapRequest
+from signer.attestation.release.client.exchange import UnwrapRequest, WrapRequest
 from signer.custody.context import Layer
 from signer.custody.envelope import new_vault_key
 from signer.custody.errors import KmsDeniedError

@@ -6,8 +6,8 @@ import pytest
 
 from schemas.canonical import Canonical
 from schemas.keys.release import RELEASE_MEANING, ReleaseReason
-from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
-from signer.attestation.release.workload_token import TokenCode, WorkloadTerms
+from signer.attestation.release.judge.workload_token import TokenCode
+from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy, WorkloadTerms
 from tests.harness.builders.attestation import repository_page
 
 PAGE = repository_page("key-release.md")

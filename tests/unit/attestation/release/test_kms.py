@@ -12,10 +12,10 @@ import pytest
 
 from schemas.keys.release import ReleaseGranted
 from schemas.registry.custody import CustodyMode
-from signer.attestation.binding import Binding
-from signer.attestation.evidence import Evidence
-from signer.attestation.platform import PlatformBusyError
-from signer.attestation.release.kms import Attest, ReleasedKms, ReleaseUnreachableError
+from signer.attestation.device.platform import PlatformBusyError
+from signer.attestation.release.client.kms import Attest, ReleasedKms, ReleaseUnreachableError
+from signer.attestation.verify.binding import Binding
+from signer.attestation.verify.evidence import Evidence
 from signer.core.registry.custody_modes import PLANS
 from signer.custody.buffers import wiping
 from signer.custody.context import SecretContext

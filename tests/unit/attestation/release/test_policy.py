@@ -6,8 +6,6 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.dsse import VAULT_ORDER_TYPE
-from signer.attestation.binding import Purpose
-from signer.attestation.policy import VerificationPolicy
 from signer.attestation.release.policy import (
     PolicyCode,
     PolicyMark,
@@ -16,6 +14,8 @@ from signer.attestation.release.policy import (
     ReleasePolicyRefusedError,
     accept_policy,
 )
+from signer.attestation.verify.binding import Purpose
+from signer.attestation.verify.policy import VerificationPolicy
 from signer.custody.event_signing import Ed25519Signer
 from tests.harness.builders.attestation import AT_MS, simulated_policy
 from tests.harness.builders.custody_providers import NAMES

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from signer.attestation.release.client import UnwrapRequest, WrapRequest
-from signer.attestation.release.decision import judge
-from signer.attestation.release.kms import ReleasedKms, ReleaseUnreachableError
-from signer.attestation.release.nonces import ReleaseNonces
-from signer.attestation.release.operations import AllowedRequest
+from signer.attestation.release.client.exchange import UnwrapRequest, WrapRequest
+from signer.attestation.release.client.kms import ReleasedKms, ReleaseUnreachableError
+from signer.attestation.release.judge.decision import judge
+from signer.attestation.release.judge.nonces import ReleaseNonces
+from signer.attestation.release.judge.operations import AllowedRequest
 from signer.custody.buffers import wiping
 from signer.custody.errors import CustodyError, KmsUnavailableError
 from tests.harness.builders.attestation import AT_MS

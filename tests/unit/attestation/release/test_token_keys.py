@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from signer.attestation.release.token_keys import TokenKey, TokenKeysError, read_token_keys
-from signer.attestation.release.workload_token import check_token
+from signer.attestation.release.judge.token_keys import TokenKey, TokenKeysError, read_token_keys
+from signer.attestation.release.judge.workload_token import check_token
 from tests.harness.builders.attestation import AT_MS
 from tests.harness.builders.release import (
     SUBJECT,

@@ -12,13 +12,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signer.attestation.release.workload_token import (
-    TOKEN_BYTES_MAX,
+from signer.attestation.release.judge.workload_token import (
     TokenCode,
     TokenError,
     Workload,
     check_token,
 )
+from signer.attestation.release.policy import TOKEN_BYTES_MAX
 from tests.harness.builders.attestation import AT_MS
 from tests.harness.builders.release import (
     SUBJECT,

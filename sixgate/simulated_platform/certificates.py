@@ -18,13 +18,8 @@ from cryptography.hazmat.primitives.hashes import SHA384
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from signer.attestation.certificates import (
-    AMD_PSS,
-    INTERMEDIATE_NAMES,
-    LEAF_NAMES,
-    RSA_BITS,
-)
-from signer.attestation.endorsement import (
+from signer.attestation.verify.certificates import AMD_PSS, INTERMEDIATE_NAMES, LEAF_NAMES, RSA_BITS
+from signer.attestation.verify.endorsement import (
     ARC,
     CSP_ID,
     HWID,
@@ -34,8 +29,8 @@ from signer.attestation.endorsement import (
     STRUCTURE_VERSION,
     Endorsement,
 )
-from signer.attestation.generations import PROFILES, Generation
-from signer.attestation.report import SigningKey
+from signer.attestation.verify.generations import PROFILES, Generation
+from signer.attestation.verify.report import SigningKey
 
 ORGANISATION = "Sixgate simulated platform"
 AUTHORITY_DAYS, VCEK_DAYS, VLEK_DAYS, CRL_DAYS = 25 * 365, 7 * 365, 365, 30

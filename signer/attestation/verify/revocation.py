@@ -14,14 +14,14 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from signer.attestation.certificates import (
+from signer.attestation.verify.certificates import (
     TIME,
     Chain,
     check_algorithm,
     check_signature_encoding,
     reading,
 )
-from signer.attestation.errors import CertificateChainError, Code
+from signer.attestation.verify.errors import CertificateChainError, Code
 
 
 def check_revocation(crl: bytes | None, chain: Chain, at: datetime, *, required: bool) -> bool:

@@ -13,28 +13,33 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePub
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA384
 
-from signer.attestation.acceptance import check_guest, check_platform, check_workload
-from signer.attestation.binding import check_report_data
-from signer.attestation.certificates import check_chain, root_digest
-from signer.attestation.endorsement import (
+from signer.attestation.verify.acceptance import check_guest, check_platform, check_workload
+from signer.attestation.verify.binding import check_report_data
+from signer.attestation.verify.certificates import check_chain, root_digest
+from signer.attestation.verify.endorsement import (
     Endorsement,
     check_chip,
     check_endorsement,
     check_provider,
     read_endorsement,
 )
-from signer.attestation.errors import Code, ReportFormError, ReportSignatureError, SigningKeyError
-from signer.attestation.evidence import EncodedChain, Evidence
-from signer.attestation.generations import (
+from signer.attestation.verify.errors import (
+    Code,
+    ReportFormError,
+    ReportSignatureError,
+    SigningKeyError,
+)
+from signer.attestation.verify.evidence import EncodedChain, Evidence
+from signer.attestation.verify.generations import (
     PROFILES,
     Generation,
     generation_of_cpu,
     generation_of_root,
 )
-from signer.attestation.policy import GenerationFloor, VerificationPolicy
-from signer.attestation.report import Report, SigningKey, parse
-from signer.attestation.revocation import check_revocation
-from signer.attestation.tcb import Tcb, Tcbs, decode_tcb
+from signer.attestation.verify.policy import GenerationFloor, VerificationPolicy
+from signer.attestation.verify.report import Report, SigningKey, parse
+from signer.attestation.verify.revocation import check_revocation
+from signer.attestation.verify.tcb import Tcb, Tcbs, decode_tcb
 
 VERSION_WITH_CPUID = 3
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -9,10 +9,8 @@ from typing import NoReturn, Protocol
 
 from schemas.canonical import MalformedError
 from schemas.keys.release import Context, ReleaseReason, decode_context
-from signer.attestation.binding import NONCE_BYTES_MAX, NONCE_BYTES_MIN, Binding
-from signer.attestation.evidence import Evidence
-from signer.attestation.platform import CollectionError
-from signer.attestation.release.client import (
+from signer.attestation.device.platform import CollectionError
+from signer.attestation.release.client.exchange import (
     Exchange,
     KmsRequest,
     ReleaseDeniedError,
@@ -22,6 +20,8 @@ from signer.attestation.release.client import (
     WrapRequest,
 )
 from signer.attestation.release.policy import ReleaseHolder
+from signer.attestation.verify.binding import NONCE_BYTES_MAX, NONCE_BYTES_MIN, Binding
+from signer.attestation.verify.evidence import Evidence
 from signer.custody.buffers import RandomBytes, wipe
 from signer.custody.errors import (
     CorruptError,

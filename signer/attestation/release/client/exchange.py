@@ -25,8 +25,6 @@ from schemas.keys.release import (
     decode_decision,
     request_digest,
 )
-from signer.attestation.binding import Binding, Purpose
-from signer.attestation.evidence import Claims, Evidence, evidence_file
 from signer.attestation.release.policy import ReleaseHolder
 from signer.attestation.release.request import (
     ReleaseRequest,
@@ -35,6 +33,8 @@ from signer.attestation.release.request import (
     join_frames,
     split_frames,
 )
+from signer.attestation.verify.binding import Binding, Purpose
+from signer.attestation.verify.evidence import Claims, Evidence, evidence_file
 from signer.core.signatures import InvalidSignatureError
 from signer.custody.buffers import RandomBytes, wiping
 from signer.custody.errors import CorruptError

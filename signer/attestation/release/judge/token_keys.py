@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from schemas.strict_json import read_json
-from signer.attestation.release.base64url import base64url_decode
+from signer.attestation.release.judge.base64url import base64url_decode
 
 KEYS_BYTES_MAX = 64 * 1024
 RSA_BITS_MIN, RSA_BITS_MAX = 2048, 8192

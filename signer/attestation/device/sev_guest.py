@@ -12,9 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from signer.attestation.binding import Binding
-from signer.attestation.certificate_table import TABLE_BYTES_MAX
-from signer.attestation.platform import (
+from signer.attestation.device.certificate_table import TABLE_BYTES_MAX
+from signer.attestation.device.platform import (
     VMPL,
     Collected,
     FirmwareRefusedError,
@@ -23,6 +22,7 @@ from signer.attestation.platform import (
     check_collected,
     report_of_response,
 )
+from signer.attestation.verify.binding import Binding
 
 DEVICE = Path("/dev/sev-guest")
 SNP_GET_REPORT = 0xC0205300

@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import cache
 from typing import NamedTuple
 
-from signer.attestation.errors import Code, ReportFormError
+from signer.attestation.verify.errors import Code, ReportFormError
 
 REPORT_BYTES = 0x4A0
 SIGNED_BYTES = 0x2A0

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from signer.attestation.release.judge.token_keys import TokenKey
 from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
-from signer.attestation.release.token_keys import TokenKey
 from signer.custody.hpke import HpkeKey
 
 

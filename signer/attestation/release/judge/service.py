@@ -17,14 +17,14 @@ from threading import Lock
 from typing import Protocol
 
 from schemas.keys.release import AnyDecision, ReleaseReason, ReleaseRefused, request_digest
-from signer.attestation.release.answers import grant, refuse
-from signer.attestation.release.decision import judge
-from signer.attestation.release.identity import ReleaseIdentity
-from signer.attestation.release.nonces import RANDOM_BYTES, SECRET_BYTES, ReleaseNonces
-from signer.attestation.release.operations import AllowedRequest, KmsOperation, KmsWrap
+from signer.attestation.release.judge.answers import grant, refuse
+from signer.attestation.release.judge.decision import judge
+from signer.attestation.release.judge.identity import ReleaseIdentity
+from signer.attestation.release.judge.nonces import RANDOM_BYTES, SECRET_BYTES, ReleaseNonces
+from signer.attestation.release.judge.operations import AllowedRequest, KmsOperation, KmsWrap
+from signer.attestation.release.judge.token_keys import TokenKey
 from signer.attestation.release.policy import ReleasePolicy
 from signer.attestation.release.request import wipe_all
-from signer.attestation.release.token_keys import TokenKey
 from signer.custody.buffers import RandomBytes, draw
 from signer.custody.errors import (
     CorruptError,

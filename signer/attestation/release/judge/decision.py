@@ -3,7 +3,7 @@
 1. Form, organisation and provider; the policy is in force.
 2. The nonce is this release's, at most 60 s old and unused.
 3. The report binds nonce, attested key, ask and configuration, and passes the nine steps
-   (``signer.attestation.verify``). This uses up the nonce, whether or not the rest passes.
+   (``signer.attestation.verify.verify``). This uses up the nonce, whether or not the rest passes.
 4. The release holds the keys that the operations name.
 5. The token names an accepted workload. It is opened last, so that stolen tokens cannot be
    tested without an accepted machine.
@@ -25,12 +25,16 @@ from schemas.keys.release import (
     Wrap,
     request_digest,
 )
-from signer.attestation.binding import Binding, Purpose
-from signer.attestation.errors import AttestationError
-from signer.attestation.release.answers import refuse
-from signer.attestation.release.identity import ReleaseIdentity
-from signer.attestation.release.nonces import NonceRefusedError, ReleaseNonces
-from signer.attestation.release.operations import AllowedRequest, KmsOperation, KmsUnwrap, KmsWrap
+from signer.attestation.release.judge.answers import refuse
+from signer.attestation.release.judge.identity import ReleaseIdentity
+from signer.attestation.release.judge.nonces import NonceRefusedError, ReleaseNonces
+from signer.attestation.release.judge.operations import (
+    AllowedRequest,
+    KmsOperation,
+    KmsUnwrap,
+    KmsWrap,
+)
+from signer.attestation.release.judge.workload_token import TokenError, Workload, check_token
 from signer.attestation.release.policy import ReleasePolicy
 from signer.attestation.release.request import (
     REQUEST_BYTES_MAX,
@@ -39,8 +43,9 @@ from signer.attestation.release.request import (
     split_frames,
     wipe_all,
 )
-from signer.attestation.release.workload_token import TokenError, Workload, check_token
-from signer.attestation.verify import Verified, verify
+from signer.attestation.verify.binding import Binding, Purpose
+from signer.attestation.verify.errors import AttestationError
+from signer.attestation.verify.verify import Verified, verify
 from signer.core.registry.custody_modes import PLANS
 from signer.custody.buffers import wiping
 from signer.custody.errors import CorruptError

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from signer.attestation.binding import Binding
-from signer.attestation.certificate_table import (
+from signer.attestation.device.certificate_table import (
     CertificateTable,
     TableMalformedError,
     parse_table,
 )
-from signer.attestation.errors import AttestationError
-from signer.attestation.report import REPORT_BYTES, parse
+from signer.attestation.verify.binding import Binding
+from signer.attestation.verify.errors import AttestationError
+from signer.attestation.verify.report import REPORT_BYTES, parse
 
 VMPL = 0
 _RESPONSE_HEADER_BYTES = 0x20

@@ -11,25 +11,17 @@ until it expires. Source: RFC 7515, RFC 8725.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
-from pydantic import Field, StringConstraints
 
-from schemas.canonical import Canonical
-from schemas.keys.release import SUBJECT_MAX
 from schemas.strict_json import JsonError, read_json
-from signer.attestation.release.base64url import base64url_decode
-from signer.attestation.release.token_keys import TokenKey
+from signer.attestation.release.judge.base64url import base64url_decode
+from signer.attestation.release.judge.token_keys import TokenKey
+from signer.attestation.release.policy import SECOND_MS, TOKEN_BYTES_MAX, WorkloadTerms
 
-TOKEN_BYTES_MAX = 8 * 1024
-SECOND_MS = 1000
 TIME_S_MAX = 2**40
 _HEADER = frozenset({"alg", "kid", "typ"})
-
-TokenText = Annotated[
-    str, StringConstraints(pattern=rf"^[\x21-\x7e]{{1,{SUBJECT_MAX}}}$", strict=True)
-]
 
 
 class TokenCode(StrEnum):
@@ -54,18 +46,6 @@ class TokenError(Exception):
     def __init__(self, code: TokenCode) -> None:
         super().__init__(code.value)
         self.code = code
-
-
-class WorkloadTerms(Canonical):
-    """Accepted tokens: one issuer, listed subjects, a maximum lifetime.
-
-    ``skew_ms_max`` is how far the issuer's clock may be ahead; it extends no token.
-    """
-
-    issuer: TokenText
-    subjects: Annotated[tuple[TokenText, ...], Field(min_length=1, max_length=16)]
-    lifetime_ms_max: Annotated[int, Field(ge=SECOND_MS, le=24 * 60 * 60 * 1000)] = 60 * 60 * 1000
-    skew_ms_max: Annotated[int, Field(ge=0, le=60_000)] = 0
 
 
 @dataclass(frozen=True, slots=True)

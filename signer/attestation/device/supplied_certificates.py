@@ -9,9 +9,9 @@ from pathlib import Path
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificates
 
-from signer.attestation.evidence import EncodedChain, Evidence
-from signer.attestation.platform import Collected, PlatformUnavailableError
-from signer.attestation.report import SigningKey, parse
+from signer.attestation.device.platform import Collected, PlatformUnavailableError
+from signer.attestation.verify.evidence import EncodedChain, Evidence
+from signer.attestation.verify.report import SigningKey, parse
 
 LEAF, CHAIN, REVOCATIONS = "leaf.der", "cert_chain", "crl.der"
 FILE_BYTES_MAX = 64 * 1024

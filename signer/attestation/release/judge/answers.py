@@ -11,8 +11,8 @@ from schemas.keys.release import (
     context_digest,
     decision_id,
 )
-from signer.attestation.release.identity import ReleaseIdentity
-from signer.attestation.release.operations import AllowedRequest
+from signer.attestation.release.judge.identity import ReleaseIdentity
+from signer.attestation.release.judge.operations import AllowedRequest
 from signer.attestation.release.request import answer_box_info, join_frames
 from signer.custody.buffers import wiping
 from signer.custody.hpke import seal

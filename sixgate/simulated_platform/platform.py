@@ -15,21 +15,21 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA384
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from signer.attestation.binding import Binding
-from signer.attestation.certificate_table import CertificateTable
-from signer.attestation.endorsement import Endorsement
-from signer.attestation.evidence import EncodedChain
-from signer.attestation.generations import CHIP_ID_BYTES, PROFILES, Generation
-from signer.attestation.platform import VMPL, Collected
-from signer.attestation.report import (
+from signer.attestation.device.certificate_table import CertificateTable
+from signer.attestation.device.platform import VMPL, Collected
+from signer.attestation.verify.binding import Binding
+from signer.attestation.verify.endorsement import Endorsement
+from signer.attestation.verify.evidence import EncodedChain
+from signer.attestation.verify.generations import CHIP_ID_BYTES, PROFILES, Generation
+from signer.attestation.verify.report import (
     ECDSA_P384_SHA384,
     FIELDS,
     REPORT_BYTES,
     SIGNED_BYTES,
     SigningKey,
 )
-from signer.attestation.simulated_certificates import SimulatedAuthority
-from signer.attestation.tcb import Tcb, encode_tcb
+from signer.attestation.verify.tcb import Tcb, encode_tcb
+from sixgate.simulated_platform.certificates import SimulatedAuthority
 
 MEASUREMENT = b"simulated".ljust(48, b"\x00")
 CSP = "CN=simulated.invalid"

@@ -14,14 +14,14 @@ Source: Linux, Documentation/ABI/testing/configfs-tsm-report. Each request uses 
 from pathlib import Path
 from typing import Protocol
 
-from signer.attestation.binding import Binding
-from signer.attestation.platform import (
+from signer.attestation.device.platform import (
     VMPL,
     AnswerMalformedError,
     Collected,
     PlatformUnavailableError,
     check_collected,
 )
+from signer.attestation.verify.binding import Binding
 
 REPORTS = Path("/sys/kernel/config/tsm/report")
 PROVIDER = b"sev_guest"

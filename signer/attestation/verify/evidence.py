@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints
 from schemas.canonical import Canonical
 from schemas.dsse import Base64
 from schemas.fields import Digest
-from signer.attestation.binding import NONCE_BYTES_MAX, NONCE_BYTES_MIN, Binding, Purpose
+from signer.attestation.verify.binding import NONCE_BYTES_MAX, NONCE_BYTES_MIN, Binding, Purpose
 
 REPORT_BYTES_MAX = 8 * 1024  # the verifier checks the exact size
 CERTIFICATE_BYTES_MAX = 8 * 1024

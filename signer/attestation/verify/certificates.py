@@ -23,10 +23,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA384
 from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
-from signer.attestation.errors import AttestationError, CertificateChainError, Code
-from signer.attestation.evidence import EncodedChain
-from signer.attestation.generations import PROFILES, Generation, generation_of_root
-from signer.attestation.report import SigningKey
+from signer.attestation.verify.errors import AttestationError, CertificateChainError, Code
+from signer.attestation.verify.evidence import EncodedChain
+from signer.attestation.verify.generations import PROFILES, Generation, generation_of_root
+from signer.attestation.verify.report import SigningKey
 
 RSA_BITS = 4096
 SALT_BYTES = 48

@@ -11,8 +11,8 @@ import hmac
 from dataclasses import dataclass
 from enum import StrEnum
 
-from signer.attestation.errors import Code, ReportDataError
-from signer.attestation.report import Report
+from signer.attestation.verify.errors import Code, ReportDataError
+from signer.attestation.verify.report import Report
 
 NONCE_BYTES_MIN, NONCE_BYTES_MAX = 32, 64
 DIGEST_BYTES = 32

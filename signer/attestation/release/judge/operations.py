@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from schemas.keys.release import ReleaseAsk
-from signer.attestation.binding import Binding
-from signer.attestation.release.identity import ReleaseIdentity
+from signer.attestation.release.judge.identity import ReleaseIdentity
+from signer.attestation.release.judge.workload_token import Workload
 from signer.attestation.release.request import wipe_all
-from signer.attestation.release.workload_token import Workload
-from signer.attestation.verify import Verified
+from signer.attestation.verify.binding import Binding
+from signer.attestation.verify.verify import Verified
 
 
 @dataclass(frozen=True, slots=True)

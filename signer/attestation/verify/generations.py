@@ -7,7 +7,7 @@ VLEKs), as served by AMD's key distribution service. They are the trust anchors.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from signer.attestation.tcb import FIRST_LAYOUT, TURIN_LAYOUT, Layout
+from signer.attestation.verify.tcb import FIRST_LAYOUT, TURIN_LAYOUT, Layout
 
 
 class Generation(StrEnum):

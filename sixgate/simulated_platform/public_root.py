@@ -15,16 +15,15 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 from cryptography.x509 import load_der_x509_certificate
 
-from signer.attestation.generations import Generation
-from signer.attestation.report import SigningKey
-from signer.attestation.simulated_certificates import (
+from signer.attestation.verify.generations import Generation
+from signer.attestation.verify.report import SigningKey
+from sixgate.simulated_platform.certificates import (
     AuthorityCertificates,
     AuthorityKeys,
     SimulatedAuthority,
 )
 
 GENERATION = Generation.MILAN
-SIMULATED_ROOT = "0xa896511b1ffa1b02c952fcfd8aff33c196d2016b170ad81c5a9e10784c9f84e2"
 _FILE = Path(__file__).with_name("public_root.json")
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from signer.attestation.errors import Code, GuestPolicyError, PlatformError, WorkloadError
-from signer.attestation.policy import GenerationFloor, VerificationPolicy
-from signer.attestation.report import GUEST_POLICY_BITS, Report
-from signer.attestation.tcb import Tcb, Tcbs
+from signer.attestation.verify.errors import Code, GuestPolicyError, PlatformError, WorkloadError
+from signer.attestation.verify.policy import GenerationFloor, VerificationPolicy
+from signer.attestation.verify.report import GUEST_POLICY_BITS, Report
+from signer.attestation.verify.tcb import Tcb, Tcbs
 
 
 def check_guest(report: Report, policy: VerificationPolicy) -> None:

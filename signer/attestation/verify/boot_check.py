@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 from schemas.canonical import MalformedError
 from schemas.keys.boot import SignerBoot, evidence_digest
-from signer.attestation.binding import Purpose
 from signer.attestation.boot import boot_binding, claims_of
-from signer.attestation.evidence import EvidenceFile
-from signer.attestation.policy import VerificationPolicy
-from signer.attestation.verify import Verified, verify
+from signer.attestation.verify.binding import Purpose
+from signer.attestation.verify.evidence import EvidenceFile
+from signer.attestation.verify.policy import VerificationPolicy
+from signer.attestation.verify.verify import Verified, verify
 from signer.core.signatures import InvalidSignatureError
 from signer.custody.event_signing import verify_event
 
