@@ -3,9 +3,9 @@
 import subprocess
 import sys
 
-FROZEN = "import gc; from sixgate.gc_tuning import tune; tune(); print(gc.get_freeze_count())"
-
-
+FROZEN = (
+    "import gc; from sixgate.services.gc_tuning import tune; tune(); print(gc.get_freeze_count())"
+)
 SPARED = (
     "import gc, sys; from sixgate.cli.app import run; sys.argv = ['sixgate', 'chains', '--help']; "
     "run(); print(gc.get_freeze_count())"

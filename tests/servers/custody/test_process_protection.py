@@ -57,7 +57,7 @@ def test_a_process_is_undumpable_before_it_opens_the_signers_keys() -> None:
         "import ctypes\n"
         "from pathlib import Path\n"
         "from sixgate.data_folder.folder import Folder\n"
-        "from sixgate.composition import open_signer_keys\n"
+        "from sixgate.services.slot import open_signer_keys\n"
         "try:\n"
         "    open_signer_keys(Folder(Path('/nonexistent')))\n"
         "except Exception:\n"
