@@ -26,9 +26,11 @@ from signer.custody.kms.journal import KmsJournal
 from signer.custody.kms.root_file import open_local_kms
 from signer.custody.sealing import Holders
 from signer.keys.authorized_use import KeyUse
+from signer.keys.custody_maintenance import CustodyMaintenance
 from signer.keys.custody_records import CustodyRecords
 from signer.keys.key_import import ShareKeyImportBoxes
 from signer.keys.keychain import Keychain
+from signer.keys.operations import Operations
 from signer.keys.provisioning import KeyProvisioner
 from signer.keys.share_key_rotation import ShareKeyRotation
 from signer.stage.case_builder import CaseBuilder
@@ -41,8 +43,6 @@ from sixgate.clocks import boot_ms, wall_ms
 from sixgate.data_folder.folder import Folder
 from sixgate.data_folder.identity import read_identity
 from streams.log.sqlite import SqliteLog
-from streams.runners.custody_maintenance import CustodyMaintenance
-from streams.runners.operations import Operations
 
 RULES_US_MAX = 25
 EARLIER_SPENDS = (10, 1_000, 100_000)

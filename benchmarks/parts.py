@@ -11,10 +11,10 @@ from benchmarks import fixtures
 from benchmarks.measure import MICRO, Figure
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
+from signer.stage.slot import Commit
 from sixgate.services.embedded.assembly import assemble
 from streams.gates import cascade
 from streams.runners.embedded import EmbeddedRunner
-from streams.runners.slot import Commit
 
 INTENTS = 4_000
 CHUNK = 500

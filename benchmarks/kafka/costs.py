@@ -25,6 +25,7 @@ from signer.core.rules import RULES
 from signer.core.signatures import verify
 from signer.core.transactions import transaction_of
 from signer.custody.event_signing import Ed25519Signer
+from signer.stage.slot import Slot
 from sixgate.clocks import wall_ms
 from streams.clearances import ClearanceCache
 from streams.gates.passage import GateProjections, Passage
@@ -32,7 +33,6 @@ from streams.gates.projection import Projection
 from streams.gates.stages import GATE_OF, enter
 from streams.kafka.projections import Projections
 from streams.kafka.state import StateTable
-from streams.runners.slot import Slot
 from tools.local.processes import PARTITIONS
 from tools.local.server import Server
 

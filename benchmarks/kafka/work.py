@@ -11,6 +11,7 @@ from schemas.record import REGISTRY_PARTITION, Outgoing, Record
 from schemas.topics import Topic
 from signer.core.registry.registry import Registry
 from signer.stage import loading
+from signer.stage.slot import Slot
 from signer.stage.stage import Arrival
 from signer.stage.state import SlotState
 from sixgate.clocks import wall_ms
@@ -24,7 +25,6 @@ from streams.kafka.projections import Projections
 from streams.kafka.reader import replay
 from streams.kafka.records import decoded_key
 from streams.kafka.state import StateTable, key_of, value_of
-from streams.runners.slot import Slot
 
 STAGES = (*GATE_OF, Topic.DECIDED)  # the pipeline's input topic of each hop
 

@@ -23,6 +23,7 @@ from schemas.partition import SlotPartitions, partition_of, slot_partitions
 from schemas.topics import Principal, Topic
 from signer.attestation.attestor import Attestor
 from signer.core.registry.registry import Registry
+from signer.stage.slot import Commit, Slot
 from sixgate.attesting.evidence_service import EvidenceService
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.config.signer import SignerProcessSettings
@@ -42,7 +43,6 @@ from streams.kafka.reader import PartitionLag
 from streams.kafka.state import StateTable
 from streams.runners.clock import SteadyClock
 from streams.runners.kafka_signer import Callbacks, KafkaSigner
-from streams.runners.slot import Commit, Slot
 from streams.runners.slot_batches import AdmittedMs
 
 CLIENT = "sixgate-signer"

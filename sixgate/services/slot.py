@@ -15,13 +15,16 @@ from signer.custody.process import forbid_inspection
 from signer.custody.sealing import Holders
 from signer.keys.accesses import KeyAccesses
 from signer.keys.authorized_use import KeyUse
+from signer.keys.custody_maintenance import CustodyMaintenance
 from signer.keys.custody_records import CustodyRecords
 from signer.keys.key_import import ShareKeyImportBoxes
 from signer.keys.keychain import Keychain
+from signer.keys.operations import Operations
 from signer.keys.provisioning import KeyProvisioner
 from signer.keys.share_key_rotation import ShareKeyRotation
 from signer.stage.case_builder import CaseBuilder
 from signer.stage.memory import Memory
+from signer.stage.slot import Slot
 from signer.stage.stage import SigningStage
 from signer.stage.state import StateMac, StateStore
 from signer.vaults.order_execution import VaultOrderExecutor
@@ -32,9 +35,6 @@ from sixgate.data_folder.folder import Folder
 from sixgate.data_folder.identity import read_identity
 from sixgate.kms.holders import open_holders, open_secret_holders, refuse_shared
 from sixgate.logs import log_kms_call
-from streams.runners.custody_maintenance import CustodyMaintenance
-from streams.runners.operations import Operations
-from streams.runners.slot import Slot
 
 NO_KMS = KmsSettings()
 

@@ -21,6 +21,7 @@ from typing import NamedTuple, TypeAlias
 
 from schemas.record import REGISTRY_PARTITION, Outgoing, Record
 from schemas.topics import Topic
+from signer.stage.slot import Commit, Slot, position_name
 from signer.stage.stage import Arrival, SigningStage
 from signer.stage.state import StateIntegrityError, StateRollbackError
 from streams.gates import cascade
@@ -29,7 +30,6 @@ from streams.gates.stages import Simulate
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog
 from streams.runners.clock import SteadyClock
-from streams.runners.slot import Commit, Slot, position_name
 
 RECORDS_PER_PARTITION_MAX = 128
 OnCommit: TypeAlias = Callable[[Sequence[Outgoing]], None]

@@ -36,13 +36,13 @@ from schemas.ledger.heads import RegistryHead
 from schemas.partition import SlotPartitions
 from schemas.record import REGISTRY_PARTITION
 from schemas.topics import Topic
+from signer.stage.slot import Commit, Slot, position_name
 from streams.kafka.broker import Broker
 from streams.kafka.errors import no_registry
 from streams.kafka.producer import SlotProducer
 from streams.kafka.reader import PartitionLag, Reader, replay
 from streams.kafka.state import StateTable
 from streams.runners.clock import SteadyClock
-from streams.runners.slot import Commit, Slot, position_name
 from streams.runners.slot_batches import AdmittedMs, NewestSequences, ReadRecords, SlotBatches
 from streams.runners.slot_inputs import Inputs, next_positions, open_inputs, partitions_of_slot
 from streams.slow_calls import log_slow

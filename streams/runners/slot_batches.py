@@ -6,10 +6,10 @@ from typing import NamedTuple, TypeAlias
 
 from schemas.ledger.heads import RegistryHead
 from schemas.record import Record
+from signer.stage.slot import Commit, Slot
 from signer.stage.stage import Arrival
 from streams.clearances import ClearanceError, Received, receive
 from streams.runners.clock import SteadyClock
-from streams.runners.slot import Commit, Slot
 from streams.runners.slot_inputs import next_positions
 
 AdmittedMs: TypeAlias = Mapping[str, int]

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from schemas.partition import SlotPartitions
 from schemas.record import REGISTRY_PARTITION, PartitionId, Record
 from schemas.topics import Topic
+from signer.stage.slot import position_name
 from streams.kafka.broker import FETCH_WAIT_MS, Broker
 from streams.kafka.reader import QUIET_WAIT_MS, Reader
-from streams.runners.slot import position_name
 
 
 class Inputs(NamedTuple):

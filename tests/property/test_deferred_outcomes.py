@@ -14,8 +14,8 @@ from signer.core.ethereum.signing import DigestSigner
 from signer.core.window import SIGN_MS_MAX
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.keychain import LIMITS
+from signer.stage import slot
 from signer.stage.stage import Arrival, HaltError
-from streams.runners import slot
 from tests.harness.builders.cases import NOW_MS
 from tests.harness.builders.crashing_signer import (
     AGENTS,

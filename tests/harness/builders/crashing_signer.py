@@ -16,16 +16,16 @@ from signer.custody.event_signing import Ed25519Signer, verify_event
 from signer.custody.kms.journal import KmsJournal
 from signer.custody.kms.local import LocalKms
 from signer.custody.sealing import Holders
+from signer.keys.custody_maintenance import CustodyMaintenance
 from signer.keys.custody_records import CustodyRecords
 from signer.keys.keychain import Keychain
+from signer.keys.operations import Operations
 from signer.keys.provisioning import KeyProvisioner
 from signer.keys.share_key_rotation import ShareKeyRotation
+from signer.stage.slot import Commit, Slot
 from signer.stage.stage import Arrival
 from signer.vaults.order_execution import VaultOrderExecutor
 from signer.vaults.register import VaultRegister
-from streams.runners.custody_maintenance import CustodyMaintenance
-from streams.runners.operations import Operations
-from streams.runners.slot import Commit, Slot
 from tests.harness.builders.cases import (
     ACCOUNT,
     ALICE,

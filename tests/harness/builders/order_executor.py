@@ -32,9 +32,11 @@ from signer.custody.kms.journal import KmsJournal
 from signer.custody.kms.port import RootKms
 from signer.custody.sealing import Holders
 from signer.keys.addresses.derivation import canonical_address, derive
+from signer.keys.custody_maintenance import CustodyMaintenance
 from signer.keys.custody_records import CustodyRecords
 from signer.keys.key_import import ERASED, NOT_OPENED
 from signer.keys.keychain import Keychain
+from signer.keys.operations import Operations
 from signer.keys.provisioning import KeyProvisioner
 from signer.keys.share_key_rotation import ShareKeyRotation
 from signer.stage import loading
@@ -42,8 +44,6 @@ from signer.stage.memory import Memory
 from signer.stage.state import SlotState, StateMac
 from signer.vaults.order_execution import VaultOrderExecutor
 from signer.vaults.register import VaultRegister
-from streams.runners.custody_maintenance import CustodyMaintenance
-from streams.runners.operations import Operations
 from tests.harness.builders.cases import (
     ACCOUNT,
     KEY_PATH,

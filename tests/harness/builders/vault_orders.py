@@ -22,7 +22,7 @@ from schemas.topics import Topic
 from signer.custody.event_signing import Ed25519Signer
 from signer.custody.hpke import seal_for
 from signer.custody.sealing import Holders
-from streams.runners.operations import Operations
+from signer.keys.operations import Operations
 from tests.harness.builders.cases import ACCOUNT, ADMIN, AGENT, NOW_MS, ORG
 from tests.harness.builders.custody_client import CLIENT
 from tests.harness.builders.custody_providers import clouds

@@ -20,12 +20,12 @@ from signer.custody.event_signing import Ed25519Signer
 from signer.custody.hpke import seal_for
 from signer.custody.sealing import Holders
 from signer.custody.share_key import OVERLAP_MS
+from signer.keys.custody_maintenance import ANNOUNCED_MAX, RETRY_MS
 from signer.keys.orders import KeyOrderError
 from signer.keys.share_key_rotation import ERASE_AFTER_MS, ROTATE_AFTER_MS, ShareKeyRotation
 from signer.stage.memory import Memory
 from signer.stage.state import StateMac, StateRollbackError
 from sixgate.answers.snapshot import registry_snapshot
-from streams.runners.custody_maintenance import ANNOUNCED_MAX, RETRY_MS
 from tests.harness.builders.cases import NOW_MS, SIGNER, service
 from tests.harness.builders.custody_client import FOR_CLIENT
 from tests.harness.builders.custody_material import Stream, root_kms

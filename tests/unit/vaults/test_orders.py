@@ -18,11 +18,11 @@ from signer.core.registry.vault import VersionId
 from signer.custody.envelope import SealedSecret
 from signer.custody.errors import KmsUnavailableError
 from signer.custody.sealing import Holders
+from signer.keys.custody_maintenance import RETRY_MS
 from signer.keys.order_validity import AHEAD_MS_MAX
 from signer.vaults.order_execution import STUCK_MS
 from sixgate.api import ApiError
 from sixgate.backends.orders import check_vault_order
-from streams.runners.custody_maintenance import RETRY_MS
 from tests.harness.builders.cases import ACCOUNT, AGENT, ALICE, MALLORY, NOW_MS
 from tests.harness.builders.custody_client import FOR_CLIENT
 from tests.harness.builders.custody_providers import MODES, RaisingKms
@@ -112,7 +112,7 @@ def test_a_rotation_killed_after_any_event_continues_and_repeats_nothing(done: i
 
 
 def test_a_rotation_is_carried_on_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.runners.custody_maintenance.REWRAPS_MAX", 2)
+    monkeypatch.setattr("signer.keys.custody_maintenance.REWRAPS_MAX", 2)
     with executor() as one:
         for number in range(5):
             one.send(put(path=f"prod/{number}"))

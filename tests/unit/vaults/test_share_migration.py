@@ -24,12 +24,12 @@ from signer.custody.kms.port import RootKms
 from signer.custody.kms.roots import RotatedRoot
 from signer.custody.provider import Provider
 from signer.custody.sealing import Holders
+from signer.keys.custody_maintenance import RETRY_MS
+from signer.keys.operations import Operations
 from signer.keys.order_validity import LIFETIME_MS_MAX
 from signer.keys.orders import KeyOrderError
 from signer.vaults.order_execution import STUCK_MS
 from signer.vaults.share_migration import SHARES_MAX
-from streams.runners.custody_maintenance import RETRY_MS
-from streams.runners.operations import Operations
 from tests.harness.builders.cases import ACCOUNT, ADMIN, ALICE, MALLORY, NOW_MS, ORG, SIGNER
 from tests.harness.builders.custody_client import FOR_CLIENT
 from tests.harness.builders.custody_material import FailingKms, root_kms

@@ -24,11 +24,11 @@ from schemas.record import Outgoing, PartitionId, Record
 from schemas.topics import Topic
 from signer.core.registry.registry import Registry
 from signer.core.window import SIGN_MS_MAX
+from signer.keys.operations import Operations
 from signer.stage import loading
 from signer.stage.freshness import require_fresh, require_not_withheld
 from signer.stage.stage import Arrival, Batch, HaltError, PinnedOutcome, SigningStage
 from signer.stage.state import StateWrite
-from streams.runners.operations import Operations
 
 DECIDE_MS_MAX = 1_000
 MAINTENANCE_MS = 1_000

@@ -26,9 +26,12 @@ from schemas.topics import Topic
 from signer.core.registry.registry import Registry, RegistryRecordError
 from signer.custody.errors import CustodyError
 from signer.custody.event_signing import Ed25519Signer
+from signer.keys.custody_maintenance import CustodyMaintenance
 from signer.keys.keychain import Keychain
+from signer.keys.order_accesses import handed_over, order_accesses
 from signer.keys.orders import KeyOrderError, VerifiedKeyOrder, check_validity, open_order
 from signer.keys.provisioning import KeyProvisioner
+from signer.keys.recoveries import RecoveryTrail, recovery_order
 from signer.keys.register import KeyRegister
 from signer.secrets.access import Refused as AccessRefused
 from signer.vaults.order_execution import VaultOrderExecutor
@@ -40,9 +43,6 @@ from signer.vaults.orders import (
     open_vault_order,
 )
 from signer.vaults.register import VaultRegister
-from streams.runners.custody_maintenance import CustodyMaintenance
-from streams.runners.order_accesses import handed_over, order_accesses
-from streams.runners.recoveries import RecoveryTrail, recovery_order
 
 
 @dataclass(slots=True)
