@@ -14,7 +14,7 @@ from schemas.topics import Topic
 from signer.custody.event_signing import Ed25519Signer
 from sixgate.clocks import wall_ms
 from sixgate.services.embedded.assembly import assemble
-from streams.ledger.clickhouse import ClickHouse
+from streams.ledger.embedded import open_folder
 from streams.ledger.heads import HeadFile, HeadKey
 from streams.ledger.migrations import migrate
 from streams.ledger.sink import Sink
@@ -55,7 +55,7 @@ def figures() -> Iterator[Figure]:
     records = _records()
     peer = len(records) / seconds(lambda: [hashlib.sha256(r.value).digest() for r in records])
     with TemporaryDirectory() as directory:
-        clickhouse = ClickHouse.embedded(Path(directory) / "ledger")
+        clickhouse = open_folder(Path(directory) / "ledger")
         migrate(clickhouse)
         table = LedgerTable(clickhouse, "bench")
         heads = HeadFile(Path(directory) / "heads.jsonl")

@@ -17,7 +17,7 @@ from sixgate.config.process_settings import SinkSettings, load_settings
 from sixgate.data_folder.folder import Folder
 from streams.kafka.broker import Broker
 from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.engines import Server as ClickHouseServer
+from streams.ledger.server import Server as ClickHouseServer
 from tools.local.local import Local, local_in
 from tools.local.ports import HOST, stable_port
 from tools.local.processes import PARTITIONS, Processes, is_ready

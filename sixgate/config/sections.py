@@ -16,7 +16,7 @@ from streams.ledger.errors import ANSWER_S_MAX
 
 if TYPE_CHECKING:  # only processes that connect load the client
     from streams.ledger.clickhouse import ClickHouse
-    from streams.ledger.engines import Server
+    from streams.ledger.server import Server
 
 HEAD_WAIT_S_MAX = 15
 
@@ -102,7 +102,7 @@ class ClickHouseSettings(Section):
 
     def server(self) -> "Server":
         """Return the connection settings; raises ``SettingsError``."""
-        from streams.ledger.engines import Server, Tls
+        from streams.ledger.server import Server, Tls
 
         files = self.tls
         tls = Tls(files.ca, files.certificate, files.key) if files else None

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 from schemas.topics import Principal
 from sixgate.config.sections import KafkaSettings
+from streams.kafka.admin import Admin
 from streams.kafka.broker import Broker
+from streams.kafka.differences import keyed_partitions, rights_differences, topic_differences
 from streams.kafka.errors import KafkaMisconfiguredError
-from streams.kafka.provision import TopicPlan, keyed_partitions, rights_differences
 from streams.kafka.topics import Replication
 
 _LOG = logging.getLogger("sixgate.start_checks")
@@ -30,8 +31,9 @@ async def check_declared(
     grant = broker.names.topics_command("apply", acls=True)
     _refuse(rights, f"{identity}, run {grant} and start again")
     count = await keyed_partitions(broker) if partitions is None else partitions
-    plan = TopicPlan(count, Replication(settings.copies, settings.in_sync), principal)
-    topics = await plan.differences(broker)
+    replication = Replication(settings.copies, settings.in_sync)
+    async with Admin(broker) as admin:
+        topics = await topic_differences(admin, count, replication, principal)
     _refuse(topics, f"run {broker.names.topics_command('apply')}, then start again")
 
 

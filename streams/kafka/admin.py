@@ -1,9 +1,9 @@
-"""Kafka administration: reads and changes topics and rights; checks every error code."""
+"""Kafka administration: reads topics and rights; checks every error code."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import SecurityDisabled, UnknownTopicOrPartitionError, for_code
 from aiokafka.protocol.api import Request
@@ -13,13 +13,7 @@ from streams.kafka.access import CLUSTER, Acl, Operation, Pattern, Resource
 from streams.kafka.broker import REQUEST_MS_MAX, Broker
 from streams.kafka.errors import KafkaMisconfiguredError, KafkaUnreachableError
 from streams.kafka.handshake import diagnose_tls
-from streams.kafka.requests import (
-    CreateAcls,
-    DeleteAcls,
-    DescribeAllowing,
-    DescribeOwnRights,
-    SetTopicSettings,
-)
+from streams.kafka.requests import DescribeAllowing, DescribeOwnRights
 from streams.kafka.topics import KafkaTopic
 from streams.kafka.translation import translated
 
@@ -29,11 +23,11 @@ class KafkaUnprotectedError(KafkaMisconfiguredError):
 
 
 class Admin:
-    """An administrator's connection; every method raises ``KafkaBusError``."""
+    """A connection that reads topics and rights; every method raises ``KafkaBusError``."""
 
     def __init__(self, broker: Broker) -> None:
-        self._broker = broker
-        self._client = AIOKafkaAdminClient(
+        self.broker = broker
+        self.client = AIOKafkaAdminClient(
             bootstrap_servers=broker.servers.split(","),
             client_id=broker.client,
             request_timeout_ms=REQUEST_MS_MAX,
@@ -43,20 +37,20 @@ class Admin:
 
     async def __aenter__(self) -> Self:
         try:
-            with translated("connecting", self._broker.names):
-                await self._client.start()
+            with translated("connecting", self.broker.names):
+                await self.client.start()
         except KafkaUnreachableError:
-            await diagnose_tls(self._broker)
+            await diagnose_tls(self.broker)
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._client.close()
+        await self.client.close()
 
     async def topics(self, wanted: Iterable[KafkaTopic]) -> dict[str, KafkaTopic]:
         """Return the wanted topics that exist, with the settings that ``wanted`` names."""
-        with translated("reading topics", self._broker.names):
-            answer = await self._send(MetadataRequest(None, allow_auto_topic_creation=False))
+        with translated("reading topics", self.broker.names):
+            answer = await self.send(MetadataRequest(None, allow_auto_topic_creation=False))
             present = {topic["topic"]: topic for topic in answer.to_object()["topics"]}
             known = [topic for topic in wanted if topic.name in present]
             settings = await self._settings(known)
@@ -67,41 +61,23 @@ class Admin:
 
     async def cluster_id(self) -> str:
         """Return the name that the cluster got when it was formatted."""
-        with translated("asking for the cluster", self._broker.names):
-            answer = await self._send(MetadataRequest([], allow_auto_topic_creation=False))
+        with translated("asking for the cluster", self.broker.names):
+            answer = await self.send(MetadataRequest([], allow_auto_topic_creation=False))
         return str(answer.to_object()["cluster_id"])
-
-    async def create_topics(self, topics: Sequence[KafkaTopic]) -> None:
-        """Create topics."""
-        new = [
-            NewTopic(one.name, one.partitions, one.copies, topic_configs=dict(one.settings))
-            for one in topics
-        ]
-        with translated("creating topics", self._broker.names):
-            answer = await self._client.create_topics(new)
-            for name, code, message in answer.topic_errors:
-                _check(code, f"{name}: {message}")
-
-    async def alter_topics(self, settings: Mapping[str, Mapping[str, str]]) -> None:
-        """Change settings, by topic and name; others keep their values."""
-        with translated("changing topics", self._broker.names):
-            answer = await self._send(SetTopicSettings(settings))
-            for code, message, _, name in answer.responses:
-                _check(code, f"{name}: {message}")
 
     async def acls(self) -> frozenset[Acl]:
         """Return all ACLs of the cluster.
 
         Raises ``KafkaUnprotectedError`` if the broker has no authorizer.
         """
-        with translated("reading rights", self._broker.names):
-            answer = await self._send(DescribeAllowing())
+        with translated("reading rights", self.broker.names):
+            answer = await self.send(DescribeAllowing())
             if answer.error_code == SecurityDisabled.errno:
                 raise KafkaUnprotectedError(
                     "The broker has no authorizer, so every client can do everything: set "
                     "authorizer.class.name on the brokers and start again."
                 )
-            _check(answer.error_code, answer.error_message)
+            check(answer.error_code, answer.error_message)
         return frozenset(
             Acl(principal, Operation(operation), Resource(resource), name, Pattern(pattern), host)
             for resource, name, pattern, acls in answer.resources
@@ -115,30 +91,14 @@ class Admin:
         They include rights of super users and wildcards, and all rights if there is no authorizer.
         ``principal`` only names them in the result.
         """
-        with translated("reading our own rights", self._broker.names):
-            answer = (await self._send(DescribeOwnRights(topics))).to_object()
+        with translated("reading our own rights", self.broker.names):
+            answer = (await self.send(DescribeOwnRights(topics))).to_object()
         found = [(Resource.TOPIC, one["topic"], one) for one in answer["topics"]]
         return frozenset(
             Acl(principal, operation, resource, name)
             for resource, name, described in [*found, (Resource.CLUSTER, CLUSTER, answer)]
             for operation in _operations(described["authorized_operations"])
         )
-
-    async def create_acls(self, acls: Iterable[Acl]) -> None:
-        """Add rights."""
-        with translated("adding rights", self._broker.names):
-            answer = await self._client._send_to_controller(CreateAcls(acls))  # noqa: SLF001 - no public call
-            for code, message in answer.creation_responses:
-                _check(code, message)
-
-    async def delete_acls(self, acls: Iterable[Acl]) -> None:
-        """Remove rights."""
-        with translated("removing rights", self._broker.names):
-            answer = await self._client._send_to_controller(DeleteAcls(acls))  # noqa: SLF001 - no public call
-            for code, message, matching in answer.filter_responses:
-                _check(code, message)
-                for inner, why, *_ in matching:
-                    _check(inner, why)
 
     async def _settings(self, topics: Sequence[KafkaTopic]) -> dict[str, dict[str, str]]:
         if not topics:
@@ -147,11 +107,12 @@ class Admin:
             ConfigResource(ConfigResourceType.TOPIC, topic.name, dict(topic.settings))
             for topic in topics
         ]
-        answers = await self._client.describe_configs(resources)
+        answers = await self.client.describe_configs(resources)
         return settings_of(one for answer in answers for one in answer.resources)
 
-    async def _send(self, request: Request[Any]) -> Any:
-        return await self._client._send_request(request)  # noqa: SLF001 - no public call
+    async def send(self, request: Request[Any]) -> Any:
+        """Send a request that the library has no call for, and return the response."""
+        return await self.client._send_request(request)  # noqa: SLF001 - no public call
 
 
 def settings_of(described: Iterable[Sequence[Any]]) -> dict[str, dict[str, str]]:
@@ -164,7 +125,7 @@ def settings_of(described: Iterable[Sequence[Any]]) -> dict[str, dict[str, str]]
     for code, message, _, name, entries in described:
         if code == UnknownTopicOrPartitionError.errno:
             continue
-        _check(code, f"{name}: {message}")
+        check(code, f"{name}: {message}")
         found[name] = {setting: value or "" for setting, value, *_ in entries}
     return found
 
@@ -181,6 +142,7 @@ def _operations(bits: int) -> Iterable[Operation]:
     return [operation for operation in Operation if bits > 0 and bits >> operation & 1]
 
 
-def _check(code: int, message: str | None) -> None:
+def check(code: int, message: str | None) -> None:
+    """Raise a broker's error unless the code is 0."""
     if code:
         raise for_code(code)(message or "")

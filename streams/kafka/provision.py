@@ -9,27 +9,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from schemas.topics import Principal, Topic
 from streams.kafka.access import MissingAcl, SurplusAcl, declared_acls, diff_acls
-from streams.kafka.admin import Admin
 from streams.kafka.broker import Broker
-from streams.kafka.errors import KafkaBusError, KafkaDeniedError, missing
+from streams.kafka.changes import ChangingAdmin
+from streams.kafka.differences import topic_differences
+from streams.kafka.errors import KafkaBusError
 from streams.kafka.names import Names
-from streams.kafka.rights import (
-    RightDifference,
-    granted_differences,
-    may_read_rights,
-    own_differences,
-)
 from streams.kafka.topics import (
     Difference,
     ImmutableDifference,
-    KafkaTopic,
     MissingTopic,
     Replication,
     WrongSetting,
-    declared,
-    diff,
 )
 
 D = TypeVar("D")
@@ -51,61 +42,26 @@ class TopicPlan:
 
     partitions: int
     replication: Replication
-    principal: Principal | None = None  # limits the plan to the topics of one process
 
     async def differences(self, broker: Broker) -> list[Difference]:
         """Return the differences from the declared topics; raises ``KafkaBusError``."""
-        async with Admin(broker) as admin:
-            return await self._differences(admin, broker.names)
+        async with ChangingAdmin(broker) as admin:
+            return await self._differences(admin)
 
     async def apply(self, broker: Broker) -> list[Difference]:
         """Create missing topics, correct wrong settings, and return the differences.
 
         Changes nothing and raises ``KafkaUnrepairableError`` if one of them cannot be changed.
         """
-        async with Admin(broker) as admin:
-            differences = await self._differences(admin, broker.names)
+        async with ChangingAdmin(broker) as admin:
+            differences = await self._differences(admin)
             _refuse_immutable(differences, broker.names)
             await _change_topics(admin, differences)
-            await _wait_until_applied(lambda: self._differences(admin, broker.names))
+            await _wait_until_applied(lambda: self._differences(admin))
         return differences
 
-    async def _differences(self, admin: Admin, names: Names) -> list[Difference]:
-        wanted = declared(self.partitions, self.replication, names, self.principal)
-        return diff(wanted, await admin.topics(wanted))
-
-
-async def keyed_partitions(broker: Broker) -> int:
-    """Return the partition count of ``outcomes``; all keyed topics must have the same.
-
-    Raises ``KafkaTopicMissingError``, ``KafkaBusError``.
-    """
-    asked = KafkaTopic(broker.names.of(Topic.OUTCOMES), 0, 0, {})
-    async with Admin(broker) as admin:
-        found = await admin.topics([asked])
-    if asked.name not in found:
-        raise missing(asked.name, broker.names.topics_command("apply"))
-    return found[asked.name].partitions
-
-
-async def rights_differences(broker: Broker, principal: Principal) -> list[RightDifference]:
-    """Return the differences from the declared rights that concern ``principal``.
-
-    Raises ``KafkaDeniedError`` if this connection has no rights at all, ``KafkaUnprotectedError``
-    and ``KafkaBusError``.
-    """
-    names = broker.names
-    async with Admin(broker) as admin:
-        held = await admin.own_acls(names.user(principal), map(names.of, Topic))
-        if not held:
-            who = names.of(principal)
-            raise KafkaDeniedError(
-                f"This process has no right of {who} on Kafka: check that its "
-                f"certificate is that of {who}, and run {names.topics_command('apply', acls=True)}."
-            )
-        given = await admin.acls() if may_read_rights(principal, held, names) else frozenset()
-    own = own_differences(principal, held, names)
-    return own or granted_differences(principal, given, names)
+    async def _differences(self, admin: ChangingAdmin) -> list[Difference]:
+        return await topic_differences(admin, self.partitions, self.replication)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +70,12 @@ class AccessPlan:
 
     async def differences(self, broker: Broker) -> list[MissingAcl | SurplusAcl]:
         """Return missing and surplus rights; raises ``KafkaBusError``."""
-        async with Admin(broker) as admin:
+        async with ChangingAdmin(broker) as admin:
             return await self._differences(admin, broker.names)
 
     async def apply(self, broker: Broker) -> list[MissingAcl | SurplusAcl]:
         """Remove surplus rights, add missing ones, and return the differences."""
-        async with Admin(broker) as admin:
+        async with ChangingAdmin(broker) as admin:
             differences = await self._differences(admin, broker.names)
             # Surplus first: if this fails half-way, there are too few rights rather than too many.
             if surplus := [one.acl for one in differences if isinstance(one, SurplusAcl)]:
@@ -129,7 +85,9 @@ class AccessPlan:
             await _wait_until_applied(lambda: self._differences(admin, broker.names))
         return differences
 
-    async def _differences(self, admin: Admin, names: Names) -> list[MissingAcl | SurplusAcl]:
+    async def _differences(
+        self, admin: ChangingAdmin, names: Names
+    ) -> list[MissingAcl | SurplusAcl]:
         return diff_acls(declared_acls(names), await admin.acls(), names)
 
 
@@ -143,7 +101,7 @@ def _refuse_immutable(differences: Sequence[Difference], names: Names) -> None:
         )
 
 
-async def _change_topics(admin: Admin, differences: Sequence[Difference]) -> None:
+async def _change_topics(admin: ChangingAdmin, differences: Sequence[Difference]) -> None:
     if missing := [one.topic for one in differences if isinstance(one, MissingTopic)]:
         await admin.create_topics(missing)
     settings: dict[str, dict[str, str]] = {}

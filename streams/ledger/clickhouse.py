@@ -2,22 +2,20 @@
 
 Threads: every connection serialises its calls with its own lock and can be used from any thread.
 Connections to one engine run in parallel, so a reader opens its own with ``new_connection()``
-instead of waiting for the writer. A folder belongs to one process, and a process holds one folder
-at a time; closing all connections releases it. Two writers may be alive on one server, so
-``insert_arrow`` lets the server decide whose insert continues the chain.
+instead of waiting for the writer. Two writers may be alive on one server, so ``insert_arrow`` lets
+the server decide whose insert continues the chain.
 """
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, BinaryIO, Self, TypeVar
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from streams.ledger.engines import IN_MEMORY, Embedded, Engine, Server, refuse_held
 from streams.ledger.failures import failure_of
+from streams.ledger.server import Engine, Server
 
 Settings = Mapping[str, int | str]
 Parameters = Mapping[str, Any]
@@ -46,25 +44,6 @@ class ClickHouse:
         self._lock = threading.RLock()
         self.database = database
         self._client = self._connect()
-
-    @classmethod
-    def embedded(cls, path: Path, database: str = "sixgate") -> Self:
-        """Open the engine inside this process on ``path``; create the folder if it is absent.
-
-        Raises ``LedgerBusyError`` if another process holds the folder, ``LedgerUnavailableError``
-        if it cannot be opened or this process holds another folder.
-        """
-        refuse_held(path)
-        engine = Embedded(path)
-        with translated(f"The ledger in {path} could not be opened", engine):
-            return cls(engine, database, {})
-
-    @classmethod
-    def in_memory(cls) -> Self:
-        """Open an in-memory engine inside this process, which must not hold a folder."""
-        engine = Embedded(IN_MEMORY)
-        with translated("The embedded ClickHouse engine could not be started", engine):
-            return cls(engine, "sixgate", {})
 
     @classmethod
     def server(cls, server: Server, database: str = "sixgate") -> Self:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from streams.ledger.catalog import Catalog
 from streams.ledger.clickhouse import ClickHouse
+from streams.ledger.embedded import open_in_memory
 from streams.ledger.errors import LedgerDeniedError, LedgerUnavailableError, QueryRefusedError
 from streams.ledger.sql_check import ONLY_SELECT, Function, Grammar, check
 
@@ -122,7 +123,7 @@ def _parser(connection: ClickHouse) -> ClickHouse:
             "Users' queries require a database user with a read-only profile: connect as "
             "ledger_reader."
         )
-    return ClickHouse.in_memory()
+    return open_in_memory()
 
 
 def _readable(value: Any) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from streams.ledger.chain import EMPTY
-from streams.ledger.clickhouse import ClickHouse
+from streams.ledger.embedded import open_folder
 from streams.ledger.entry import entry_of
 from streams.ledger.heads import HeadFile
 from streams.ledger.migrations import migrate
@@ -85,7 +85,7 @@ def test_tokens_used_by_killed_engines_block_no_insert(tmp_path: Path) -> None:
 
 @contextmanager
 def ledger_in(folder: Path) -> Iterator[LedgerTable]:
-    clickhouse = ClickHouse.embedded(folder)
+    clickhouse = open_folder(folder)
     try:
         migrate(clickhouse)
         yield LedgerTable(clickhouse, ORG)

@@ -15,9 +15,9 @@ def test_a_process_that_crashes_with_the_engine_loaded_ends_at_once(
     code = (
         "import os, pathlib, threading\n"
         "from signer.custody.process import forbid_core_files\n"
-        "from streams.ledger.clickhouse import ClickHouse\n"
+        "from streams.ledger.embedded import open_folder\n"
         "forbid_core_files()\n"
-        f"ledger = ClickHouse.embedded(pathlib.Path({str(tmp_path / 'ledger')!r}))\n"
+        f"ledger = open_folder(pathlib.Path({str(tmp_path / 'ledger')!r}))\n"
         f"os.kill(os.getpid(), {number.value})\n"
         "threading.Event().wait()\n"
     )

@@ -25,11 +25,12 @@ from streams.kafka.access import (
     Operation,
     Resource,
 )
-from streams.kafka.admin import Admin
 from streams.kafka.broker import Broker, Tls
+from streams.kafka.changes import ChangingAdmin
+from streams.kafka.differences import topic_differences
 from streams.kafka.errors import KafkaDeniedError
 from streams.kafka.provision import AccessPlan, TopicPlan
-from streams.kafka.topics import Replication, WrongSetting
+from streams.kafka.topics import Difference, Replication, WrongSetting
 from tests.harness.broker.servers import SecureKafka
 from tests.harness.cli.forked import ForkedCommandLine
 
@@ -87,8 +88,8 @@ async def send(producer: AIOKafkaProducer, topic: Topic) -> None:
 async def fetched(broker: Broker) -> set[Topic]:
     """Return the topics that this principal can read."""
     wanted = [(topic.value, [(0, 0, BYTES_MAX)]) for topic in Topic]
-    async with Admin(broker) as admin:
-        answer = await admin._send(FetchRequest(0, 0, BYTES_MAX, 1, wanted))  # noqa: SLF001 - a bare request
+    async with ChangingAdmin(broker) as admin:
+        answer = await admin.send(FetchRequest(0, 0, BYTES_MAX, 1, wanted))
     codes = {
         Topic(one["topics"]): part["error_code"]
         for one in answer.to_object()["topics"]
@@ -165,7 +166,7 @@ def test_only_its_owner_can_join_a_group(
 def test_processes_can_verify_acls_but_not_change_them(provisioned: SecureKafka, name: str) -> None:
     async def run() -> bool:
         own = Acl(f"User:{name}", Operation.ALL, Resource.TOPIC, "*")
-        async with Admin(broker_as(provisioned, name)) as admin:
+        async with ChangingAdmin(broker_as(provisioned, name)) as admin:
             with pytest.raises(KafkaDeniedError):
                 await admin.create_acls([own])
             with pytest.raises(KafkaDeniedError):
@@ -184,11 +185,15 @@ def test_a_process_can_verify_its_own_topics_and_all_acls(
     provisioned: SecureKafka, process: Principal
 ) -> None:
     broker = broker_as(provisioned, process)
-    own = TopicPlan(PLAN.partitions, PLAN.replication, process)
-    assert asyncio.run(own.differences(broker)) == []
+
+    async def own_topics(replication: Replication) -> list[Difference]:
+        async with ChangingAdmin(broker) as admin:
+            return await topic_differences(admin, PLAN.partitions, replication, process)
+
+    assert asyncio.run(own_topics(PLAN.replication)) == []
     assert asyncio.run(AccessPlan().differences(broker)) == []
-    stricter = TopicPlan(PLAN.partitions, Replication(1, 2), process)
-    assert {type(one) for one in asyncio.run(stricter.differences(broker))} == {WrongSetting}
+    found = asyncio.run(own_topics(Replication(1, 2)))
+    assert {type(one) for one in found} == {WrongSetting}
 
 
 @pytest.fixture
@@ -201,7 +206,7 @@ def admin(provisioned: SecureKafka) -> tuple[str, ...]:
 def give(secure: SecureKafka, acl: Acl) -> None:
     async def run() -> None:
         identity = Tls(secure.authority.file, secure.admin, secure.admin)
-        async with Admin(Broker(secure.kafka.address, "test", identity)) as connected:
+        async with ChangingAdmin(Broker(secure.kafka.address, "test", identity)) as connected:
             await connected.create_acls([acl])
 
     asyncio.run(run())

@@ -9,8 +9,9 @@ from aiokafka.errors import TopicAuthorizationFailedError
 from schemas.topics import PROCESSES, TOPICS, Principal, Topic
 from streams.kafka.access import Acl, MissingAcl, Operation, Resource
 from streams.kafka.broker import Broker, Tls
+from streams.kafka.differences import rights_differences
 from streams.kafka.names import Names
-from streams.kafka.provision import AccessPlan, TopicPlan, rights_differences
+from streams.kafka.provision import AccessPlan, TopicPlan
 from streams.kafka.topics import Replication
 from tests.harness.broker.servers import SecureKafka
 from tests.harness.cli.forked import ForkedCommandLine

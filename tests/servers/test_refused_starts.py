@@ -20,7 +20,7 @@ from schemas.topics import TOPICS, Principal, Topic
 from signer.custody.event_signing import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
 from streams.kafka.access import Acl, Operation, Resource
-from streams.kafka.admin import Admin
+from streams.kafka.changes import ChangingAdmin
 from streams.kafka.names import Names
 from streams.kafka.reader import EndOffsets
 from streams.kafka.topics import Replication, declared
@@ -93,11 +93,11 @@ def all_say(ends: Ends, code: ExitCode, *words: str) -> None:
 
 
 @contextmanager
-def changed(here: Secured, change: Callable[[Admin], Any]) -> Iterator[None]:
+def changed(here: Secured, change: Callable[[ChangingAdmin], Any]) -> Iterator[None]:
     """Change topics or ACLs during the block."""
 
     async def run() -> None:
-        async with Admin(here.admin) as admin:
+        async with ChangingAdmin(here.admin) as admin:
             await change(admin)
 
     asyncio.run(run())
@@ -207,7 +207,7 @@ async def create(here: Secured, topic: Topic, partitions: int) -> None:
     (wanted,) = (
         one for one in declared(partitions, Replication(1, 1), Names()) if one.name == topic
     )
-    async with Admin(here.admin) as admin:
+    async with ChangingAdmin(here.admin) as admin:
         await admin.create_topics([wanted])
 
 
@@ -227,7 +227,7 @@ def test_a_missing_acl_on_a_group_or_transactional_id(here: Secured) -> None:
     """ACLs on the gates' group and the signer's transactional id."""
     unseen = {Resource.GROUP, Resource.TRANSACTIONAL_ID}
 
-    async def take(admin: Admin) -> None:
+    async def take(admin: ChangingAdmin) -> None:
         ours = {Names().user(Principal.GATES), Names().user(Principal.SIGNER)}
         found = await admin.acls()
         await admin.delete_acls(a for a in found if a.resource in unseen and a.principal in ours)

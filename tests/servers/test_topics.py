@@ -8,8 +8,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from schemas.topics import TOPICS, Topic
 from sixgate.cli.exit_codes import ExitCode
-from streams.kafka.admin import Admin
 from streams.kafka.broker import Broker
+from streams.kafka.changes import ChangingAdmin
 from streams.kafka.topics import KafkaTopic
 from tests.harness.broker.ledger_kafka import delete_topics, own_broker
 from tests.harness.broker.topics import create_topics
@@ -36,7 +36,7 @@ def topics(broker: Broker, what: str, partitions: int = PARTITIONS) -> Ended:
 
 def change(broker: Broker, topic: Topic, **settings: str) -> None:
     async def run() -> None:
-        async with Admin(broker) as admin:
+        async with ChangingAdmin(broker) as admin:
             named = {name.replace("_", "."): value for name, value in settings.items()}
             await admin.alter_topics({broker.names.of(topic): named})
 
@@ -93,7 +93,7 @@ def test_a_weakened_topic_is_named_and_repaired_and_other_settings_stay(
 def setting(broker: Broker, topic: Topic, name: str) -> str:
     async def run() -> str:
         asked = KafkaTopic(broker.names.of(topic), PARTITIONS, 1, {name: ""})
-        async with Admin(broker) as admin:
+        async with ChangingAdmin(broker) as admin:
             return (await admin.topics([asked]))[asked.name].settings[name]
 
     return asyncio.run(run())

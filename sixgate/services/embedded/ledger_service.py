@@ -10,7 +10,7 @@ from signer.custody.event_signing import Ed25519Signer
 from sixgate.answers.ledger_answers import LedgerAnswers
 from sixgate.api import ApiError, Json
 from sixgate.data_folder.folder import Folder, Trust
-from streams.ledger.clickhouse import ClickHouse
+from streams.ledger.embedded import open_folder
 from streams.ledger.heads import HeadFile, HeadKey
 from streams.ledger.migrations import migrate
 from streams.ledger.sink import Sink
@@ -38,7 +38,7 @@ class LedgerService:
         self._heads = HeadFile(folder.heads)
         with ExitStack() as opened:
             source = opened.enter_context(closing(_source(folder, trust)))
-            self._clickhouse = opened.enter_context(closing(ClickHouse.embedded(folder.ledger)))
+            self._clickhouse = opened.enter_context(closing(open_folder(folder.ledger)))
             migrate(self._clickhouse)
             self.answers = LedgerAnswers(self._clickhouse, trust.org, signer_keys, key.public_key)
             self._sink = Sink(source, self.answers.table, self._heads, HeadKey(key), now_ms)

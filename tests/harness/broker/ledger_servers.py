@@ -9,8 +9,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.engines import Server
 from streams.ledger.migrations import migrate
+from streams.ledger.server import Server
 from tools.local.clickhouse import ClickHouse as LocalServer
 
 USERS = Path(__file__).parents[3] / "infra" / "clickhouse" / "users.xml"

@@ -21,6 +21,7 @@ from schemas.topics import Topic
 from signer.custody.event_signing import Ed25519Signer
 from streams.ledger.chain import EMPTY, Entry, Tip, hashes
 from streams.ledger.clickhouse import ClickHouse
+from streams.ledger.embedded import open_folder
 from streams.ledger.entry import entry_of
 from streams.ledger.heads import HeadKey
 from streams.ledger.migrations import migrate
@@ -232,7 +233,7 @@ def engine(folder: Path) -> Iterator[Callable[[], ClickHouse]]:
     opened: list[ClickHouse] = []
 
     def fresh() -> ClickHouse:
-        opened.append(ClickHouse.embedded(folder, f"ledger_{len(opened)}"))
+        opened.append(open_folder(folder, f"ledger_{len(opened)}"))
         migrate(opened[-1])
         return opened[-1]
 

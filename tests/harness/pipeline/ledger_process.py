@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from schemas.record import PartitionId, Record
-from streams.ledger.clickhouse import ClickHouse
+from streams.ledger.embedded import open_folder
 from streams.ledger.errors import LedgerError
 from streams.ledger.heads import HeadFile
 from streams.ledger.migrations import migrate
@@ -75,7 +75,7 @@ def append_all(folder: Path, intents: int, file_bytes_max: int, telling: Connect
     pipeline = Pipeline()
     pipeline.run(intents)
     try:
-        clickhouse = ClickHouse.embedded(folder / "ledger")
+        clickhouse = open_folder(folder / "ledger")
         migrate(clickhouse)
         table, heads = LedgerTable(clickhouse, ORG), HeadFile(folder / "heads.jsonl")
         sink = Sink(SlowLog(pipeline.records), table, heads, HEAD_KEY, lambda: 1)

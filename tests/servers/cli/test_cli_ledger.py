@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from streams.ledger.clickhouse import ClickHouse
+from streams.ledger.embedded import open_folder
 from tests.harness.cli.command_line import CommandLine, served
 from tests.harness.cli.intents import INTENT
 
@@ -73,7 +73,7 @@ def test_one_changed_byte_is_found_and_its_row_named(written: CommandLine, tmp_p
     (seq,) = cli.ok(
         "ledger", "sql", "SELECT min(seq) FROM ledger WHERE topic = 'outcomes'", "--json"
     ).json["rows"][0]
-    engine = ClickHouse.embedded(cli.data / "ledger")
+    engine = open_folder(cli.data / "ledger")
     engine.command(
         "ALTER TABLE ledger UPDATE body = replaceOne(body, 'treasury', 'treasurx') "
         f"WHERE seq = {seq} SETTINGS mutations_sync = 2"

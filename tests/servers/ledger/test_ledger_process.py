@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from streams.ledger.clickhouse import ClickHouse
+from streams.ledger.embedded import open_folder
 from streams.ledger.errors import LedgerBusyError, LedgerError, LedgerUnavailableError
 from streams.ledger.migrations import migrate
 from streams.ledger.table import LedgerTable
@@ -16,7 +17,7 @@ from tests.harness.pipeline.ledger_process import DONE, LedgerProcess
 
 
 def test_a_second_process_gets_the_pid_that_holds_the_folder(tmp_path: Path) -> None:
-    clickhouse = ClickHouse.embedded(tmp_path / "ledger")
+    clickhouse = open_folder(tmp_path / "ledger")
     said = LedgerProcess(tmp_path, 1).finish()
     clickhouse.close()
     assert said.startswith(f"LedgerBusyError: The ledger in {tmp_path / 'ledger'} ")
@@ -25,8 +26,8 @@ def test_a_second_process_gets_the_pid_that_holds_the_folder(tmp_path: Path) -> 
 
 
 def test_a_process_may_open_its_folder_more_than_once(tmp_path: Path) -> None:
-    first = ClickHouse.embedded(tmp_path / "ledger")
-    second = ClickHouse.embedded(tmp_path / "ledger")
+    first = open_folder(tmp_path / "ledger")
+    second = open_folder(tmp_path / "ledger")
     migrate(first)
     assert second.rows("SELECT count() FROM ledger") == [(0,)]
     first.close()
@@ -36,7 +37,7 @@ def test_a_process_may_open_its_folder_more_than_once(tmp_path: Path) -> None:
 
 def test_a_folder_is_free_when_everything_is_closed(tmp_path: Path) -> None:
     for name in ("one", "two", "one"):
-        clickhouse = ClickHouse.embedded(tmp_path / name)
+        clickhouse = open_folder(tmp_path / name)
         migrate(clickhouse)
         clickhouse.close()
 
@@ -45,7 +46,7 @@ def test_it_opens_and_works_on_a_thread_that_is_not_the_main_one(tmp_path: Path)
     found: list[object] = []
 
     def work() -> None:
-        clickhouse = ClickHouse.embedded(tmp_path / "ledger")
+        clickhouse = open_folder(tmp_path / "ledger")
         migrate(clickhouse)
         filled(clickhouse, Pipeline().run(2))
         found.append(clickhouse)
@@ -62,7 +63,7 @@ def test_it_opens_and_works_on_a_thread_that_is_not_the_main_one(tmp_path: Path)
 def test_a_stale_lock_file_is_no_lock(tmp_path: Path) -> None:
     (tmp_path / "ledger").mkdir()
     (tmp_path / "ledger" / "status").write_text("PID: 1\n")
-    ClickHouse.embedded(tmp_path / "ledger").close()
+    open_folder(tmp_path / "ledger").close()
 
 
 @pytest.mark.parametrize("kind", ["a file in the way", "a parent that is a file"])
@@ -72,7 +73,7 @@ def test_a_path_that_cannot_be_a_folder_is_reported_in_one_sentence(
     (tmp_path / "taken").write_text("x")
     path = tmp_path / "taken" if kind == "a file in the way" else tmp_path / "taken" / "ledger"
     with pytest.raises(LedgerUnavailableError, match="could not be opened") as refused:
-        ClickHouse.embedded(path)
+        open_folder(path)
     assert "\n" not in str(refused.value)
     assert len(str(refused.value)) < 500
 
@@ -89,7 +90,7 @@ def test_a_full_disk_is_reported_in_one_sentence_and_nothing_is_half_written(
 
 
 def rows_in(folder: Path) -> int:
-    clickhouse = ClickHouse.embedded(folder / "ledger")
+    clickhouse = open_folder(folder / "ledger")
     try:
         return verify(clickhouse).rows
     finally:
@@ -107,7 +108,7 @@ def data_files(folder: Path) -> list[Path]:
 @pytest.mark.parametrize("where", [0.1, 0.5, 0.9])
 def test_one_changed_byte_of_a_file_does_not_verify(tmp_path: Path, where: float) -> None:
     """The engine's checksums detect it or rows are missing; it must not pass silently."""
-    clickhouse = ClickHouse.embedded(tmp_path / "ledger")
+    clickhouse = open_folder(tmp_path / "ledger")
     migrate(clickhouse)
     table = filled(clickhouse, Pipeline().run(40))
     tip = table.tip()
@@ -121,7 +122,7 @@ def test_one_changed_byte_of_a_file_does_not_verify(tmp_path: Path, where: float
             raw[int(len(raw) * where)] ^= 1
             file.write_bytes(raw)
             break
-    clickhouse = ClickHouse.embedded(tmp_path / "ledger")
+    clickhouse = open_folder(tmp_path / "ledger")
     try:
         held = verify(clickhouse).rows == tip.rows
     except LedgerError:
@@ -133,7 +134,7 @@ def test_one_changed_byte_of_a_file_does_not_verify(tmp_path: Path, where: float
 
 def test_a_lost_part_is_detected_against_a_remembered_head(tmp_path: Path) -> None:
     """The engine sets a broken part aside and starts without its rows."""
-    clickhouse = ClickHouse.embedded(tmp_path / "ledger")
+    clickhouse = open_folder(tmp_path / "ledger")
     migrate(clickhouse)
     filled(clickhouse, Pipeline().run(5))
     ((path,),) = clickhouse.rows(
@@ -142,7 +143,7 @@ def test_a_lost_part_is_detected_against_a_remembered_head(tmp_path: Path) -> No
     clickhouse.close()
     (Path(path) / "columns.txt").write_text("broken")
     (Path(path) / "checksums.txt").unlink()
-    clickhouse = ClickHouse.embedded(tmp_path / "ledger")
+    clickhouse = open_folder(tmp_path / "ledger")
     try:
         assert LedgerTable(clickhouse, ORG).tip().rows < 44
     except LedgerUnavailableError:

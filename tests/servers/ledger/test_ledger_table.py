@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from schemas.topics import Topic
 from streams.ledger.chain import EMPTY, Entry, Tip, hashes
 from streams.ledger.clickhouse import ClickHouse
+from streams.ledger.embedded import open_folder
 from streams.ledger.entry import entry_of
 from streams.ledger.errors import LedgerConflictError, LedgerUnavailableError, LedgerVersionError
 from streams.ledger.migrations import migrate, migrations
@@ -316,12 +317,10 @@ def test_tables_of_another_migration_text_are_left_alone(fresh: Fresh) -> None:
 def test_a_process_holds_one_folder_at_a_time(tmp_path: Path, fresh: Fresh) -> None:
     table = filled(fresh(), Pipeline().run(3))
     if not table.clickhouse.in_process:
-        ClickHouse.embedded(
-            tmp_path / "second"
-        ).close()  # with a server this process opens no folder
+        open_folder(tmp_path / "second").close()  # with a server this process opens no folder
         return
     with pytest.raises(LedgerUnavailableError, match="cannot connect with different path"):
-        ClickHouse.embedded(tmp_path / "second")
+        open_folder(tmp_path / "second")
     assert table.tip().rows == 27
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.engines import Server, Tls
 from streams.ledger.errors import LedgerDeniedError, LedgerUnreachableError
+from streams.ledger.server import Server, Tls
 from tests.harness.broker.ledger_servers import as_user
 from tests.harness.broker.listener import Listener
 from tests.harness.broker.proxy import CuttingProxy

@@ -7,9 +7,9 @@ import pytest
 
 from streams.ledger.chain import EMPTY
 from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.engines import Server
 from streams.ledger.entry import entry_of
 from streams.ledger.errors import LedgerMissingError, LedgerUnreachableError
+from streams.ledger.server import Server
 from streams.ledger.table import LedgerTable, batch_of
 from tests.harness.broker.ledger_servers import ADMIN, databases
 from tests.harness.broker.proxy import CuttingProxy

@@ -1,11 +1,6 @@
-"""ClickHouse engines of the ledger: chDB inside this process, or a server."""
+"""A ClickHouse server as the ledger's engine. ``embedded.py`` has the one inside this process."""
 
-import ctypes
-import fcntl
 import logging
-import os
-import re
-import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,24 +10,8 @@ from clickhouse_connect import common
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.httputil import get_pool_manager_options
 
-from streams.ledger.errors import (
-    ANSWER_S_MAX,
-    CONNECT_S_MAX,
-    LedgerBusyError,
-    LedgerUnavailableError,
-)
+from streams.ledger.errors import ANSWER_S_MAX, CONNECT_S_MAX
 from streams.ledger.framed_http import FramedPools
-
-IN_MEMORY = Path(":memory:")
-_CRASHES = (
-    signal.SIGABRT,
-    signal.SIGBUS,
-    signal.SIGFPE,
-    signal.SIGILL,
-    signal.SIGSEGV,
-    signal.SIGSYS,
-    signal.SIGTRAP,
-)
 
 # The library would also log to stderr what its exceptions already contain.
 logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
@@ -52,27 +31,6 @@ class Engine(Protocol):
 
     def unreachable_advice(self) -> str:
         """Return what an operator should check when the engine does not answer."""
-
-
-@dataclass(frozen=True)
-class Embedded:
-    """chDB on a folder, which is created if it is absent."""
-
-    path: Path
-    in_process: bool = True
-
-    def connect(self, database: str) -> Client:
-        """Return a connection; create the database if it is absent."""
-        client = clickhouse_connect.get_client(interface="chdb", path=str(self.path))
-        _restore_crash_signals()
-        client.command(f"CREATE DATABASE IF NOT EXISTS {database} ENGINE = Atomic")
-        client.database = database
-        client.command("SELECT 1")  # sends USE, which readonly=1 would refuse
-        return client
-
-    def unreachable_advice(self) -> str:
-        """Return what to check: the folder."""
-        return f"check the folder {self.path}"
 
 
 @dataclass(frozen=True)
@@ -125,45 +83,3 @@ class Server:
     def unreachable_advice(self) -> str:
         """Return what to check: the address."""
         return f"check that a ClickHouse server runs at {self.host}:{self.port}"
-
-
-def refuse_held(path: Path) -> None:
-    """Raise ``LedgerBusyError`` if another process holds the folder.
-
-    Checked before the engine starts, because the engine writes to stderr if its lock is held.
-    """
-    status = path / "status"
-    try:
-        with status.open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return
-    except BlockingIOError:
-        if _holder(status) != str(os.getpid()):
-            raise LedgerBusyError(
-                f"The ledger in {path} is in use by process {_holder(status)}: "
-                "stop that process, or use the ledger through it."
-            ) from None
-    except OSError as error:
-        raise LedgerUnavailableError(
-            f"The ledger in {path} could not be opened: {error}."
-        ) from error
-
-
-def _restore_crash_signals() -> None:
-    """Restore the default action of crash signals: end the process immediately.
-
-    The engine installs handlers when it is loaded. They keep the crashed thread asleep for five
-    minutes, while all other threads continue in a process with possibly corrupt memory.
-    """
-    libc = ctypes.CDLL(None)
-    libc.signal.argtypes = (ctypes.c_int, ctypes.c_void_p)
-    libc.signal.restype = ctypes.c_void_p
-    for number in _CRASHES:  # Python's signal() works in the main thread only
-        libc.signal(number.value, signal.SIG_DFL.value)
-
-
-def _holder(status: Path) -> str:
-    """Return the process id in the engine's lock file."""
-    found = re.search(r"PID: (\d+)", status.read_text("utf-8", "replace"))
-    return found.group(1) if found else "unknown"
