@@ -15,6 +15,7 @@ from signer.core.account import Account
 from signer.core.case import Case
 from signer.core.decide import Allocation, authorize
 from signer.core.ethereum.signing import sign_transaction
+from signer.core.ethereum.validation import ValidTransaction
 from signer.core.registry.registered import RegisteredPolicy
 from signer.core.registry.registry import Registry
 from signer.core.rules import RULES
@@ -158,7 +159,7 @@ def _decider(stage: SigningStage, agent: Ed25519Signer) -> Callable[[], object]:
         account, pinned = allocation.account, allocation.live.pinned
         assert isinstance(pinned, TransactionSigned)
         opened = stage.key_use.open_key(key, fixtures.AGENT, None)
-        return sign_transaction(transaction_of(pinned), opened, sender)
+        return sign_transaction(ValidTransaction(transaction_of(pinned)), opened, sender)
 
     return decide
 

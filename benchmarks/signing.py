@@ -16,7 +16,6 @@ from signer.core.ethereum.authorization import (
     SignedAuthorization,
     authorization_hash,
 )
-from signer.core.ethereum.decoding import decode_signed, sender
 from signer.core.ethereum.encoding import encode
 from signer.core.ethereum.keccak import keccak256
 from signer.core.ethereum.signing import sign_digest, sign_transaction
@@ -28,8 +27,9 @@ from signer.core.ethereum.transaction import (
     SetCodeTransaction,
     Transaction,
 )
-from signer.core.ethereum.validation import first_problem
+from signer.core.ethereum.validation import ValidTransaction
 from signer.custody.handle import KeyHandle
+from sixgate.cli.transaction_decoding import decode_of_any_chain, sender
 
 ROUNDS, CALLS = 25, 80
 SIGN_RATIO_MAX, DECODE_RATIO_MAX = 0.30, 1.3
@@ -51,7 +51,9 @@ def figures() -> Iterator[Figure]:
         fields = _peer_transaction(number, peer)
         assert work() == bytes(peer.sign_transaction(fields).raw_transaction)
         yield _signing(f"type {number}", work, partial(peer.sign_transaction, fields))
-    yield _decoding(sign_transaction(_builders(signed)[2](), key, address).raw, address)
+    yield _decoding(
+        sign_transaction(ValidTransaction(_builders(signed)[2]()), key, address).raw, address
+    )
 
 
 def _builders(signed: SignedAuthorization) -> list[Callable[[], Transaction]]:
@@ -92,9 +94,7 @@ def _signer(
     build: Callable[[], Transaction], key: KeyHandle, address: bytes
 ) -> Callable[[], bytes]:
     def sign() -> bytes:
-        tx = build()
-        assert first_problem(tx) is None
-        return sign_transaction(tx, key, address).raw
+        return sign_transaction(ValidTransaction(build()), key, address).raw
 
     return sign
 
@@ -114,7 +114,7 @@ def _signing(what: str, work: Work, peer: Work) -> Figure:
 
 
 def _decoding(raw: bytes, address: bytes) -> Figure:
-    tx, signature = decode_signed(raw)
+    tx, signature = decode_of_any_chain(raw)
     digest = encode(tx).signing_hash()
 
     def peer() -> object:

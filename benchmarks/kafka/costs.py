@@ -21,6 +21,7 @@ from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from signer.core.case import apply_rule
 from signer.core.ethereum.signing import sign_transaction
+from signer.core.ethereum.validation import ValidTransaction
 from signer.core.rules import RULES
 from signer.core.signatures import verify
 from signer.core.transactions import transaction_of
@@ -94,7 +95,7 @@ class Work:
             assert key
             sender = bytes.fromhex(outcome.sender[2:])
             opened = stage.key_use.open_key(key, AGENT, None)
-            sign_transaction(transaction_of(outcome), opened, sender)
+            sign_transaction(ValidTransaction(transaction_of(outcome)), opened, sender)
             stage.identity.sign_event(outcome)
 
 

@@ -9,12 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from schemas.canonical import MalformedError
 from schemas.dsse import Envelope
+from signer.core.errors import InvalidSignatureError
 
 CACHED_BYTES_MAX = 8 * 1024
-
-
-class InvalidSignatureError(Exception):
-    """The signature is not valid for these bytes and this key."""
 
 
 def verify(public_key: str, signature: bytes, message: bytes) -> None:

@@ -5,8 +5,9 @@ from schemas.dsse import SIMULATION_TYPE, Envelope
 from schemas.intents.intent import Intent
 from schemas.intents.reasons import Reason
 from schemas.intents.simulation import SimulationReport
+from signer.core.errors import InvalidSignatureError
 from signer.core.registry.registry import Registry
-from signer.core.signatures import InvalidSignatureError, open_envelope
+from signer.core.signatures import open_envelope
 
 
 def verified_report(

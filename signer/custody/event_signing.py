@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from schemas.canonical import Canonical, canonical_bytes
 from schemas.dsse import Envelope, pae, signed_envelope
 from schemas.redaction import redacted, signed_part
-from signer.core.signatures import InvalidSignatureError, verify
+from signer.core.errors import InvalidSignatureError
+from signer.core.signatures import verify
 
 
 class Ed25519Signer:

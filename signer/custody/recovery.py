@@ -15,8 +15,9 @@ from schemas.canonical import MalformedError
 from schemas.dsse import VAULT_ORDER_TYPE, Envelope
 from schemas.fields import X25519PublicKey
 from schemas.keys.recovery import RecoveryOrder
+from signer.core.errors import InvalidSignatureError
 from signer.core.registry.custody_modes import PLANS
-from signer.core.signatures import InvalidSignatureError, open_envelope_of_any
+from signer.core.signatures import open_envelope_of_any
 from signer.custody.buffers import RandomBytes, wipe, wiping
 from signer.custody.context import SecretContext
 from signer.custody.data_key import split_data_key

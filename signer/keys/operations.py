@@ -23,7 +23,8 @@ from schemas.ledger.audit import AuditAction, audited, input_digest
 from schemas.partition import well_routed
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
-from signer.core.registry.registry import Registry, RegistryRecordError
+from signer.core.errors import RegistryRecordError
+from signer.core.registry.registry import Registry
 from signer.custody.errors import CustodyError
 from signer.custody.event_signing import Ed25519Signer
 from signer.keys.custody_maintenance import CustodyMaintenance

@@ -17,8 +17,9 @@ from schemas.keys.key_events import (
 )
 from schemas.keys.order import Order
 from schemas.redaction import redacted_digest
+from signer.core.errors import InvalidSignatureError
 from signer.core.registry.registry import Registry
-from signer.core.signatures import InvalidSignatureError, open_envelope_of_any
+from signer.core.signatures import open_envelope_of_any
 from signer.keys.order_scope import key_order_problem
 from signer.keys.order_validity import too_early, validity_problem
 

@@ -3,8 +3,9 @@
 from schemas.dsse import VAULT_ORDER_TYPE, Envelope
 from schemas.keys.order import Order
 from schemas.signer_event import SignerEvent
+from signer.core.errors import InvalidSignatureError
 from signer.core.registry.registry import Registry
-from signer.core.signatures import InvalidSignatureError, open_envelope_of_any
+from signer.core.signatures import open_envelope_of_any
 from signer.custody.event_signing import verify_event, verify_event_of_any
 from signer.keys.orders import KeyOrderError
 

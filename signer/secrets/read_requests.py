@@ -6,9 +6,10 @@ from schemas.canonical import MalformedError
 from schemas.dsse import READ_REQUEST_TYPE, Envelope
 from schemas.keys.secret_requests import SecretRequest, secret_request_digest
 from schemas.registry.records import AgentSet
+from signer.core.errors import InvalidSignatureError
 from signer.core.registry.registry import Registry
 from signer.core.registry.vault import Vault
-from signer.core.signatures import InvalidSignatureError, open_envelope
+from signer.core.signatures import open_envelope
 
 FRESH_MS = 60_000
 SEEN_MAX = 100_000

@@ -13,8 +13,9 @@ from typing import NamedTuple
 from schemas.canonical import MalformedError
 from schemas.dsse import REGISTRY_HEAD_TYPE, Envelope
 from schemas.ledger.heads import RegistryHead
+from signer.core.errors import InvalidSignatureError
 from signer.core.registry.registry import Registry
-from signer.core.signatures import InvalidSignatureError, open_envelope
+from signer.core.signatures import open_envelope
 from signer.custody.event_signing import Ed25519Signer
 
 HEAD_SKEW_MS_MAX = 30_000

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from schemas.record import Record
-from signer.core.registry.registry import Registry, RegistryRecordError
+from signer.core.errors import RegistryRecordError
+from signer.core.registry.registry import Registry
 from signer.keys.orders import KeyOrderError
 from signer.stage.state import SlotState, StateIntegrityError, StateRollbackError
 from signer.vaults.register import VaultRegister

@@ -3,8 +3,8 @@
 from typing import Any
 
 from schemas.intents.outcome import MessageSigned, TransactionSigned
-from signer.core.ethereum.message_signing import sign_message_digest
-from signer.core.ethereum.signing import DigestSigner, sign_transaction
+from signer.core.ethereum.signing import DigestSigner, sign_message_digest, sign_transaction
+from signer.core.ethereum.validation import ValidTransaction
 from signer.core.transactions import transaction_of
 
 
@@ -14,7 +14,7 @@ def signed(
     """Return the outcome with a signature that was verified to be its sender's.
 
     The signature of a message is r, s and v (27 or 28), as wallets return it. Raises the errors of
-    ``sign_transaction``; then there is no signature.
+    ``ValidTransaction`` and ``sign_transaction``; then there is no signature.
     """
     sender = bytes.fromhex(draft.sender[2:])
     if isinstance(draft, TransactionSigned):
@@ -23,7 +23,7 @@ def signed(
 
 
 def _transaction(draft: TransactionSigned, key: DigestSigner, sender: bytes) -> dict[str, Any]:
-    made = sign_transaction(transaction_of(draft), key, sender)
+    made = sign_transaction(ValidTransaction(transaction_of(draft)), key, sender)
     return {"raw_transaction": f"0x{made.raw.hex()}", "transaction_hash": f"0x{made.hash.hex()}"}
 
 

@@ -25,11 +25,10 @@ from schemas.topics import Topic
 from signer.core.account import LiveIntent, owner_key
 from signer.core.case import Case
 from signer.core.decide import Allocation, Draft, Duplicate, Judgement, Refusal, authorize
+from signer.core.errors import InvalidSignatureError, UnknownAgentError
 from signer.core.ethereum.signing import DigestSigner
-from signer.core.registry.registered import UnknownAgentError
 from signer.core.registry.registry import Registry
 from signer.core.rules.decision import Facts
-from signer.core.signatures import InvalidSignatureError
 from signer.custody.event_signing import Ed25519Signer
 from signer.keys.accesses import KeyUseRequest
 from signer.keys.authorized_use import KeyUse

@@ -16,9 +16,10 @@ from schemas.keys.vault_events import (
     vault_answer_id,
 )
 from schemas.redaction import redacted_digest
+from signer.core.errors import InvalidSignatureError
 from signer.core.registry.registry import Registry
 from signer.core.registry.vault import Vault
-from signer.core.signatures import InvalidSignatureError, open_envelope
+from signer.core.signatures import open_envelope
 from signer.keys.order_scope import vault_order_problem
 from signer.keys.order_validity import validity_problem
 from signer.keys.orders import KeyOrderError, refuse_unknown_registry

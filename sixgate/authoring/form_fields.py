@@ -23,8 +23,8 @@ from schemas.intents.intent_parts import (
 )
 from schemas.intents.money import eth_to_wei, gwei_to_wei
 from schemas.intents.reasons import Reason
+from signer.core.errors import AddressError
 from signer.core.ethereum.address import parse_address
-from signer.core.ethereum.errors import AddressError
 from signer.core.ethereum.transaction import TxType
 from sixgate.authoring.expected_results import SIGNED
 

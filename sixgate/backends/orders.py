@@ -8,7 +8,8 @@ from typing import Generic, TypeAlias, TypeVar
 from schemas.canonical import event_id
 from schemas.keys.vault_events import SecretOrder
 from schemas.topics import INTERNAL_BYTES_MAX
-from signer.core.registry.registry import Registry, RegistryRecordError
+from signer.core.errors import RegistryRecordError
+from signer.core.registry.registry import Registry
 from signer.custody.errors import ClientShareMissingError
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.orders import KeyOrderError, VerifiedKeyOrder, open_order

@@ -22,10 +22,9 @@ from schemas.intents.intent import (
 from schemas.intents.money import eth_to_wei
 from schemas.intents.outcome import TransactionSigned
 from signer.core.draft import delegation
-from signer.core.ethereum.decoding import decode_signed, sender
-from signer.core.ethereum.message_signing import V_OFFSET
 from signer.core.ethereum.personal_message import personal_message_hash
 from signer.core.ethereum.signature import recover_address
+from signer.core.ethereum.signing import V_OFFSET
 from signer.core.ethereum.typed_data.document import read_typed_data
 from signer.core.transactions import transaction_of
 from signer.custody.event_signing import Ed25519Signer
@@ -35,6 +34,7 @@ from sixgate.authoring.intent_form import IntentFormError, read_form
 from sixgate.authoring.intent_lines import DEMO, Signers, Submission
 from sixgate.authoring.producer import Directory
 from sixgate.cli.session import new_idempotency_key
+from sixgate.cli.transaction_decoding import decode_signed, sender
 from sixgate.data_folder.key_files import SEED_BYTES
 
 KINDS = ("replay", "changed", "expired", "far", "forged", "misrouted", "malformed")
@@ -106,7 +106,7 @@ def matches_intent(intent: AnyIntent, event: Json) -> bool:
 
 def _matches_transaction(intent: TransactionIntent, event: Json) -> bool:
     outcome = TransactionSigned.model_validate_json(json.dumps(event))
-    signed, _ = decode_signed(bytes.fromhex(event["raw_transaction"][2:]))
+    signed, _ = decode_signed(bytes.fromhex(event["raw_transaction"][2:]), outcome.chain_id)
     stated = outcome.model_dump()
     requested = {"to": intent.to} | intent.model_dump(exclude_none=True)
     common = requested.keys() & stated.keys() - NOT_COMPARED

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from schemas.canonical import malformed
 from schemas.intents.money import eth_to_wei, wei_to_eth
 from schemas.registry.policy import Policy
+from signer.core.errors import AddressError
 from signer.core.ethereum.address import parse_address
-from signer.core.ethereum.errors import AddressError
 from sixgate.api import Json
 from sixgate.cli.declare import Option, gathered
 from sixgate.cli.exit_codes import fail_usage

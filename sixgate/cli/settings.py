@@ -3,6 +3,7 @@
 from typing import get_args
 
 from schemas.registry.records import SettingName, SettingSet
+from signer.core.errors import RegistryEntryError
 from signer.core.registry.settings import Settings, checked_setting
 from sixgate.cli.declare import argument, group
 from sixgate.cli.exit_codes import fail_usage
@@ -61,16 +62,17 @@ def set_(here: Session, *, name: str, value: str) -> None:
     typed = _typed(value)
     try:
         _check(name, typed)
-    except ValueError as error:
+    except RegistryEntryError as error:
         fail_usage(f"{error} ({MEANING[name]})")
     here.register(entry(SettingSet, name=name, value=typed))
     notice(f"{name} is {_text(typed)}.")
 
 
 def _check(name: str, value: bool | int | str) -> None:  # noqa: FBT001 - a setting's value
-    """Raise ``ValueError`` for a value that is invalid, or above the validity of simulations."""
+    """Raise ``RegistryEntryError`` for an invalid value, or above the validity of simulations."""
     if checked_setting(Settings(), name, value).simulation_age_ms_max > VALID_MS:
-        raise ValueError(f"a simulation expires after {VALID_MS} ms, so {name} cannot be longer")
+        message = f"a simulation expires after {VALID_MS} ms, so {name} cannot be longer"
+        raise RegistryEntryError(message)
 
 
 def _typed(value: str) -> bool | int | str:

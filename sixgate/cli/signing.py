@@ -9,10 +9,9 @@ from typing import Any
 from schemas.fields import SAFE_INTEGER_MAX
 from schemas.intents.outcome import SIGNED_TYPES
 from schemas.strict_json import JsonError, read_json
+from signer.core.errors import EthereumError, SignatureError
 from signer.core.ethereum.authorization import SignedAuthorization, authority
-from signer.core.ethereum.decoding import decode_signed, sender
 from signer.core.ethereum.encoding import transaction_hash
-from signer.core.ethereum.errors import EthereumError, SignatureError
 from signer.core.ethereum.transaction import TYPE_BYTE_MAX
 from sixgate.api import Json
 from sixgate.authoring.intent_form import read_form
@@ -26,6 +25,7 @@ from sixgate.cli.render import Answer, Sheet, prints
 from sixgate.cli.sending import SubmissionProgress, answers, reporting_interruption, signed
 from sixgate.cli.session import Session, shows, with_session_at
 from sixgate.cli.terminal import progress
+from sixgate.cli.transaction_decoding import decode_of_any_chain, sender
 
 CREATE = "create"
 tx = group("tx", example="decode 0x02f8…")
@@ -225,7 +225,7 @@ def decoded_transaction(raw: bytes) -> Json:
     Bytes are in hex, integers above 2^53 decimal strings. Raises ``EthereumError``, which names
     the location.
     """
-    tx, signature = decode_signed(raw)
+    tx, signature = decode_of_any_chain(raw)
     return {
         "type": raw[0] if raw[0] <= TYPE_BYTE_MAX else 0,
         "hash": _plain(transaction_hash(raw)),

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from schemas.canonical import malformed
 from schemas.intents.money import wei_to_eth
 from schemas.registry.policy import Policy
+from signer.core.errors import AddressError
 from signer.core.ethereum.address import checksum_address, parse_address
-from signer.core.ethereum.errors import AddressError
 from signer.core.registry.registered import Registered
 from sixgate.api.models import submission_fields
 from sixgate.gateway.chain_names import find_chain

@@ -17,8 +17,9 @@ from schemas.intents.outcome import AnyOutcome, decode_outcome
 from schemas.partition import well_routed
 from schemas.record import Record
 from schemas.topics import SUBMITTED_BYTES_MAX
-from signer.core.registry.registered import Registered, UnknownAgentError
-from signer.core.signatures import InvalidSignatureError, open_envelope
+from signer.core.errors import InvalidSignatureError, UnknownAgentError
+from signer.core.registry.registered import Registered
+from signer.core.signatures import open_envelope
 from signer.custody.event_signing import verify_event_of_any
 
 _DUPLICATE = b'"intent.duplicate"'

@@ -16,7 +16,8 @@ from schemas.dsse import Envelope
 from schemas.record import REGISTRY_PARTITION, Outgoing
 from schemas.registry.records import record_digest
 from schemas.topics import Topic
-from signer.core.registry.registry import Registry, RegistryRecordError
+from signer.core.errors import RegistryRecordError
+from signer.core.registry.registry import Registry
 from sixgate.data_folder.folder import Folder
 from streams.kafka.broker import Broker
 from streams.kafka.errors import KafkaBusError

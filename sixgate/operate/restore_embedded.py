@@ -5,7 +5,8 @@ from contextlib import closing, suppress
 from schemas.keys.vault_backup import Backup
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.core.registry.registry import Registry, RegistryRecordError
+from signer.core.errors import RegistryRecordError
+from signer.core.registry.registry import Registry
 from signer.vaults.restoration import missing_events
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder

@@ -11,8 +11,8 @@ from schemas.partition import well_routed
 from schemas.record import Record
 from schemas.topics import SUBMITTED_BYTES_MAX, Topic
 from signer.core.case import Authentic
-from signer.core.registry.registered import UnknownAgentError
-from signer.core.signatures import InvalidSignatureError, open_envelope
+from signer.core.errors import InvalidSignatureError, UnknownAgentError
+from signer.core.signatures import open_envelope
 from streams.gates.passage import GateProjections, Passage, RuleGate, case_of
 
 GATE = RuleGate(Gate.ADMISSION, Topic.ADMITTED)

@@ -13,8 +13,8 @@ from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.core.account import Account
 from signer.core.case import Authentic, Case, apply_rule, registered_case
+from signer.core.errors import UnknownAgentError
 from signer.core.key_ref import FindKey
-from signer.core.registry.registered import UnknownAgentError
 from signer.core.registry.registry import Registry
 from signer.core.rules import RULES
 from signer.core.rules.decision import Decision, Rejected

@@ -3,8 +3,8 @@
 from schemas.canonical import MalformedError
 from schemas.intents.outcome import AnyOutcome, IntentRejected, decode_outcome
 from signer.core.account import Account
+from signer.core.errors import InvalidSignatureError
 from signer.core.registry.registry import Registry
-from signer.core.signatures import InvalidSignatureError
 from signer.keys.signer_events import verify_signer_event
 
 

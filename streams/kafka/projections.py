@@ -13,7 +13,8 @@ from typing import Self
 
 from schemas.record import REGISTRY_PARTITION, PartitionId
 from schemas.topics import Topic
-from signer.core.registry.registry import Registry, RegistryRecordError
+from signer.core.errors import RegistryRecordError
+from signer.core.registry.registry import Registry
 from signer.core.window import SPENT_MS
 from signer.keys.orders import KeyOrderError
 from signer.vaults.register import VaultRegister

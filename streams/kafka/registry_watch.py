@@ -8,7 +8,8 @@ from typing import Self
 from schemas.ledger.heads import RegistryHead
 from schemas.record import REGISTRY_PARTITION, PartitionId, Record
 from schemas.topics import Topic
-from signer.core.registry.registry import Registry, RegistryRecordError
+from signer.core.errors import RegistryRecordError
+from signer.core.registry.registry import Registry
 from signer.stage.freshness import RegistryHeads, RegistryStaleError
 from streams.kafka.broker import Broker
 from streams.kafka.reader import QUIET_WAIT_MS, PartitionLag, Reader

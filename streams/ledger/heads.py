@@ -16,7 +16,8 @@ from typing import BinaryIO, Protocol
 from schemas.canonical import MalformedError
 from schemas.dsse import HEAD_TYPE, Envelope
 from schemas.ledger.heads import LedgerHead
-from signer.core.signatures import InvalidSignatureError, open_envelope
+from signer.core.errors import InvalidSignatureError
+from signer.core.signatures import open_envelope
 from signer.custody.atomic_write import sync_folder
 from signer.custody.event_signing import Ed25519Signer
 from streams.ledger.errors import LedgerRewrittenError, LedgerUnavailableError

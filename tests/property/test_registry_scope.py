@@ -18,8 +18,9 @@ from schemas.registry.records import (
     SettingSet,
 )
 from signer.core.access import may_sign
+from signer.core.errors import RegistryRecordError
 from signer.core.registry.ceiling import looser_fields
-from signer.core.registry.registry import Registry, RegistryRecordError
+from signer.core.registry.registry import Registry
 from signer.core.registry.scope import in_scope
 from tests.harness.builders.cases import ACCOUNT, MALLORY, agent, policy, service
 from tests.harness.builders.scoped_admins import (

@@ -3,7 +3,7 @@ import rlp
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from signer.core.ethereum.errors import TransactionDecodingError
+from signer.core.errors import TransactionDecodingError
 from signer.core.ethereum.rlp_codec import (
     RlpItem,
     decode_item,

@@ -3,17 +3,17 @@ from eth_account import Account
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from signer.core.ethereum.decoding import decode_signed, sender
+from signer.core.errors import SignatureError, TransactionDecodingError
 from signer.core.ethereum.encoding import encode, transaction_hash
-from signer.core.ethereum.errors import SignatureError, TransactionDecodingError
-from signer.core.ethereum.signing import sign_transaction
 from signer.core.ethereum.transaction import BlobTransaction, SetCodeTransaction, Transaction
+from sixgate.cli.transaction_decoding import decode_of_any_chain, sender
 from tests.harness.builders.ethereum import (
     EVERY_TYPE,
     SECRETS,
     TRANSACTIONS,
     MemoryKey,
     as_eth_account,
+    signed_unchecked,
 )
 from tests.harness.sizes import effort
 
@@ -24,8 +24,8 @@ REFUSALS = (TransactionDecodingError, SignatureError)
 @effort(1)
 @given(TRANSACTIONS)
 def test_decoding_undoes_encoding(tx: Transaction) -> None:
-    signed = sign_transaction(tx, KEY, KEY.address)
-    decoded, signature = decode_signed(signed.raw)
+    signed = signed_unchecked(tx, KEY)
+    decoded, signature = decode_of_any_chain(signed.raw)
     assert decoded == tx
     assert encode(decoded).signed(signature) == signed.raw
 
@@ -35,7 +35,7 @@ def test_decoding_undoes_encoding(tx: Transaction) -> None:
 def test_eth_account_signs_the_same_bytes(tx: Transaction, secret: bytes) -> None:
     assume(_taken_by_eth_account(tx))
     key = MemoryKey(secret)
-    signed = sign_transaction(tx, key, key.address)
+    signed = signed_unchecked(tx, key)
     expected = Account.sign_transaction(as_eth_account(tx), secret)
     assert signed.raw == bytes(expected.raw_transaction)
     assert signed.hash == bytes(expected.hash)
@@ -48,14 +48,14 @@ def test_eth_account_signs_the_same_bytes(tx: Transaction, secret: bytes) -> Non
 def test_one_changed_bit_gives_a_transaction_of_no_known_sender(
     tx: Transaction, data: st.DataObject
 ) -> None:
-    signed = sign_transaction(tx, KEY, KEY.address)
+    signed = signed_unchecked(tx, KEY)
     bit = data.draw(st.integers(0, 8 * len(signed.raw) - 1))
     _assert_forged(_flip(signed.raw, bit))
 
 
 @pytest.mark.parametrize("tx", EVERY_TYPE)
 def test_no_bit_of_any_type_can_be_changed(tx: Transaction) -> None:
-    signed = sign_transaction(tx, KEY, KEY.address)
+    signed = signed_unchecked(tx, KEY)
     for bit in range(8 * len(signed.raw)):
         changed = _flip(signed.raw, bit)
         assert transaction_hash(changed) != signed.hash
@@ -75,7 +75,7 @@ def test_arbitrary_bytes_are_refused_or_re_encode(prefix: bytes, tail: bytes) ->
 def test_spliced_bytes_are_refused_or_re_encode(
     tx: Transaction, start: int, length: int, patch: bytes
 ) -> None:
-    raw = sign_transaction(tx, KEY, KEY.address).raw
+    raw = signed_unchecked(tx, KEY).raw
     start %= len(raw)
     spliced = raw[:start] + patch + raw[start + length % 5 :]
     assume(spliced != raw)
@@ -85,7 +85,7 @@ def test_spliced_bytes_are_refused_or_re_encode(
 
 def _assert_refused_or_re_encoded(raw: bytes) -> None:
     try:
-        tx, signature = decode_signed(raw)
+        tx, signature = decode_of_any_chain(raw)
     except REFUSALS:
         return
     assert encode(tx).signed(signature) == raw

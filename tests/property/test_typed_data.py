@@ -6,8 +6,7 @@ from eth_account.messages import _hash_eip191_message, encode_defunct, encode_ty
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signer.core.ethereum.personal_message import personal_message_hash
-from signer.core.ethereum.preimage import mistakable_for
+from signer.core.ethereum.personal_message import mistakable_for, personal_message_hash
 from signer.core.ethereum.typed_data.document import read_typed_data
 from signer.core.ethereum.typed_data.errors import TypedDataError
 from signer.core.rules.spending import find_spending

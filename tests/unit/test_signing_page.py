@@ -9,8 +9,8 @@ from schemas.intents.intent_parts import SignedAuthorization
 from schemas.intents.outcome import MessageSigned
 from schemas.registry.policy import Policy
 from signer.core.ethereum.encoding import TRANSACTION_TYPES
-from signer.core.ethereum.rule_table import RULES
 from signer.core.ethereum.typed_data.errors import Code
+from signer.core.ethereum.validation import RULES
 from signer.core.rules.spending import SPENDING_TYPES
 from sixgate.authoring.form_fields import authorization_list
 from tests.harness.builders.cases import SECRET

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from eth_account.messages import _hash_eip191_message, encode_typed_data
 
-from signer.core.ethereum.message_signing import sign_message_digest
 from signer.core.ethereum.personal_message import personal_message_hash
+from signer.core.ethereum.signing import sign_message_digest
 from signer.core.ethereum.typed_data.document import read_typed_data
 from tests.harness.builders.ethereum import MemoryKey
 from tests.harness.builders.vectors import load_vectors, report_cases

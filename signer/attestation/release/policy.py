@@ -23,7 +23,8 @@ from schemas.keys.release import SUBJECT_MAX
 from schemas.registry.custody import SERVER
 from signer.attestation.verify.binding import Purpose
 from signer.attestation.verify.policy import VerificationPolicy
-from signer.core.signatures import InvalidSignatureError, open_envelope_of_any
+from signer.core.errors import InvalidSignatureError
+from signer.core.signatures import open_envelope_of_any
 from signer.custody.hpke import seal_for
 from signer.custody.kms.port import SOFTWARE_KMS
 

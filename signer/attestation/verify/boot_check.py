@@ -19,7 +19,7 @@ from signer.attestation.verify.binding import Purpose
 from signer.attestation.verify.evidence import EvidenceFile
 from signer.attestation.verify.policy import VerificationPolicy
 from signer.attestation.verify.verify import Verified, verify
-from signer.core.signatures import InvalidSignatureError
+from signer.core.errors import InvalidSignatureError
 from signer.custody.event_signing import verify_event
 
 

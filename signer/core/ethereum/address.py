@@ -4,7 +4,7 @@ import re
 
 from coincurve import PublicKey
 
-from signer.core.ethereum.errors import AddressError
+from signer.core.errors import AddressError
 from signer.core.ethereum.keccak import keccak256
 
 ADDRESS_BYTES = 20
@@ -28,6 +28,8 @@ def parse_address(text: str) -> bytes:
     Raises AddressError, whose location is the first wrong character or ``length``.
     Source: EIP-55.
     """
+    if not isinstance(text, str):
+        raise AddressError("address", "must be text.")
     if _ADDRESS.fullmatch(text) is None:
         raise _shape_error(text)
     digits = text[2:]
@@ -44,6 +46,8 @@ def checksum_address(address: bytes) -> str:
 
     Raises AddressError unless there are exactly 20 bytes. Source: EIP-55.
     """
+    if not isinstance(address, bytes):
+        raise AddressError("address", "must be bytes.")
     if len(address) != ADDRESS_BYTES:
         raise AddressError("length", f"is {len(address)} bytes; an address has {ADDRESS_BYTES}.")
     digits = address.hex().encode("ascii")

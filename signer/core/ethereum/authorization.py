@@ -1,17 +1,15 @@
 """EIP-7702 authorizations: an account delegates to the code at another address."""
 
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from signer.core.ethereum.errors import TransactionDecodingError, TransactionEncodingError
-from signer.core.ethereum.fields import ADDRESS, UINT, FieldCodec, require_list
+from signer.core.errors import TransactionEncodingError
+from signer.core.ethereum import fields
 from signer.core.ethereum.keccak import keccak256
-from signer.core.ethereum.rlp_codec import RlpItem, encode_list, encode_uint
+from signer.core.ethereum.rlp_codec import encode_list, encode_uint
 from signer.core.ethereum.signature import SIGNATURE_BYTES, recover_address
 
 _MAGIC: Final = b"\x05"
-_TUPLE_ITEMS: Final = 6
-_Y_PARITY_MAX: Final = 0xFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,58 +55,32 @@ def authority(signed: SignedAuthorization) -> bytes:
     return recover_address(authorization_hash(signed.authorization), signed.signature)
 
 
-def _encode_terms(terms: Authorization, location: str) -> bytes:
+def authorization_list(value: Any, location: str) -> bytes:
+    """Encode a tuple of signed authorizations."""
+    items = enumerate(fields.entries(value, location))
+    return encode_list(b"".join([_encode_signed(one, f"{location}[{n}]") for n, one in items]))
+
+
+def _encode_terms(terms: Any, location: str) -> bytes:
+    if not isinstance(terms, Authorization):
+        raise TransactionEncodingError(location, "must be an authorization.")
     return b"".join(
         (
-            UINT.encode(terms.chain_id, f"{location}.chain_id"),
-            ADDRESS.encode(terms.address, f"{location}.address"),
-            UINT.encode(terms.nonce, f"{location}.nonce"),
+            fields.uint(terms.chain_id, f"{location}.chain_id"),
+            fields.address(terms.address, f"{location}.address"),
+            fields.uint(terms.nonce, f"{location}.nonce"),
         )
     )
 
 
-def _encode_signed(signed: SignedAuthorization, location: str) -> bytes:
+def _encode_signed(signed: Any, location: str) -> bytes:
+    if not isinstance(signed, SignedAuthorization):
+        raise TransactionEncodingError(location, "must be a signed authorization.")
+    terms = _encode_terms(signed.authorization, location)
     signature = signed.signature
-    if len(signature) != SIGNATURE_BYTES:
-        reason = f"is {len(signature)} bytes; it needs {SIGNATURE_BYTES}."
+    if not isinstance(signature, bytes) or len(signature) != SIGNATURE_BYTES:
+        reason = f"must be {SIGNATURE_BYTES} bytes."
         raise TransactionEncodingError(f"{location}.signature", reason)
     scalars = (signature[64:], signature[:32], signature[32:64])
     encoded = [encode_uint(int.from_bytes(scalar, "big")) for scalar in scalars]
-    return encode_list(_encode_terms(signed.authorization, location) + b"".join(encoded))
-
-
-def _decode_signed(item: RlpItem, location: str) -> SignedAuthorization:
-    items = require_list(item, location)
-    if len(items) != _TUPLE_ITEMS:
-        raise TransactionDecodingError(
-            location, f"has {len(items)} items; it needs {_TUPLE_ITEMS}."
-        )
-    authorization = Authorization(
-        chain_id=UINT.decode(items[0], f"{location}.chain_id"),
-        address=ADDRESS.decode(items[1], f"{location}.address"),
-        nonce=UINT.decode(items[2], f"{location}.nonce"),
-    )
-    return SignedAuthorization(authorization, _decode_signature(items[3:], f"{location}.signature"))
-
-
-def _decode_signature(items: list[RlpItem], location: str) -> bytes:
-    y_parity, r, s = [
-        UINT.decode(item, f"{location}.{part}")
-        for item, part in zip(items, ("y_parity", "r", "s"), strict=True)
-    ]
-    if y_parity > _Y_PARITY_MAX:
-        raise TransactionDecodingError(f"{location}.y_parity", "is over one byte (EIP-7702).")
-    return b"".join((r.to_bytes(32, "big"), s.to_bytes(32, "big"), y_parity.to_bytes(1, "big")))
-
-
-def _encode_all(value: AuthorizationList, location: str) -> bytes:
-    entries = enumerate(value)
-    return encode_list(b"".join([_encode_signed(one, f"{location}[{n}]") for n, one in entries]))
-
-
-def _decode_all(item: RlpItem, location: str) -> AuthorizationList:
-    entries = enumerate(require_list(item, location))
-    return tuple([_decode_signed(one, f"{location}[{n}]") for n, one in entries])
-
-
-AUTHORIZATION_LIST = FieldCodec(_encode_all, _decode_all)
+    return encode_list(terms + b"".join(encoded))

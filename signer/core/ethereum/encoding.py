@@ -1,21 +1,21 @@
 """EIP-2718 transactions: canonical bytes and hashes, from one table of types."""
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import fields
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
-from signer.core.ethereum.authorization import AUTHORIZATION_LIST
-from signer.core.ethereum.errors import TransactionEncodingError
+from signer.core.errors import TransactionEncodingError
+from signer.core.ethereum.authorization import authorization_list
 from signer.core.ethereum.fields import (
-    ACCESS_LIST,
-    ADDRESS,
-    BYTES,
-    HASHES,
-    RECIPIENT,
-    UINT,
     UINT256_MAX,
-    FieldCodec,
+    FieldEncoder,
+    access_list,
+    address,
+    byte_string,
+    hashes,
+    recipient,
+    uint,
 )
 from signer.core.ethereum.keccak import keccak256
 from signer.core.ethereum.rlp_codec import encode_list, encode_string, encode_uint
@@ -36,6 +36,24 @@ EIP155_V_BASE: Final = 35
 EIP155_CHAIN_IDS: Final = range(1, (UINT256_MAX - EIP155_V_BASE - 1) // 2 + 1)
 
 
+# Every field by its only encoder.
+_ENCODERS: Final[dict[str, FieldEncoder]] = {
+    "chain_id": uint,
+    "nonce": uint,
+    "gas_price_wei": uint,
+    "max_priority_fee_per_gas_wei": uint,
+    "max_fee_per_gas_wei": uint,
+    "gas_limit": uint,
+    "to": recipient,
+    "value_wei": uint,
+    "data": byte_string,
+    "access_list": access_list,
+    "max_fee_per_blob_gas_wei": uint,
+    "blob_versioned_hashes": hashes,
+    "authorization_list": authorization_list,
+}
+
+
 class TransactionFormat(NamedTuple):
     """One row of the table of types: number, record, and the items of its RLP list.
 
@@ -44,62 +62,29 @@ class TransactionFormat(NamedTuple):
 
     number: TxType
     record: type[Transaction]
-    fields: tuple[tuple[str, FieldCodec], ...]
+    fields: tuple[tuple[str, FieldEncoder], ...]
 
 
-_CHAIN_AND_NONCE: Final = (("chain_id", UINT), ("nonce", UINT))
-_GAS_PRICE: Final = (("gas_price_wei", UINT), ("gas_limit", UINT))
-_FEE_MARKET: Final = (
-    ("max_priority_fee_per_gas_wei", UINT),
-    ("max_fee_per_gas_wei", UINT),
-    ("gas_limit", UINT),
-)
-_CALL_OR_CREATE: Final = (("to", RECIPIENT), ("value_wei", UINT), ("data", BYTES))
-_CALL: Final = (("to", ADDRESS), ("value_wei", UINT), ("data", BYTES))
-_ACCESS_LIST: Final = ("access_list", ACCESS_LIST)
+def _format(number: TxType, record: type[Transaction], **own: FieldEncoder) -> TransactionFormat:
+    """Return the row of a type. The fields of a record have the order of the RLP list."""
+    encoders = _ENCODERS | own
+    names = [field.name for field in dataclasses.fields(record)]
+    # For type 0, EIP-155 appends the chain id to the fields to sign, and encodes it in v later.
+    items = names[:-1] if number is TxType.LEGACY else names
+    return TransactionFormat(number, record, tuple((name, encoders[name]) for name in items))
 
-# For type 0, EIP-155 appends the chain id to the fields to sign, and encodes it in v afterwards.
-LEGACY: Final = TransactionFormat(
-    TxType.LEGACY, LegacyTransaction, (("nonce", UINT), *_GAS_PRICE, *_CALL_OR_CREATE)
-)
+
+LEGACY: Final = _format(TxType.LEGACY, LegacyTransaction)
 TRANSACTION_TYPES: Final = (
     LEGACY,
-    TransactionFormat(
-        TxType.ACCESS_LIST,
-        AccessListTransaction,
-        (*_CHAIN_AND_NONCE, *_GAS_PRICE, *_CALL_OR_CREATE, _ACCESS_LIST),
-    ),
-    TransactionFormat(
-        TxType.FEE_MARKET,
-        FeeMarketTransaction,
-        (*_CHAIN_AND_NONCE, *_FEE_MARKET, *_CALL_OR_CREATE, _ACCESS_LIST),
-    ),
-    TransactionFormat(
-        TxType.BLOB,
-        BlobTransaction,
-        (
-            *_CHAIN_AND_NONCE,
-            *_FEE_MARKET,
-            *_CALL,
-            _ACCESS_LIST,
-            ("max_fee_per_blob_gas_wei", UINT),
-            ("blob_versioned_hashes", HASHES),
-        ),
-    ),
-    TransactionFormat(
-        TxType.SET_CODE,
-        SetCodeTransaction,
-        (
-            *_CHAIN_AND_NONCE,
-            *_FEE_MARKET,
-            *_CALL,
-            _ACCESS_LIST,
-            ("authorization_list", AUTHORIZATION_LIST),
-        ),
-    ),
+    _format(TxType.ACCESS_LIST, AccessListTransaction),
+    _format(TxType.FEE_MARKET, FeeMarketTransaction),
+    # EIP-4844 and EIP-7702: these types cannot create a contract.
+    _format(TxType.BLOB, BlobTransaction, to=address),
+    _format(TxType.SET_CODE, SetCodeTransaction, to=address),
 )
 _OF_RECORD: Final = {
-    row.record: (row, attrgetter(*(field.name for field in fields(row.record))))
+    row.record: (row, attrgetter(*(field.name for field in dataclasses.fields(row.record))))
     for row in TRANSACTION_TYPES
 }
 
@@ -142,6 +127,8 @@ def encode(tx: Transaction) -> Encoding:
     Raises TransactionEncodingError for a value that has no canonical encoding.
     Source: EIP-155, EIP-2718, EIP-2930, EIP-1559, EIP-4844, EIP-7702.
     """
+    if type(tx) not in _OF_RECORD:
+        raise TransactionEncodingError("transaction", "is not a record of a known type.")
     row, values_of = _OF_RECORD[type(tx)]
     return encode_values(row, values_of(tx))
 
@@ -149,7 +136,7 @@ def encode(tx: Transaction) -> Encoding:
 def encode_values(row: TransactionFormat, values: Sequence[Any]) -> Encoding:
     """Encode the values of a record of a type, in its order, as `encode` does."""
     named = zip(row.fields, values, strict=False)  # the chain id of type 0 is not a list item
-    content = b"".join([write(value, name) for (name, (write, _)), value in named])
+    content = b"".join([write(value, name) for (name, write), value in named])
     if row is LEGACY:
         return _encoding_of_legacy(content, values[-1])
     return Encoding(bytes((row.number,)), content, b"", 0)

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
-from signer.core.ethereum.address import ADDRESS_BYTES
-from signer.core.ethereum.authorization import Authorization, authority
-from signer.core.ethereum.errors import SignatureError
-from signer.core.ethereum.fields import HASH_BYTES, UINT256_MAX
+from signer.core.errors import SignatureError, TransactionEncodingError
+from signer.core.ethereum.authorization import authority
+from signer.core.ethereum.fields import HASH_BYTES, UINT256_MAX, FieldEncoder
 from signer.core.ethereum.gas import cost_wei_max, intrinsic_gas
 from signer.core.ethereum.transaction import (
     MAX_TRANSACTION_BYTES,
@@ -37,11 +36,12 @@ _OTHER_FIELDS_BYTES_MAX: Final = 288
 
 
 def outside(field: str, least: int, most: int) -> Finder:
-    """Find a number that is below ``least`` or above ``most``."""
+    """Find what is not an integer from ``least`` to ``most``."""
     read = attrgetter(field)
 
     def find(record: Any) -> str | None:
-        return None if least <= read(record) <= most else field
+        value = read(record)
+        return None if type(value) is int and least <= value <= most else field
 
     return find
 
@@ -84,25 +84,18 @@ def cost_overflow(field: str) -> Finder:
     return find
 
 
-def malformed_recipient(tx: Transaction) -> str | None:
-    """Find a recipient that is not 20 bytes."""
-    return None if tx.to is None or len(tx.to) == ADDRESS_BYTES else "to"
+def unencodable(field: str, encode: FieldEncoder) -> Finder:
+    """Find a value of the wrong length or type, in a field or in one of its entries."""
+    read = attrgetter(field)
 
+    def find(record: Any) -> str | None:
+        try:
+            encode(read(record), field)
+        except TransactionEncodingError as error:
+            return error.location
+        return None
 
-def malformed_address(authorization: Authorization) -> str | None:
-    """Find a delegate that is not 20 bytes."""
-    return None if len(authorization.address) == ADDRESS_BYTES else "address"
-
-
-def malformed_access_list(tx: FeeMarketTransaction) -> str | None:
-    """Find an address or a storage key of the wrong length."""
-    for entry, (address, keys) in enumerate(tx.access_list):
-        if len(address) != ADDRESS_BYTES:
-            return f"access_list[{entry}].address"
-        for slot, key in enumerate(keys):
-            if len(key) != HASH_BYTES:
-                return f"access_list[{entry}].storage_keys[{slot}]"
-    return None
+    return find
 
 
 def too_many_blobs(tx: BlobTransaction) -> str | None:

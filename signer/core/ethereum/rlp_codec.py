@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 import rlp
 from rlp.codec import consume_length_prefix, length_prefix
 
-from signer.core.ethereum.errors import TransactionDecodingError
+from signer.core.errors import TransactionDecodingError
 
 RlpItem: TypeAlias = "bytes | list[RlpItem]"
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 from coincurve._libsecp256k1 import ffi, lib  # type: ignore[import-not-found] # C without stubs
 from coincurve.context import GLOBAL_CONTEXT
 
+from signer.core.errors import SignatureError
 from signer.core.ethereum.address import address_of_point
-from signer.core.ethereum.errors import SignatureError
 
 SIGNATURE_BYTES = 65
 DIGEST_BYTES = 32
@@ -29,6 +29,8 @@ def check_signature(signature: bytes) -> None:
     r is from 1 to n - 1, s from 1 to n / 2 and y parity 0 or 1. Raises SignatureError that names
     the wrong part. Source: EIP-2 (low s), EIP-2718 envelopes (y parity).
     """
+    if not isinstance(signature, bytes):
+        raise SignatureError("signature", "must be bytes.")
     if len(signature) != SIGNATURE_BYTES:
         raise SignatureError("signature", f"is {len(signature)} bytes; it needs {SIGNATURE_BYTES}.")
     if not _ZERO < signature[:32] < _ORDER:
@@ -39,15 +41,20 @@ def check_signature(signature: bytes) -> None:
         raise SignatureError("signature.y_parity", "must be 0 or 1.")
 
 
+def check_digest(digest: bytes) -> None:
+    """Raise SignatureError unless a digest is exactly 32 bytes."""
+    if not isinstance(digest, bytes) or len(digest) != DIGEST_BYTES:
+        raise SignatureError("digest", f"must be {DIGEST_BYTES} bytes.")
+
+
 def recover_address(digest: bytes, signature: bytes) -> bytes:
     """Return the 20-byte address whose key made ``signature`` over the 32-byte ``digest``.
 
-    Raises SignatureError if `check_signature` does or the signature recovers to no key, ValueError
-    for a digest of another length. Source: SEC 1, section 4.1.6.
+    Raises SignatureError if `check_signature` or `check_digest` does, or the signature recovers to
+    no key. Source: SEC 1, section 4.1.6.
     """
     check_signature(signature)
-    if len(digest) != DIGEST_BYTES:
-        raise ValueError(f"A digest is {DIGEST_BYTES} bytes, not {len(digest)}.")
+    check_digest(digest)
     point = ffi.new("secp256k1_pubkey *")
     parsed = ffi.new("secp256k1_ecdsa_recoverable_signature *")
     if not (

@@ -62,11 +62,8 @@ class AccessListTransaction:
 
 
 @dataclass(frozen=True, slots=True)
-class FeeMarketTransaction:
-    """A transaction with a max fee and a priority fee (type 2).
-
-    ``to`` None creates a contract from ``data``. Source: EIP-1559.
-    """
+class _FeeMarket:
+    """The fields that all types with a max fee begin with."""
 
     chain_id: int
     nonce: int
@@ -76,11 +73,20 @@ class FeeMarketTransaction:
     to: bytes | None
     value_wei: int
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FeeMarketTransaction(_FeeMarket):
+    """A transaction with a max fee and a priority fee (type 2).
+
+    ``to`` None creates a contract from ``data``. Source: EIP-1559.
+    """
+
     access_list: AccessList = ()
 
 
 @dataclass(frozen=True, slots=True)
-class BlobTransaction:
+class BlobTransaction(_FeeMarket):
     """A transaction that pays for blobs (type 3), which are broadcast beside it.
 
     Only their versioned hashes are signed (32 bytes each; the first byte is the version). The
@@ -88,35 +94,19 @@ class BlobTransaction:
     Source: EIP-4844.
     """
 
-    chain_id: int
-    nonce: int
-    max_priority_fee_per_gas_wei: int
-    max_fee_per_gas_wei: int
-    gas_limit: int
-    to: bytes | None
-    value_wei: int
-    data: bytes
     access_list: AccessList
     max_fee_per_blob_gas_wei: int
     blob_versioned_hashes: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class SetCodeTransaction:
+class SetCodeTransaction(_FeeMarket):
     """A transaction that delegates accounts to code (type 4).
 
     ``authorization_list`` holds the signed authorizations. ``to`` None cannot be signed.
     Source: EIP-7702.
     """
 
-    chain_id: int
-    nonce: int
-    max_priority_fee_per_gas_wei: int
-    max_fee_per_gas_wei: int
-    gas_limit: int
-    to: bytes | None
-    value_wei: int
-    data: bytes
     access_list: AccessList
     authorization_list: AuthorizationList
 

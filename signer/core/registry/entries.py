@@ -19,14 +19,11 @@ from schemas.registry.records import (
     SettingSet,
     VaultCreated,
 )
+from signer.core.errors import RegistryEntryError
 from signer.core.registry.registered import Registered, RegisteredPolicy
 from signer.core.registry.settings import checked_setting
 from signer.core.registry.signers import agent_problem, scoped_admin_problem, service_problem
-from signer.core.registry.vault import VaultRecordError, initial_vaults, vault_from_record
-
-
-class RegistryEntryError(Exception):
-    """The entry is not possible after the earlier ones; nothing has changed."""
+from signer.core.registry.vault import initial_vaults, vault_from_record
 
 
 def apply_entry(registered: Registered, entry: object, sequence: int) -> None:
@@ -94,10 +91,7 @@ def _claim(registered: Registered, entry: AddressClaimed) -> None:
 
 
 def _create_vault(registered: Registered, entry: VaultCreated) -> None:
-    try:
-        vault = vault_from_record(entry, registered.settings.tier)
-    except VaultRecordError as error:
-        raise RegistryEntryError(str(error)) from None
+    vault = vault_from_record(entry, registered.settings.tier)
     if (before := registered.vaults.get(vault.id)) is not None:
         raise RegistryEntryError(
             f"{entry.account} has a vault {entry.vault} of mode {before.mode}, which cannot change"
@@ -169,10 +163,7 @@ def _set_chain(registered: Registered, entry: ChainSet | ChainRemoved) -> None:
 
 
 def _set_setting(registered: Registered, entry: SettingSet) -> None:
-    try:
-        registered.settings = checked_setting(registered.settings, entry.name, entry.value)
-    except ValueError as error:
-        raise RegistryEntryError(str(error)) from None
+    registered.settings = checked_setting(registered.settings, entry.name, entry.value)
 
 
 def _set_service(registered: Registered, entry: ServiceSet, sequence: int) -> None:

@@ -10,15 +10,12 @@ from schemas.intents.intent import Intent
 from schemas.registry.access import Grant
 from schemas.registry.policy import Policy
 from schemas.registry.records import AgentSet, ChainSet, ScopedAdminSet, ServiceRole, ServiceSet
+from signer.core.errors import InvalidSignatureError, UnknownAgentError
 from signer.core.registry.settings import Settings
 from signer.core.registry.vault import Vault, VaultId
-from signer.core.signatures import InvalidSignatureError, open_envelope
+from signer.core.signatures import open_envelope
 
 _ADMIN_NAME = re.compile(r"admin-[0-9]+")
-
-
-class UnknownAgentError(Exception):
-    """The intent names an unknown agent, or an agent of another account."""
 
 
 class Author(NamedTuple):

@@ -15,14 +15,11 @@ from schemas.registry.records import (
     RegistryRecord,
     record_digest,
 )
-from signer.core.registry.entries import RegistryEntryError, apply_entry
+from signer.core.errors import InvalidSignatureError, RegistryRecordError
+from signer.core.registry.entries import apply_entry
 from signer.core.registry.registered import Registered
 from signer.core.registry.scope import scope_problem
-from signer.core.signatures import InvalidSignatureError, open_envelope_of_any
-
-
-class RegistryRecordError(Exception):
-    """The record does not continue the registry, which is unchanged."""
+from signer.core.signatures import open_envelope_of_any
 
 
 @dataclass(slots=True)
@@ -62,7 +59,7 @@ class Registry(Registered):
         name = record_digest(envelope.body())
         self._check_chained(record, name)
         # 4. Nothing has changed before this call, and it raises before it changes anything.
-        self._apply_entry(record.entry)
+        apply_entry(self, record.entry, self.record_count)
         if isinstance(record.entry, PolicySet):
             note = self.scoped_policies.add if scoped else self.scoped_policies.discard
             note(record.entry.policy_id)
@@ -95,12 +92,6 @@ class Registry(Registered):
             )
         if self.record_count and record.org != self.org:
             raise RegistryRecordError("the record belongs to another organisation")
-
-    def _apply_entry(self, entry: object) -> None:
-        try:
-            apply_entry(self, entry, self.record_count)
-        except RegistryEntryError as error:
-            raise RegistryRecordError(str(error)) from None
 
 
 def _decode(raw: bytes) -> tuple[Envelope, RegistryRecord]:

@@ -5,6 +5,7 @@ from typing import get_args
 
 from schemas.intents.intent import EXPIRY_MS_MAX
 from schemas.registry.custody import Tier
+from signer.core.errors import RegistryEntryError
 
 AGE_MS_MIN = 1_000
 AGE_MS_MAX = 24 * 60 * 60 * 1000
@@ -29,7 +30,7 @@ class Settings:
 
 
 def checked_setting(settings: Settings, name: str, value: object) -> Settings:
-    """Return the settings with one changed; raise ``ValueError`` for a value it does not allow."""
+    """Return the settings with one changed; raise ``RegistryEntryError`` for another value."""
     match name, value:
         case "policies.require_explicit", bool():
             return replace(settings, require_explicit=value)
@@ -41,7 +42,7 @@ def checked_setting(settings: Settings, name: str, value: object) -> Settings:
             return replace(settings, remember_ms=value)
         case "org.tier", str() if value in _TIERS:
             return replace(settings, tier=_TIERS[value])
-    raise ValueError(f"the setting {name} cannot be {value!r}")
+    raise RegistryEntryError(f"the setting {name} cannot be {value!r}")
 
 
 def as_entries(settings: Settings) -> dict[str, bool | int | str]:

@@ -19,6 +19,7 @@ from schemas.registry.custody import (
     Tier,
 )
 from schemas.registry.records import VaultCreated
+from signer.core.errors import RegistryEntryError
 from signer.core.registry.custody_modes import PLANS, Plan
 
 TREASURY_PATHS = "wallets/"
@@ -48,10 +49,6 @@ class VersionId(NamedTuple):
         return f"{self.path}, version {self.version}, in {self.vault} of {self.account}"
 
 
-class VaultRecordError(ValueError):
-    """A record whose vault has an invalid name, mode or providers; the message says which."""
-
-
 @dataclass(frozen=True, slots=True)
 class Vault:
     """One account's vault: its custody mode, and its providers in the order of their shares."""
@@ -78,15 +75,15 @@ class Vault:
 
 
 def vault_from_record(entry: VaultCreated, tier: Tier | None) -> Vault:
-    """Return the vault that a record creates; raise ``VaultRecordError``."""
+    """Return the vault that a record creates; raise ``RegistryEntryError``."""
     if entry.vault.startswith(RESERVED) and entry.vault not in KEY_VAULTS:
         known = " and ".join(KEY_VAULTS)
-        raise VaultRecordError(
+        raise RegistryEntryError(
             f"names that begin with {RESERVED} are reserved for {known}: choose another name"
         )
     mode = entry.mode or default_mode(entry.vault, tier)
     if mode is None:
-        raise VaultRecordError(
+        raise RegistryEntryError(
             f"{entry.vault} has no custody mode: give one (--mode), or set org.tier first"
         )
     return Vault(entry.account, entry.vault, mode, _providers(mode, entry.providers))
@@ -125,8 +122,8 @@ def _providers(mode: CustodyMode, named: tuple[str, ...]) -> tuple[str, ...]:
     count = PLANS[mode].providers
     providers = named or PROVIDERS[:count]
     if SERVER in providers:
-        raise VaultRecordError(f'"{SERVER}" is reserved and cannot be a provider name')
+        raise RegistryEntryError(f'"{SERVER}" is reserved and cannot be a provider name')
     if len(providers) != count or len(set(providers)) != count:
         how = f"{count} different providers or omit them" if count else "no providers"
-        raise VaultRecordError(f"a vault of mode {mode} must name {how}")
+        raise RegistryEntryError(f"a vault of mode {mode} must name {how}")
     return providers

@@ -4,8 +4,7 @@ from schemas.intents.intent import MessageIntent
 from schemas.intents.reasons import Reason
 from schemas.registry.policy import Policy
 from signer.core.account import Account
-from signer.core.ethereum.personal_message import personal_message_hash
-from signer.core.ethereum.preimage import mistakable_for
+from signer.core.ethereum.personal_message import mistakable_for, personal_message_hash
 from signer.core.rules.decision import Decision, Facts, Passed, Rejected, Signable
 
 MESSAGE_BYTES_MAX = 64 * 1024

@@ -4,8 +4,9 @@ from fastapi import APIRouter, Response
 
 from schemas.registry.custody import AGENT_KEYS
 from schemas.registry.records import VaultCreated
+from signer.core.errors import RegistryEntryError
 from signer.core.registry.custody_modes import PLANS, Plan
-from signer.core.registry.vault import Vault, VaultRecordError, vault_from_record
+from signer.core.registry.vault import Vault, vault_from_record
 from sixgate.api.callers import AnyCaller, PersonCaller, ServicesOf, record
 from sixgate.api.models import vaults as models
 from sixgate.api.models.base import timestamp
@@ -121,7 +122,7 @@ def _register(services: Services, vault_id: str, request: models.MpcRequest) -> 
     )
     try:
         vault_from_record(entry, None)
-    except VaultRecordError as error:
+    except RegistryEntryError as error:
         raise invalid({"providers": str(error)}) from None
     services.desk.register([entry])
 

@@ -19,7 +19,7 @@ from schemas.keys.secret_access import SecretAccess
 from schemas.ledger.audit import AuditRecord, input_digest
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
-from signer.core.registry.registry import RegistryRecordError
+from signer.core.errors import RegistryRecordError
 from sixgate.api import ApiError, RemoteApiError
 from sixgate.backends.kafka.bus import BlockingReader, Bus
 from sixgate.backends.orders import CheckedOrder, CheckOrder, check_record

@@ -11,7 +11,7 @@ from schemas.intents.outcome import decode_outcome
 from schemas.ledger.audit import AuditRecord
 from schemas.record import Record
 from schemas.topics import Topic
-from signer.core.signatures import InvalidSignatureError
+from signer.core.errors import InvalidSignatureError
 from signer.keys.signer_events import verify_signer_event
 from sixgate.answers.outcome_notifications import ENDS, Notices, OutcomeNotifications, Watch
 from sixgate.api import ApiError

@@ -11,7 +11,7 @@ from schemas.canonical import MalformedError
 from schemas.intents.outcome import AnyOutcome, Signed, decode_outcome
 from schemas.record import PartitionId, Record
 from schemas.topics import Topic
-from signer.core.signatures import InvalidSignatureError
+from signer.core.errors import InvalidSignatureError
 from signer.keys.signer_events import verify_signer_event
 from sixgate.api import ApiError, Position
 from sixgate.backends.kafka.bus import Bus

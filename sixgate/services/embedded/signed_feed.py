@@ -7,8 +7,8 @@ from contextlib import closing, suppress
 from schemas.canonical import MalformedError
 from schemas.intents.outcome import Signed, decode_outcome
 from schemas.record import Outgoing
+from signer.core.errors import InvalidSignatureError
 from signer.core.registry.registry import Registry
-from signer.core.signatures import InvalidSignatureError
 from signer.keys.signer_events import verify_signer_event
 from sixgate.backends.ports import SignedEvent
 from sixgate.services.embedded.pipeline import Pipeline

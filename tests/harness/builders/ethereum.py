@@ -12,9 +12,9 @@ from signer.core.ethereum.authorization import (
     SignedAuthorization,
     authorization_hash,
 )
-from signer.core.ethereum.encoding import TRANSACTION_TYPES
+from signer.core.ethereum.encoding import TRANSACTION_TYPES, encode, transaction_hash
 from signer.core.ethereum.fields import AccessList
-from signer.core.ethereum.signing import sign_digest
+from signer.core.ethereum.signing import SignedTransaction, sign_digest
 from signer.core.ethereum.transaction import (
     AccessListTransaction,
     BlobTransaction,
@@ -48,6 +48,13 @@ _CALL: dict[str, Any] = {
     "data": b"",
 }
 _FEES: dict[str, Any] = {"max_priority_fee_per_gas_wei": 10**6, "max_fee_per_gas_wei": 10**9}
+
+
+def signed_unchecked(tx: Transaction, key: MemoryKey) -> SignedTransaction:
+    """Sign a transaction without the protocol's checks, for tests of its bytes."""
+    encoding = encode(tx)
+    raw = encoding.signed(sign_digest(encoding.signing_hash(), key, key.address))
+    return SignedTransaction(raw, transaction_hash(raw), key.address)
 
 
 def authorize(key: MemoryKey = AUTHORITY, **terms: Any) -> SignedAuthorization:

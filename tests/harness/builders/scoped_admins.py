@@ -14,7 +14,8 @@ from schemas.registry.records import (
     ScopedAdminSet,
     VaultCreated,
 )
-from signer.core.registry.registry import Registry, RegistryRecordError
+from signer.core.errors import RegistryRecordError
+from signer.core.registry.registry import Registry
 from signer.custody.event_signing import Ed25519Signer
 from tests.harness.builders.cases import ACCOUNT, Operator, agent, registered, service
 

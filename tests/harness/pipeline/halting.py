@@ -10,7 +10,8 @@ from schemas.intents.intent import intent_digest
 from schemas.ledger.heads import RegistryHead
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.core.signatures import InvalidSignatureError, open_envelope
+from signer.core.errors import InvalidSignatureError
+from signer.core.signatures import open_envelope
 from signer.custody.event_signing import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.data_folder.folder import REGISTRAR

@@ -22,7 +22,8 @@ from schemas.record import Outgoing
 from schemas.registry.policy import Policy
 from schemas.registry.records import Entry
 from schemas.topics import Topic
-from signer.core.registry.registry import Registry, RegistryRecordError
+from signer.core.errors import RegistryRecordError
+from signer.core.registry.registry import Registry
 from signer.custody.event_signing import Ed25519Signer
 from sixgate.authoring.operator import record_envelope
 from sixgate.clocks import wall_ms

@@ -12,7 +12,8 @@ from schemas.canonical import MalformedError
 from schemas.dsse import INTENT_TYPE, Envelope
 from schemas.intents.intent import EXPIRY_MS_MAX, AnyIntent, TransactionIntent, decode_intent
 from schemas.intents.reasons import Gate, Reason
-from signer.core.signatures import InvalidSignatureError, open_envelope
+from signer.core.errors import InvalidSignatureError
+from signer.core.signatures import open_envelope
 from sixgate.authoring.intent_form import IntentFormError, read_form
 from sixgate.authoring.intent_lines import Draft, Submission, finish
 from sixgate.cli.demo_records import Attacker

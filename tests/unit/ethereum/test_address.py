@@ -3,8 +3,8 @@ from eth_utils.address import is_checksum_address, to_checksum_address
 from hypothesis import given
 from hypothesis import strategies as st
 
+from signer.core.errors import AddressError
 from signer.core.ethereum.address import address_of, checksum_address, parse_address
-from signer.core.ethereum.errors import AddressError
 
 VITALIK = "0xd8dA6BF26964aF9D7eEd9e03E53415D37aA96045"
 EIP55_EXAMPLES = [

@@ -5,27 +5,26 @@ from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
 
+from signer.core.errors import SenderMismatchError, SignatureError, TransactionEncodingError
 from signer.core.ethereum.authorization import (
-    AUTHORIZATION_LIST,
     Authorization,
     SignedAuthorization,
     authority,
     authorization_hash,
+    authorization_list,
 )
-from signer.core.ethereum.errors import (
-    SenderMismatchError,
-    SignatureError,
-    TransactionEncodingError,
-)
-from signer.core.ethereum.rlp_codec import decode_item
+from signer.core.ethereum.encoding import encode
 from signer.core.ethereum.signing import sign_digest
+from sixgate.cli.transaction_decoding import decode_of_any_chain
 from tests.harness.builders.ethereum import (
     AUTHORITY,
     AUTHORIZATIONS,
     ENTRIES,
+    SET_CODE,
     MemoryKey,
     authorize,
     sign_terms,
+    signed_unchecked,
 )
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -38,8 +37,10 @@ def test_the_authority_is_recovered_from_the_signature(signed: SignedAuthorizati
 
 @given(ENTRIES)
 def test_an_authorization_tuple_round_trips(signed: SignedAuthorization) -> None:
-    raw = AUTHORIZATION_LIST.encode((signed,), "entries")
-    assert AUTHORIZATION_LIST.decode(decode_item(raw), "entries") == (signed,)
+    tx = replace(SET_CODE, authorization_list=(signed,))
+    assert authorization_list((signed,), "entries") in encode(tx).content
+    decoded, _ = decode_of_any_chain(signed_unchecked(tx, AUTHORITY).raw)
+    assert decoded == tx
 
 
 @given(st.integers(0, 2**64 - 1), st.binary(min_size=20, max_size=20), st.integers(0, 2**64 - 2))

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from signer.core.errors import EthereumError, SignatureError, TransactionEncodingError
 from signer.core.ethereum.encoding import LEGACY as LEGACY_ROW
 from signer.core.ethereum.encoding import (
     TRANSACTION_TYPES,
@@ -11,7 +12,6 @@ from signer.core.ethereum.encoding import (
     encode,
     transaction_hash,
 )
-from signer.core.ethereum.errors import EthereumError, SignatureError, TransactionEncodingError
 from signer.core.ethereum.keccak import keccak256
 from signer.core.ethereum.transaction import Transaction
 from tests.harness.builders.ethereum import (

@@ -1,9 +1,9 @@
 import pytest
 
-from signer.core.ethereum.errors import SenderMismatchError, SignatureError
-from signer.core.ethereum.message_signing import sign_message_digest
+from signer.core.errors import SenderMismatchError, SignatureError
 from signer.core.ethereum.personal_message import personal_message_hash
 from signer.core.ethereum.signature import recover_address
+from signer.core.ethereum.signing import sign_message_digest
 from tests.harness.builders.ethereum import MemoryKey
 
 KEY, OTHER = MemoryKey(b"\x01" * 32), MemoryKey(b"\x02" * 32)

@@ -3,8 +3,8 @@ from coincurve import PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from signer.core.errors import SignatureError
 from signer.core.ethereum.address import address_of
-from signer.core.ethereum.errors import SignatureError
 from signer.core.ethereum.signature import check_signature, recover_address
 from tests.harness.builders.ethereum import MemoryKey
 
@@ -84,5 +84,5 @@ def test_recovery_agrees_with_coincurve(digest: bytes, drawn: bytes) -> None:
 
 @pytest.mark.parametrize("length", [0, 31, 33])
 def test_a_digest_of_the_wrong_length_is_rejected(length: int) -> None:
-    with pytest.raises(ValueError, match="32 bytes"):
+    with pytest.raises(SignatureError, match="32 bytes"):
         recover_address(bytes(length), MemoryKey(b"\x01" * 32).sign(DIGEST))

@@ -5,17 +5,21 @@ import pytest
 from hypothesis import given, settings
 
 from signer.core.ethereum.authorization import Authorization, SignedAuthorization
-from signer.core.ethereum.decoding import decode_signed
 from signer.core.ethereum.encoding import encode
 from signer.core.ethereum.gas import BLOB_GAS
-from signer.core.ethereum.rule_table import AUTHORIZATION_RULES, RULES
 from signer.core.ethereum.transaction import (
     MAX_TRANSACTION_BYTES,
     AccessListTransaction,
     LegacyTransaction,
     Transaction,
 )
-from signer.core.ethereum.validation import first_authorization_problem, first_problem
+from signer.core.ethereum.validation import (
+    AUTHORIZATION_RULES,
+    RULES,
+    first_authorization_problem,
+    first_problem,
+)
+from sixgate.cli.transaction_decoding import decode_of_any_chain
 from tests.harness.builders.ethereum import (
     ACCESS,
     BLOB_HASH,
@@ -313,7 +317,7 @@ def test_a_valid_transaction_encodes_within_the_size_limit(tx: Transaction) -> N
 @given(SOUND_TRANSACTIONS)
 def test_a_valid_transaction_round_trips(tx: Transaction) -> None:
     assert first_problem(tx) is None
-    assert decode_signed(encode(tx).signed(GREATEST_SIGNATURE)) == (tx, GREATEST_SIGNATURE)
+    assert decode_of_any_chain(encode(tx).signed(GREATEST_SIGNATURE)) == (tx, GREATEST_SIGNATURE)
 
 
 def _widest(tx: Any, **lists: Any) -> Any:

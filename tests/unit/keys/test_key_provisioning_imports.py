@@ -15,8 +15,8 @@ from schemas.keys.key_events import (
 )
 from schemas.registry.key_chains import CURVES, Curve, KeyChain
 from schemas.topics import Topic
+from signer.core.errors import RegistryRecordError
 from signer.core.ethereum.keccak import keccak256
-from signer.core.registry.registry import RegistryRecordError
 from signer.custody import curves
 from signer.keys.register import KeyRegister
 from tests.harness.builders.cases import ACCOUNT, KEY_PATH, MALLORY, ORG, SECRET, sealed_request

@@ -22,7 +22,7 @@ from schemas.record import Outgoing
 from schemas.registry.access import Grant
 from schemas.registry.records import AccessSet, AccountOpened, Entry
 from schemas.topics import Topic
-from signer.core.registry.registry import RegistryRecordError
+from signer.core.errors import RegistryRecordError
 from signer.custody.event_signing import Ed25519Signer
 from signer.keys.orders import KeyOrderError, open_order
 from signer.vaults.orders import open_vault_order

@@ -18,7 +18,7 @@ from schemas.topics import Topic
 from signer.core.access import may_sign, may_use
 from signer.core.account import Account
 from signer.core.decide import Allocation, Refusal, authorize
-from signer.core.registry.registry import RegistryRecordError
+from signer.core.errors import RegistryRecordError
 from signer.core.registry.vault import Vault
 from signer.custody.failures import Cause, ProviderFailure
 from signer.secrets.access import RIGHTS, Accessor, Allowed, Refused, Target, decide

@@ -4,7 +4,7 @@ import pytest
 
 from schemas.canonical import MalformedError
 from schemas.intents.outcome import TransactionSigned, decode_outcome
-from signer.core.signatures import InvalidSignatureError
+from signer.core.errors import InvalidSignatureError
 from signer.custody.event_signing import verify_event
 from tests.harness.builders.cases import (
     ETH,

@@ -3,7 +3,8 @@
 import pytest
 
 from schemas.registry.records import CustomerKeySet, VaultCreated
-from signer.core.registry.entries import RegistryEntryError, apply_entry
+from signer.core.errors import RegistryEntryError
+from signer.core.registry.entries import apply_entry
 from signer.core.registry.registered import Registered
 
 FIRST, SECOND = f"0x{'01' * 32}", f"0x{'02' * 32}"

@@ -16,9 +16,8 @@ from schemas.registry.records import AccessSet, Entry
 from schemas.topics import Topic
 from signer.core.account import Account
 from signer.core.case import Authentic
-from signer.core.registry.registered import UnknownAgentError
+from signer.core.errors import InvalidSignatureError, UnknownAgentError
 from signer.core.registry.registry import Registry
-from signer.core.signatures import InvalidSignatureError
 from signer.custody.event_signing import Ed25519Signer
 from signer.keys.orders import KeyOrderError
 from signer.keys.register import KeyRegister

@@ -18,7 +18,8 @@ from schemas.registry.records import (
     record_digest,
 )
 from schemas.topics import INTERNAL_BYTES_MAX
-from signer.core.registry.registry import Registry, RegistryRecordError
+from signer.core.errors import RegistryRecordError
+from signer.core.registry.registry import Registry
 from signer.core.registry.settings import Settings
 from tests.harness.builders.cases import (
     ACCOUNT,

@@ -19,7 +19,8 @@ from schemas.registry.records import (
     SettingSet,
     VaultCreated,
 )
-from signer.core.registry.registry import Registry, RegistryRecordError
+from signer.core.errors import RegistryRecordError
+from signer.core.registry.registry import Registry
 from tests.harness.builders.cases import (
     ACCOUNT,
     ADMIN,

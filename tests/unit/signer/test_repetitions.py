@@ -13,6 +13,7 @@ from schemas.intents.reasons import Reason
 from schemas.registry.records import SettingSet
 from signer.core.account import LiveIntent
 from signer.core.decide import Duplicate
+from signer.core.errors import RegistryEntryError
 from signer.core.registry.settings import (
     REMEMBER_MS_MAX,
     REMEMBER_MS_MIN,
@@ -277,7 +278,7 @@ def test_a_key_is_remembered_for_at_least_a_day_and_at_most_thirty(value: object
     name = "idempotency.remember_ms"
     assert checked_setting(Settings(), name, REMEMBER_MS_MAX).remember_ms == 30 * DAY_MS
     assert Settings().remember_ms == REMEMBER_MS_MIN == DAY_MS
-    with pytest.raises(ValueError, match="remember_ms"):
+    with pytest.raises(RegistryEntryError, match="remember_ms"):
         checked_setting(Settings(), name, value)
 
 

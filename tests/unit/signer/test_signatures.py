@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE, Envelope, pae
 from schemas.intents.outcome import TransactionSigned, decode_outcome
 from schemas.redaction import redacted, signed_part
-from signer.core.signatures import CACHED_BYTES_MAX, InvalidSignatureError, open_envelope, verify
+from signer.core.errors import InvalidSignatureError
+from signer.core.signatures import CACHED_BYTES_MAX, open_envelope, verify
 from signer.custody.event_signing import Ed25519Signer, verify_event
 from tests.harness.builders.cases import ALICE, MALLORY, SIGNER, intent, sealed, signed
 

@@ -8,7 +8,7 @@ from schemas.intents.reasons import Reason
 from schemas.ledger.audit import input_digest
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.core.signatures import InvalidSignatureError
+from signer.core.errors import InvalidSignatureError
 from signer.core.window import SPENT_MS
 from signer.custody.errors import KmsUnavailableError
 from signer.custody.event_signing import verify_event

@@ -35,7 +35,7 @@ from signer.attestation.release.request import (
 )
 from signer.attestation.verify.binding import Binding, Purpose
 from signer.attestation.verify.evidence import Claims, Evidence, evidence_file
-from signer.core.signatures import InvalidSignatureError
+from signer.core.errors import InvalidSignatureError
 from signer.custody.buffers import RandomBytes, wiping
 from signer.custody.errors import CorruptError
 from signer.custody.event_signing import verify_event

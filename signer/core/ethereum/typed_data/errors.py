@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from signer.core.ethereum.errors import EthereumError
+from signer.core.errors import EthereumError
 
 
 class Code(StrEnum):

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
+from signer.core.errors import AddressError
 from signer.core.ethereum.address import parse_address
-from signer.core.ethereum.errors import AddressError
 from signer.core.ethereum.keccak import keccak256
 from signer.core.ethereum.typed_data.errors import Code, TypedDataError
 

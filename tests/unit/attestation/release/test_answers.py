@@ -12,7 +12,7 @@ from signer.attestation.release.client.exchange import (
 )
 from signer.attestation.release.judge.token_keys import TokenKey
 from signer.attestation.verify.binding import Binding, Purpose
-from signer.core.signatures import InvalidSignatureError
+from signer.core.errors import InvalidSignatureError
 from signer.custody.errors import KmsDeniedError, KmsUnavailableError
 from signer.custody.event_signing import verify_event
 from signer.custody.hpke import seal

@@ -6,9 +6,8 @@ from eth_account.messages import encode_typed_data
 
 from signer.core.ethereum.encoding import encode
 from signer.core.ethereum.keccak import keccak256
-from signer.core.ethereum.preimage import mistakable_for
-from signer.core.ethereum.signing import sign_transaction
-from tests.harness.builders.ethereum import RECIPIENT, TRANSFER, MemoryKey
+from signer.core.ethereum.personal_message import mistakable_for
+from tests.harness.builders.ethereum import RECIPIENT, TRANSFER, MemoryKey, signed_unchecked
 from tests.harness.builders.typed_data import permit
 
 KEY = MemoryKey(b"\x01" * 32)
@@ -56,7 +55,7 @@ def test_a_preimage_of_a_signed_digest_is_detected(message: bytes) -> None:
     "message",
     [
         encode(TRANSFER).unsigned(),
-        sign_transaction(TRANSFER, KEY, KEY.address).raw,
+        signed_unchecked(TRANSFER, KEY).raw,
         b"0x" + encode(TRANSFER).unsigned().hex().encode(),
         encode(TRANSFER).unsigned().hex().encode(),
         encode(TRANSFER).unsigned()[:-1],

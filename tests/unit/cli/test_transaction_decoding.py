@@ -4,11 +4,10 @@ import pytest
 import rlp
 from rlp.codec import length_prefix
 
-from signer.core.ethereum.decoding import decode_signed, sender
+from signer.core.errors import EthereumError, SignatureError, TransactionDecodingError
 from signer.core.ethereum.encoding import encode
-from signer.core.ethereum.errors import EthereumError, SignatureError, TransactionDecodingError
-from signer.core.ethereum.signing import sign_transaction
 from signer.core.ethereum.transaction import MAX_TRANSACTION_BYTES, Transaction
+from sixgate.cli.transaction_decoding import decode_of_any_chain, sender
 from tests.harness.builders.ethereum import (
     ACCESS,
     BLOBS,
@@ -18,6 +17,7 @@ from tests.harness.builders.ethereum import (
     SET_CODE,
     TRANSFER,
     MemoryKey,
+    signed_unchecked,
 )
 
 KEY = MemoryKey(b"\x01" * 32)
@@ -27,7 +27,7 @@ ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
 def _signed(tx: Transaction) -> bytes:
-    return sign_transaction(tx, KEY, KEY.address).raw
+    return signed_unchecked(tx, KEY).raw
 
 
 SIGNED = _signed(TX)
@@ -70,7 +70,7 @@ def _nested(depth: int) -> bytes:
 @pytest.mark.parametrize("tx", EVERY_TYPE)
 def test_a_signed_transaction_decodes_to_its_fields(tx: Transaction) -> None:
     raw = _signed(tx)
-    decoded, signature = decode_signed(raw)
+    decoded, signature = decode_of_any_chain(raw)
     assert decoded == tx
     assert signature == KEY.sign(encode(tx).signing_hash())
     assert sender(raw) == KEY.address
@@ -128,7 +128,7 @@ def test_a_signed_transaction_decodes_to_its_fields(tx: Transaction) -> None:
 def test_a_malformed_field_is_rejected_with_its_place(
     tx: Transaction, index: int, item: object, location: str
 ) -> None:
-    for decode in (decode_signed, sender):
+    for decode in (decode_of_any_chain, sender):
         with pytest.raises(TransactionDecodingError) as refusal:
             decode(_with_item(_signed(tx), index, item))
         assert refusal.value.location == location
@@ -155,7 +155,7 @@ def test_a_malformed_signature_is_rejected_with_its_place(
     index: int, item: object, location: str
 ) -> None:
     with pytest.raises((TransactionDecodingError, SignatureError)) as refusal:
-        decode_signed(_with_item(SIGNED, index, item))
+        decode_of_any_chain(_with_item(SIGNED, index, item))
     assert refusal.value.location == location
 
 
@@ -164,7 +164,7 @@ def test_a_legacy_transaction_without_a_chain_id_is_rejected_as_replayable(
     v: int,
 ) -> None:
     with pytest.raises(TransactionDecodingError, match="chain id") as refusal:
-        decode_signed(_with_item(_signed(LEGACY), LEGACY_V, bytes([v])))
+        decode_of_any_chain(_with_item(_signed(LEGACY), LEGACY_V, bytes([v])))
     assert refusal.value.location == "signature.v"
 
 
@@ -184,13 +184,13 @@ def test_a_legacy_transaction_without_a_chain_id_is_rejected_as_replayable(
 )
 def test_a_v_without_a_chain_id_is_rejected(v: object) -> None:
     with pytest.raises(TransactionDecodingError) as refusal:
-        decode_signed(_with_item(_signed(LEGACY), LEGACY_V, v))
+        decode_of_any_chain(_with_item(_signed(LEGACY), LEGACY_V, v))
     assert refusal.value.location == "signature.v"
 
 
 @pytest.mark.parametrize("v", [37, 38, 2**64, 2**255])
 def test_v_encodes_chain_id_and_parity(v: int) -> None:
-    tx, signature = decode_signed(
+    tx, signature = decode_of_any_chain(
         _with_item(_signed(LEGACY), LEGACY_V, v.to_bytes((v.bit_length() + 7) // 8, "big"))
     )
     assert 35 + 2 * tx.chain_id + signature[64] == v
@@ -236,19 +236,19 @@ def _long_form(raw: bytes) -> bytes:
 )
 def test_bytes_that_are_not_a_signed_transaction_are_rejected(raw: bytes) -> None:
     with pytest.raises((TransactionDecodingError, SignatureError)):
-        decode_signed(raw)
+        decode_of_any_chain(raw)
 
 
 @pytest.mark.parametrize("depth", [10, 500, 5_000, 30_000])
 @pytest.mark.parametrize("prefix", [b"", b"\x02"])
 def test_deeply_nested_lists_are_rejected(prefix: bytes, depth: int) -> None:
     with pytest.raises(TransactionDecodingError, match="transaction nests"):
-        decode_signed(prefix + _nested(depth))
+        decode_of_any_chain(prefix + _nested(depth))
 
 
 def test_bytes_over_the_size_limit_are_rejected_before_decoding() -> None:
     with pytest.raises(TransactionDecodingError, match=str(MAX_TRANSACTION_BYTES)):
-        decode_signed(b"\x02" + bytes(MAX_TRANSACTION_BYTES))
+        decode_of_any_chain(b"\x02" + bytes(MAX_TRANSACTION_BYTES))
 
 
 @pytest.mark.parametrize("tx", EVERY_TYPE)
@@ -256,9 +256,9 @@ def test_no_prefix_of_a_signed_transaction_decodes(tx: Transaction) -> None:
     raw = _signed(tx)
     for length in range(len(raw)):
         with pytest.raises(EthereumError):
-            decode_signed(raw[:length])
+            decode_of_any_chain(raw[:length])
 
 
 @pytest.mark.parametrize("tx", [replace(LEGACY, to=None), replace(ACCESS, to=None)])
 def test_a_transaction_without_recipient_is_a_creation(tx: Transaction) -> None:
-    assert decode_signed(_signed(tx))[0] == tx != replace(tx, to=RECIPIENT)
+    assert decode_of_any_chain(_signed(tx))[0] == tx != replace(tx, to=RECIPIENT)
