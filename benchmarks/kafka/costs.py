@@ -83,7 +83,7 @@ class Work:
         rules = RULES["transaction"]
         gates = [rules[gate.gate] for gate in GATE_OF.values()]
         for passage in self.passages:
-            account = self._slot.stage.memory.account(passage.case.intent.account)
+            account = self._slot.account(passage.case.intent.account)
             for rule in (*gates, *rules.values()):
                 apply_rule(rule, passage.case, account)
 
@@ -128,7 +128,7 @@ async def _costs(org: Organisation, sizes: Sizes) -> Costs:
         work = Work(known.view, slot, table)
         _cpu_by_part(work, org, sizes.costed)  # warm-up
         pure_s, rules_s, sign_s = _cpu_by_part(work, org, sizes.costed)
-    slot.operations.keychain.close()
+    slot.close()
     verify_s = _verify_s(sizes.costed) / sizes.costed
     # In two processes every intent is verified twice, here only once: add one verification.
     return Costs(rules_s, sign_s + 3 * verify_s, pure_s + verify_s)

@@ -97,7 +97,7 @@ def signing_move(slot: Slot, table: StateTable) -> Move:
 
 def signed(slot: Slot, table: StateTable, records: Sequence[Record]) -> list[Outgoing]:
     """Return every event of a batch, and apply its state changes."""
-    received = [receive(r, slot.stage.registry.partitions) for r in records]
+    received = [receive(r, slot.registry.partitions) for r in records]
     arrivals = [Arrival(one.source, one.clearance) for one in received]
     events: list[Outgoing] = []
     for commit in slot.judge(arrivals, [], wall_ms(), {}):
@@ -117,7 +117,7 @@ async def loaded_slot(broker: Broker, folder: Folder) -> tuple[Slot, StateTable]
     held = open_signer_keys(folder)
     slot = make_slot(held, Registry(trust.trust_root), table, SLOT, lambda _: False, wall_ms)
     seen = SlotState(registry_sequence=len(registry), key_count=len(vault))
-    loading.load(slot.stage.registry, slot.operations.vault, registry, vault, seen)
+    loading.load(slot.registry, slot.vault, registry, vault, seen)
     return slot, table
 
 

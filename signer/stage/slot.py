@@ -1,4 +1,4 @@
-"""Slot: decides what each commit of one signer contains, and in which order.
+"""Slot: the commit protocol of one signer, what each commit contains and in which order.
 
 It writes nothing: the caller makes every commit durable. Opening a key may call a KMS.
 
@@ -19,16 +19,19 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from schemas.keys.boot import SignerBoot
+from schemas.ledger.audit import AuditAction
 from schemas.ledger.heads import RegistryHead
-from schemas.record import Outgoing, PartitionId, Record
+from schemas.record import Outgoing, Record
 from schemas.topics import Topic
+from signer.core.account import Account
 from signer.core.registry.registry import Registry
 from signer.core.window import SIGN_MS_MAX
 from signer.keys.operations import Operations
 from signer.stage import loading
 from signer.stage.freshness import require_fresh, require_not_withheld
 from signer.stage.stage import Arrival, Batch, HaltError, PinnedOutcome, SigningStage
-from signer.stage.state import StateWrite
+from signer.stage.state import SlotState, StateWrite
+from signer.vaults.register import VaultRegister
 
 DECIDE_MS_MAX = 1_000
 MAINTENANCE_MS = 1_000
@@ -60,118 +63,6 @@ class Slot:
     _pinned: Batch = field(default_factory=Batch)
     _signed: list[Outgoing] = field(default_factory=list)
     _boot: list[Outgoing] = field(default_factory=list)
-
-    @property
-    def has_unpublished(self) -> bool:
-        """Whether there are signed outcomes that no commit contains yet."""
-        return bool(self._signed)
-
-    def load(self, registry: Iterable[Record], vault: Iterable[Record]) -> None:
-        """Load registry records and vault events as of the last commit; see ``loading``."""
-        seen = self.stage.memory.slot
-        loading.load(self.stage.registry, self.operations.vault, registry, vault, seen)
-
-    def check_registered(self, registry: Registry) -> None:
-        """Raise ``HaltError`` unless a registry names this signer as active and with its key.
-
-        An empty registry passes: it has no agents, so there is nothing to decide under it.
-        """
-        name, key = self.stage.identity.keyid, self.stage.identity.public_key
-        if registry.record_count and registry.service_key("signer", name) != key:
-            raise HaltError(
-                f"the registry does not name {name} as an active signer with the key it has: "
-                "nothing is signed until an admin registers it so"
-            )
-
-    def attest(self, boot: SignerBoot) -> None:
-        """Name the boot in all decisions from now on.
-
-        Its record is committed with the first batch that names it, before any of it is signed.
-        """
-        self.stage.boot = boot.id
-        self._boot = [Outgoing(Topic.BOOTS, "", self.stage.identity.sign_event(boot))]
-
-    def recover(self) -> Iterator[Commit]:
-        """Finish what earlier boots pinned but did not publish, in portions.
-
-        The registry must have been read to its end. Raises ``HaltError`` if there is something to
-        finish and the registry does not name this signer; its other changes do not stop recovery.
-        """
-        unfinished = self.stage.unfinished()
-        if unfinished:
-            self.check_registered(self.stage.registry)
-        while unfinished:
-            portion = self._open_keys(unfinished)
-            unfinished = unfinished[len(portion) :]
-            now_ms = self.now_ms()
-            # 1. Re-date the charges. If the process ends before this commit, they keep their old
-            # time. If it ends after that, the next recovery re-dates them again.
-            yield self._commit(self.stage.recover(portion, now_ms), [], now_ms, {})
-            # 2., 3. If the process ends between them, this portion is still pinned and recovered
-            # again.
-            yield from self._finish()
-        # Until here, expired share keys still opened the client shares of pinned outcomes.
-        self.operations.maintenance.shares.finishing = False
-
-    def _open_keys(self, unfinished: list[PinnedOutcome]) -> list[PinnedOutcome]:
-        """Open the keys of the next portion before its charges are dated.
-
-        Otherwise a slow KMS would delay the signatures behind their charges.
-        """
-        begun_ms = self.now_ms()
-        for count, pinned in enumerate(unfinished[:RECOVERED_COUNT_MAX], 1):
-            self.stage.open_keys([pinned], self.now_ms())
-            if self.now_ms() - begun_ms > OPENING_MS_MAX:
-                return unfinished[:count]
-        return unfinished[:RECOVERED_COUNT_MAX]
-
-    def administer(
-        self,
-        registry: Sequence[Record],
-        requests: Sequence[Record],
-        now_ms: int,
-        head: RegistryHead | None = None,
-    ) -> list[Outgoing]:
-        """Apply registry records, execute orders, and do maintenance if due; return their events.
-
-        Raises ``HaltError`` if the registry, with these records, does not name this signer, and
-        ``RegistryStaleError`` if it lacks the record that ``head`` names: the head was read before
-        these records.
-        """
-        events = self.register(registry, now_ms)
-        if head is not None:
-            require_not_withheld(head, self.stage.registry)
-            require_fresh(head, now_ms)
-        self.check_registered(self.stage.registry)
-        events += [event for r in requests for event in self.operations.execute_order(r, now_ms)]
-        due = now_ms - self._maintained_ms >= MAINTENANCE_MS
-        return events + self.maintain(now_ms) if due else events
-
-    def idle(self, now_ms: int) -> Iterator[Commit]:
-        """Do maintenance between batches; make each commit durable before taking the next."""
-        events = self.maintain(now_ms)
-        if events or self.stage.memory.changed:
-            yield from self.judge([], events, now_ms, {})
-
-    def maintain(self, now_ms: int) -> list[Outgoing]:
-        """Do one portion of custody maintenance; return its events."""
-        self._maintained_ms = now_ms
-        return self.operations.maintenance.run(now_ms)
-
-    def register(self, registry: Sequence[Record], now_ms: int) -> list[Outgoing]:
-        """Apply registry records; return the audit records of refused ones."""
-        return [event for r in registry for event in self.operations.register(r, now_ms)]
-
-    def judge(
-        self,
-        arrivals: Sequence[Arrival],
-        trail: Sequence[Outgoing],
-        now_ms: int,
-        read: Mapping[str, int],
-    ) -> Iterator[Commit]:
-        """Pin, sign and publish one batch; make each commit durable before taking the next."""
-        yield self.pin(arrivals, trail, now_ms, read)
-        yield from self._finish()
 
     def pin(
         self,
@@ -206,6 +97,170 @@ class Slot:
         self._check_not_late()
         self._signed, self._pinned = signed, Batch()
 
+    def publish(self) -> Commit:
+        """Return a commit of the signed outcomes without a batch (step 3)."""
+        # 3. If the process ends before the caller commits this, recover() signs and publishes them
+        # again.
+        signed, self._signed = self._signed, []
+        return Commit(signed, self.stage.memory.drain())
+
+    def finish(self) -> Iterator[Commit]:
+        """Sign and publish what the last commit pinned (steps 2 and 3)."""
+        self.sign()
+        if self._signed:
+            yield self.publish()
+
+    def judge(
+        self,
+        arrivals: Sequence[Arrival],
+        trail: Sequence[Outgoing],
+        now_ms: int,
+        read: Mapping[str, int],
+    ) -> Iterator[Commit]:
+        """Pin, sign and publish one batch; make each commit durable before taking the next."""
+        yield self.pin(arrivals, trail, now_ms, read)
+        yield from self.finish()
+
+    @property
+    def has_unpublished(self) -> bool:
+        """Whether there are signed outcomes that no commit contains yet."""
+        return bool(self._signed)
+
+    def load(self, registry: Iterable[Record], vault: Iterable[Record]) -> None:
+        """Load registry records and vault events as of the last commit; see ``loading``."""
+        loading.load(self.registry, self.vault, registry, vault, self.state)
+
+    def recover(self) -> Iterator[Commit]:
+        """Finish what earlier boots pinned but did not publish, in portions.
+
+        The registry must have been read to its end. Raises ``HaltError`` if there is something to
+        finish and the registry does not name this signer; its other changes do not stop recovery.
+        """
+        unfinished = self.stage.unfinished()
+        if unfinished:
+            self.check_registered()
+        while unfinished:
+            portion = self._open_keys(unfinished)
+            unfinished = unfinished[len(portion) :]
+            now_ms = self.now_ms()
+            # 1. Re-date the charges. If the process ends before this commit, they keep their old
+            # time. If it ends after that, the next recovery re-dates them again.
+            yield self._commit(self.stage.recover(portion, now_ms), [], now_ms, {})
+            # 2., 3. If the process ends between them, this portion is still pinned and recovered
+            # again.
+            yield from self.finish()
+        # Until here, expired share keys still opened the client shares of pinned outcomes.
+        self.operations.maintenance.shares.finishing = False
+
+    def _open_keys(self, unfinished: list[PinnedOutcome]) -> list[PinnedOutcome]:
+        """Open the keys of the next portion before its charges are dated.
+
+        Otherwise a slow KMS would delay the signatures behind their charges.
+        """
+        begun_ms = self.now_ms()
+        for count, pinned in enumerate(unfinished[:RECOVERED_COUNT_MAX], 1):
+            self.stage.open_keys([pinned], self.now_ms())
+            if self.now_ms() - begun_ms > OPENING_MS_MAX:
+                return unfinished[:count]
+        return unfinished[:RECOVERED_COUNT_MAX]
+
+    def attest(self, boot: SignerBoot) -> None:
+        """Name the boot in all decisions from now on.
+
+        Its record is committed with the first batch that names it, before any of it is signed.
+        """
+        self.stage.boot = boot.id
+        self._boot = [Outgoing(Topic.BOOTS, "", self.stage.identity.sign_event(boot))]
+
+    def administer(
+        self,
+        registry: Sequence[Record],
+        requests: Sequence[Record],
+        now_ms: int,
+        head: RegistryHead | None = None,
+    ) -> list[Outgoing]:
+        """Apply registry records, execute orders, and do maintenance if due; return their events.
+
+        Raises ``HaltError`` if the registry, with these records, does not name this signer, and
+        ``RegistryStaleError`` if it lacks the record that ``head`` names: the head was read before
+        these records.
+        """
+        events = self.register(registry, now_ms)
+        if head is not None:
+            require_not_withheld(head, self.registry)
+            require_fresh(head, now_ms)
+        self.check_registered()
+        events += [event for r in requests for event in self.operations.execute_order(r, now_ms)]
+        due = now_ms - self._maintained_ms >= MAINTENANCE_MS
+        return events + self.maintain(now_ms) if due else events
+
+    def check_registered(self, after: Registry | None = None) -> None:
+        """Raise ``HaltError`` unless the registry names this signer as active and with its key.
+
+        ``after`` is the registry as a new record would make it. An empty registry passes: it has no
+        agents, so there is nothing to decide under it.
+        """
+        registry = self.registry if after is None else after
+        name, key = self.stage.identity.keyid, self.stage.identity.public_key
+        if registry.record_count and registry.service_key("signer", name) != key:
+            raise HaltError(
+                f"the registry does not name {name} as an active signer with the key it has: "
+                "nothing is signed until an admin registers it so"
+            )
+
+    def register(self, registry: Sequence[Record], now_ms: int) -> list[Outgoing]:
+        """Apply registry records; return the audit records of refused ones."""
+        return [event for r in registry for event in self.operations.register(r, now_ms)]
+
+    def maintain_only(self, owns: Callable[[str], bool]) -> None:
+        """Maintain only the vaults of the accounts that this slot ``owns`` [default: all]."""
+        self.operations.maintenance.owns = owns
+
+    def maintain(self, now_ms: int) -> list[Outgoing]:
+        """Do one portion of custody maintenance; return its events."""
+        self._maintained_ms = now_ms
+        return self.operations.maintenance.run(now_ms)
+
+    def idle(self, now_ms: int) -> Iterator[Commit]:
+        """Do maintenance between batches; make each commit durable before taking the next."""
+        self.operations.keychain.close_expired()
+        events = self.maintain(now_ms)
+        if events or self.stage.memory.changed:
+            yield from self.judge([], events, now_ms, {})
+
+    @property
+    def registry(self) -> Registry:
+        """The registry as of the last record that was applied."""
+        return self.stage.registry
+
+    @property
+    def vault(self) -> VaultRegister:
+        """The signer's own events about keys and secrets."""
+        return self.operations.vault
+
+    @property
+    def state(self) -> SlotState:
+        """The slot's record as of the last commit: positions, counts and time."""
+        return self.stage.memory.slot
+
+    def account(self, name: str) -> Account:
+        """Return an account as of the last batch; raise ``StateIntegrityError``."""
+        return self.stage.memory.account(name)
+
+    def check_not_behind(self, newest: Mapping[str, int]) -> None:
+        """Raise ``StateRollbackError`` if an account is older than its newest outcome."""
+        self.stage.memory.check_not_behind(newest)
+
+    def audit_record(
+        self, action: AuditAction, record: Record, now_ms: int, detail: str
+    ) -> Outgoing:
+        """Return the audit record of an action on a record, usually its refusal."""
+        return self.operations.audit_record(action, record, now_ms, detail)
+
+    def close(self) -> None:
+        """Close and zeroise every open key."""
+        self.operations.keychain.close()
+
     def _check_not_late(self) -> None:
         late_ms = self.now_ms() - self._pinned_ms
         if self._pinned.pinned and late_ms > SIGN_MS_MAX:
@@ -213,13 +268,6 @@ class Slot:
                 f"{late_ms} ms passed between a charge and its signature, more than {SIGN_MS_MAX}: "
                 "start again; the start signs what was charged and dates the charge again"
             )
-
-    def publish(self) -> Commit:
-        """Return a commit of the signed outcomes without a batch (step 3)."""
-        # 3. If the process ends before the caller commits this, recover() signs and publishes them
-        # again.
-        signed, self._signed = self._signed, []
-        return Commit(signed, self.stage.memory.drain())
 
     def _commit(
         self, batch: Batch, trail: Sequence[Outgoing], now_ms: int, read: Mapping[str, int]
@@ -229,9 +277,9 @@ class Slot:
         # commit: the next start compares them with what it loads, and so detects a rollback.
         update = {
             "positions": {**memory.slot.positions, **read},
-            "registry_sequence": self.stage.registry.record_count,
-            "key_count": self.operations.vault.count,
-            "key_digest": self.operations.vault.digest(),
+            "registry_sequence": self.registry.record_count,
+            "key_count": self.vault.count,
+            "key_digest": self.vault.digest(),
             "share_version": self.operations.maintenance.shares.version,
             "last_ms": max(now_ms, memory.slot.last_ms),
         }
@@ -249,13 +297,3 @@ class Slot:
             return []
         boot, self._boot = self._boot, []
         return boot
-
-    def _finish(self) -> Iterator[Commit]:
-        self.sign()
-        if self._signed:
-            yield self.publish()
-
-
-def position_name(partition: PartitionId) -> str:
-    """Return the name of a partition among a slot's positions."""
-    return f"{partition[0]}/{partition[1]}"

@@ -74,12 +74,12 @@ class _Read:
     @property
     def registered(self) -> Registry:
         """See ``Read.registered``."""
-        return self.pipeline.parts.runner.stage.registry
+        return self.pipeline.slot.registry
 
     @property
     def vaults(self) -> VaultRegister:
         """See ``Read.vaults``."""
-        return self.pipeline.parts.runner.slot.operations.vault
+        return self.pipeline.slot.vault
 
     def refresh(self) -> None:
         """See ``Read.refresh``: they are the pipeline's own and always current."""
@@ -97,7 +97,7 @@ class _Read:
     def account(self, name: str) -> Account:
         """See ``Read.account``."""
         with self.pipeline.lock:
-            return self.pipeline.parts.runner.stage.memory.account(name)
+            return self.pipeline.slot.account(name)
 
     def refresh_accounts(self) -> None:
         """See ``Read.refresh_accounts``: they are the pipeline's own and always current."""
@@ -148,12 +148,11 @@ class _Administer:
 
     def register(self, raw: bytes) -> int:
         """See ``Administer.register``."""
-        runner = self.pipeline.parts.runner
-        registry, check_registered = runner.stage.registry, runner.slot.check_registered
+        slot = self.pipeline.slot
         with self.pipeline.lock:
             self.pipeline.step()  # 1.
-            sequence = registry.record_count
-            check_record(raw, registry, check_registered)
+            sequence = slot.registry.record_count
+            check_record(raw, slot.registry, slot.check_registered)
             # 2. If the process ends after this line, the record is durable, and the next start
             # applies it.
             self.pipeline.append([Outgoing(Topic.REGISTRY, "", raw)])
@@ -162,10 +161,10 @@ class _Administer:
 
     def execute(self, raw: bytes, check: CheckOrder[T]) -> T:
         """See ``Administer.execute``."""
-        runner = self.pipeline.parts.runner
+        slot = self.pipeline.slot
         with self.pipeline.lock:
             self.pipeline.step()  # 1.
-            order = check(raw, runner.stage.registry, runner.slot.operations.vault)
+            order = check(raw, slot.registry, slot.vault)
             found = order.answer()
             # An answered order is not appended again: the caller may have died before the answer.
             if found is None:

@@ -43,7 +43,7 @@ from streams.kafka.reader import PartitionLag
 from streams.kafka.state import StateTable
 from streams.runners.clock import SteadyClock
 from streams.runners.kafka_signer import Callbacks, KafkaSigner
-from streams.runners.slot_batches import AdmittedMs
+from streams.runners.slot_inputs import AdmittedMs
 
 CLIENT = "sixgate-signer"
 _LOG = logging.getLogger("sixgate.signer")
@@ -105,15 +105,16 @@ class SignerProcess:
         with ExitStack() as opened:
             opened.callback(queries.close)
 
+            def owns(account: str) -> bool:
+                return partition_of(account, trust.partitions) in at.partitions
+
             def make(table: StateTable) -> Slot:
                 number = str(at.number)
                 has_outcome = queries.has_outcome
                 slot = make_slot(self._keys, registry, table, number, has_outcome, clock.now_ms)
-                opened.callback(slot.operations.keychain.close)  # zeroises the open keys
-                queries.registry_seen = slot.stage.memory.slot.registry_sequence
-                slot.operations.maintenance.owns = lambda account: (
-                    partition_of(account, trust.partitions) in at.partitions
-                )
+                slot.maintain_only(owns)
+                opened.callback(slot.close)
+                queries.registry_seen = slot.state.registry_sequence
                 return slot
 
             broker = settings.kafka.broker(f"{CLIENT}-{at.number}")
@@ -143,7 +144,7 @@ class SignerProcess:
         """Attest the boot to a slot. All slots of the process share one boot; each publishes it."""
         if self._attestor is None:
             return
-        boot = self._attestor.boot(slot.stage.registry)
+        boot = self._attestor.boot(slot.registry)
         slot.attest(boot)
         facts = {"boot": boot.id, "simulated": boot.simulated}
         facts |= {"configuration": boot.facts.configuration}

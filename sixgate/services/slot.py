@@ -119,9 +119,7 @@ def make_slot(
 ) -> Slot:
     """Return a slot with its state loaded; the caller loads the registry and the vault events.
 
-    ``number`` is the slot's number. The slot maintains the vaults of all accounts unless the caller
-    sets ``operations.maintenance.owns``. The caller closes ``operations.keychain``. Raises
-    ``StateIntegrityError``.
+    ``number`` is the slot's number. The caller closes the slot. Raises ``StateIntegrityError``.
     """
     vault, holders = VaultRegister(), signer_keys.holders
     keys = vault.keys

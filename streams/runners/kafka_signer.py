@@ -36,15 +36,22 @@ from schemas.ledger.heads import RegistryHead
 from schemas.partition import SlotPartitions
 from schemas.record import REGISTRY_PARTITION
 from schemas.topics import Topic
-from signer.stage.slot import Commit, Slot, position_name
+from signer.stage.batch import ReadRecords, next_positions, pin_batch, position_name
+from signer.stage.slot import Commit, Slot
 from streams.kafka.broker import Broker
 from streams.kafka.errors import no_registry
 from streams.kafka.producer import SlotProducer
 from streams.kafka.reader import PartitionLag, Reader, replay
 from streams.kafka.state import StateTable
 from streams.runners.clock import SteadyClock
-from streams.runners.slot_batches import AdmittedMs, NewestSequences, ReadRecords, SlotBatches
-from streams.runners.slot_inputs import Inputs, next_positions, open_inputs, partitions_of_slot
+from streams.runners.slot_inputs import (
+    AdmittedMs,
+    Clearances,
+    Inputs,
+    NewestSequences,
+    open_inputs,
+    partitions_of_slot,
+)
 from streams.slow_calls import log_slow
 
 _LOG = logging.getLogger("sixgate.slot")
@@ -120,15 +127,14 @@ class KafkaSigner:
             _LOG.info("slot.taken_over", extra={"slot": at.number})
             # 3. Nothing is written while loading.
             slot = await self._load()
-            registered = slot.stage.registry.record_count
+            registered = slot.registry.record_count
             _LOG.info("slot.loaded", extra={"slot": at.number, "registry_records": registered})
-            batches = SlotBatches(slot, self._clock, at.partitions_total, self._callbacks.newest)
-            positions = slot.stage.memory.slot.positions
-            inputs = await open_inputs(self._broker, at, positions, opened)
+            clearances = Clearances(slot, at.partitions_total, self._callbacks.newest)
+            inputs = await open_inputs(self._broker, at, slot.state.positions, opened)
             # The head of step 1 may have expired while loading.
             if await self._wait_for_head(stop):
                 # 4. Halts here, before anything is signed, if the registry revoked this signer.
-                await self._catch_up(producer, batches, inputs)
+                await self._catch_up(producer, clearances, inputs)
                 # 5. If the process ends during this step, unpublished outcomes stay pinned, and the
                 # next start repeats it.
                 await self._in_thread(self._callbacks.attest, slot)
@@ -137,7 +143,7 @@ class KafkaSigner:
                 self._decided = inputs.decided
                 self._callbacks.on_loaded()
             while await self._next_head(producer, slot, stop):
-                await self._step(producer, batches, inputs)
+                await self._step(producer, clearances, inputs)
             if slot.has_unpublished:  # a regular stop; after a crash step 5 does it
                 await self._publish(producer, slot)
 
@@ -169,7 +175,7 @@ class KafkaSigner:
         async for record in replay(self._broker, partitions_of_slot(self._at, Topic.STATE)):
             self._table.load(record)
         slot = await self._in_thread(self._make, self._table)
-        seen = slot.stage.memory.slot
+        seen = slot.state
         until = {REGISTRY_PARTITION: seen.positions.get(position_name(REGISTRY_PARTITION), 0)}
         registry = [record async for record in replay(self._broker, [REGISTRY_PARTITION], until)]
         vault = [
@@ -180,8 +186,8 @@ class KafkaSigner:
         self._clock.last_ms = seen.last_ms
         return slot
 
-    async def _step(self, producer: SlotProducer, batches: SlotBatches, inputs: Inputs) -> None:
-        slot = batches.slot
+    async def _step(self, producer: SlotProducer, clearances: Clearances, inputs: Inputs) -> None:
+        slot = clearances.slot
         # 6. Signed outcomes do not wait: then only records that are already fetched are taken.
         wait_ms = 0 if slot.has_unpublished else IDLE_MS
         decided = await inputs.decided.read(BATCH_COUNT_MAX, wait_ms)
@@ -197,33 +203,35 @@ class KafkaSigner:
         if decided or requests or registry:
             read = ReadRecords(registry, requests, decided)
             with log_slow(_LOG, "slot.batch_slow", slot=self._at.number, records=len(decided)):
-                pinned = await self._in_thread(batches.pin, read, self._head)
+                pinned = await self._in_thread(pin_batch, slot, read, clearances.read, self._head)
             # 7. Until this returns, it is unknown whether the batch is durable; nothing of it is
             #    signed.
-            await self._commit(producer, pinned.commit)
-            self._admitted_ms = pinned.admitted_ms
+            await self._commit(producer, pinned)
+            self._admitted_ms = clearances.admitted_ms
             # 8. The outcomes leave with the next step's commit.
             with log_slow(_LOG, "slot.signing_slow", slot=self._at.number, records=len(decided)):
                 await self._in_thread(slot.sign)
         else:
-            slot.operations.keychain.close_expired()
             await self._commit_all(producer, slot.idle(self._clock.now_ms()))
 
     async def _publish(self, producer: SlotProducer, slot: Slot) -> None:
         await self._commit(producer, await self._in_thread(slot.publish))
 
-    async def _catch_up(self, producer: SlotProducer, batches: SlotBatches, inputs: Inputs) -> None:
+    async def _catch_up(
+        self, producer: SlotProducer, clearances: Clearances, inputs: Inputs
+    ) -> None:
         """Read the registry to its end and commit it (step 4).
 
         Raises ``HaltError`` if it does not name this signer, ``StateRollbackError`` if the ledger
         has newer outcomes of accounts with pinned outcomes.
         """
-        slot = batches.slot
-        await self._in_thread(batches.check_not_behind_ledger, self._table.pending_accounts())
+        slot = clearances.slot
+        pending = self._table.pending_accounts()
+        await self._in_thread(clearances.check_not_behind_ledger, pending)
         records = [r async for page in inputs.registry.read_to_end() for r in page]
         now_ms = self._clock.now_ms()
         trail = await self._in_thread(slot.administer, records, [], now_ms, self._head)
-        if not slot.stage.registry.record_count:
+        if not slot.registry.record_count:
             raise no_registry()
         await self._commit_all(producer, slot.judge([], trail, now_ms, next_positions(records)))
 

@@ -61,7 +61,7 @@ def test_a_failed_commit_during_an_operators_call_halts(
 ) -> None:
     node.pipeline.step()  # reads the registry
     entry = AccountOpened(account="second")
-    raw = registry_record(folder, node.stage.registry, entry)
+    raw = registry_record(folder, node.registered, entry)
     log = node.pipeline.parts.runner.pipeline
     with node.pipeline.lock:  # so that the operator's call processes the intent first
         node.pipeline.settle()
@@ -85,7 +85,7 @@ def test_a_flood_does_not_keep_an_operator_from_deactivating_its_agent(
 ) -> None:
     node.pipeline.step()  # reads the registry
     off = agent_entry(trader.signer, active=False)
-    raw = registry_record(folder, node.stage.registry, off)
+    raw = registry_record(folder, node.registered, off)
     flood = [trader.signed(str(number), value_wei=1) for number in range(600)]
     with node.pipeline.lock:  # the flood arrives before the operator's call
         with closing(SqliteLog(folder.inbox, 4)) as inbox:

@@ -63,8 +63,8 @@ def test_a_revoked_signer_signs_nothing_until_it_is_registered_again(
     pipeline = open_pipeline(folder)
     pipeline.drain()
     sequence, head = (
-        pipeline.runner.stage.registry.record_count,
-        pipeline.runner.stage.registry.last_digest,
+        pipeline.runner.slot.registry.record_count,
+        pipeline.runner.slot.registry.last_digest,
     )
     record, admin = operator.record_envelope, folder.admin()
     gone, head = record(admin, "acme", (sequence, head), signer_entry(folder, change), 1)
@@ -87,7 +87,7 @@ def test_an_unprintable_setting_is_refused_with_a_bounded_audit_record(
     pipeline = open_pipeline(folder)
     pipeline.drain()
     entry = SettingSet(name="simulation.required", value="\U000e0001" * 256)
-    raw = registry_record(folder, pipeline.runner.stage.registry, entry)
+    raw = registry_record(folder, pipeline.runner.slot.registry, entry)
     pipeline.inbox.append([Outgoing(Topic.REGISTRY, "", raw)], 1)
     pipeline.submit(trader.signed("a"))
     assert ends(pipeline.drain()) == ["signed"]
@@ -103,7 +103,7 @@ def test_key_requests_and_registry_records_of_every_wrong_kind_become_audit_reco
 ) -> None:
     pipeline = open_pipeline(folder)
     pipeline.drain()
-    registry = pipeline.runner.stage.registry
+    registry = pipeline.runner.slot.registry
     body = KeyRequest(
         org="acme", account=ACCOUNT, path="keys/x", requested_at_ms=ORDERED_MS, registry_sequence=0
     ).encode()

@@ -114,7 +114,7 @@ def test_a_simulators_pending_nonce_does_not_burn_the_keys_nonces(
 def test_nonces_of_a_local_chain_are_not_signed(folder: Folder, trader: Producer) -> None:
     pipeline = open_pipeline(folder)
     pipeline.drain()
-    sender = pipeline.runner.stage.keys.by_path[ACCOUNT, KEY_PATH].address
+    sender = pipeline.runner.slot.vault.keys.by_path[ACCOUNT, KEY_PATH].address
     (folder.genesis / "base.json").write_text(local_chain(sender, nonce=41))
     key = load_key_file(folder.key(SIMULATOR), SIMULATOR)
     with closing(LocalSimulator(folder.genesis, UNHURRIED)) as simulator:
@@ -146,7 +146,7 @@ def test_a_stale_report_sets_no_nonce_where_no_simulation_is_required(
     stale = reporting(folder, pending_nonce=77, simulated_at_ms=0, expires_at_ms=1)
 
     pipeline.drain()
-    stage = pipeline.runner.stage
+    stage = pipeline.runner.slot.stage
     world = GateProjections(stage.registry, stage.keys.reference, stage.memory.account)
     record = Record(Topic.SUBMITTED, HOME, 0, ACCOUNT, trader.signed("a"), 1)
     passage = cascade.run([record], world, wall_ms(), no_simulation).decided[0]
@@ -171,7 +171,7 @@ def test_a_simulator_that_is_down_causes_no_delay_and_is_used_again_once_it_is_u
 ) -> None:
     pipeline = open_pipeline(folder)
     pipeline.drain()
-    sender = pipeline.runner.stage.keys.by_path[ACCOUNT, KEY_PATH].address
+    sender = pipeline.runner.slot.vault.keys.by_path[ACCOUNT, KEY_PATH].address
     chain = folder.genesis / "base.json"
     chain.write_text("no genesis at all")
     key = load_key_file(folder.key(SIMULATOR), SIMULATOR)

@@ -240,7 +240,7 @@ def test_an_intent_does_not_overtake_a_record_behind_large_registry_records(
     pipeline = open_pipeline(folder)
     pipeline.drain()
     off = agent_entry(trader.signer, active=False)
-    raw = registry_record(folder, pipeline.runner.stage.registry, off)
+    raw = registry_record(folder, pipeline.runner.slot.registry, off)
     junk = bytes(READ_BYTES_MAX // 2)
     pipeline.inbox.append([Outgoing(Topic.REGISTRY, "", one) for one in (*[junk] * 3, raw)], 1)
     pipeline.submit(trader.signed("a"))

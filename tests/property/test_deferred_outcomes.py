@@ -59,7 +59,7 @@ def test_the_same_outcomes_are_published_once_after_any_crash(
     for disk in interrupted:
         check_settled(disk.outcomes)
         assert by_account(disk) == by_account(whole)
-        assert SignerRun(disk, {}).slot.stage.memory.slot.positions == {"decided/0": len(read)}
+        assert SignerRun(disk, {}).slot.state.positions == {"decided/0": len(read)}
     assert {o.intent for o in whole.outcomes} == {a.clearance.intent for b in read for a in b}
 
 
@@ -126,7 +126,7 @@ def test_a_batch_whose_keys_open_slowly_is_charged_when_they_are_open() -> None:
     life.run([asked])
     check_settled(disk.outcomes)
     assert {o.intent for o in disk.outcomes} == {one.clearance.intent for one in asked}
-    account = life.slot.stage.memory.account(disk.outcomes[0].account)
+    account = life.slot.account(disk.outcomes[0].account)
     assert [at_ms for at_ms, _ in account.spent.entries] == [life.now_ms]
     assert life.now_ms > NOW_MS + SIGN_MS_MAX * len(opened)
 

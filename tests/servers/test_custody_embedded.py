@@ -78,7 +78,7 @@ def test_a_missing_or_wrong_share_is_rejected_with_its_reason_without_a_charge(
         ):
             one = organised.intent(mode, f"bad-{number}", vault, client_share=sent)
             assert send(pipeline, one) == [reason]
-        account = pipeline.runner.stage.memory.account(account_of(mode))
+        account = pipeline.runner.slot.account(account_of(mode))
         assert (account.spent_wei(10**15), account.nonces) == (0, {})
         assert send(pipeline, organised.intent(mode, "good", vault)) == ["signed"]
 
@@ -195,7 +195,7 @@ def test_a_share_sealed_to_an_old_share_key_is_accepted_until_the_overlap_ends(
     at.forward(ERASE_AFTER_MS)
     with running_pipeline(organised, clock=at.clock()) as pipeline:
         pipeline.drain()
-        kept = pipeline.runner.stage.memory.share_keys()
+        kept = pipeline.runner.slot.stage.memory.share_keys()
         assert kept is not None
         assert [key.version for key in kept.keys] == [2]
 

@@ -25,8 +25,8 @@ def pipeline(tmp_path: Path) -> Pipeline:
 def load(pipeline: Pipeline, **more: int) -> None:
     """Load everything with a slot state whose counts differ by ``more``."""
     runner = pipeline.runner
-    registry = Registry(runner.stage.registry.trust_root)
-    slot = runner.stage.memory.slot
+    registry = Registry(runner.slot.registry.trust_root)
+    slot = runner.slot.state
     update = {name: getattr(slot, name) + count for name, count in more.items()}
     records = runner.inbox.scan(Topic.REGISTRY, 0)
     partitions = range(runner.pipeline.partitions)

@@ -42,7 +42,7 @@ def pipeline(tmp_path: Path) -> Pipeline:
 
 
 def registered(pipeline: Pipeline, entry: Entry) -> bytes:
-    registry = pipeline.runner.stage.registry
+    registry = pipeline.runner.slot.registry
     chained = (registry.record_count, registry.last_digest)
     return record_envelope(pipeline.folder.admin(), "acme", chained, entry, 0)[0]
 
@@ -118,4 +118,4 @@ def test_an_intent_appended_during_a_read_is_not_decided_before_its_records(
     pipeline.runner.inbox = inbox
     pipeline.runner.step()
     pipeline.drain()
-    assert pipeline.runner.stage.keys.find("ops", KEY_PATH)
+    assert pipeline.runner.slot.vault.keys.find("ops", KEY_PATH)

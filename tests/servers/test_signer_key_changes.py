@@ -68,7 +68,7 @@ def change_key(folder: Folder) -> str:
 def register_key(folder: Folder, key: str) -> None:
     entry = ServiceSet(role="signer", name=SIGNER, public_key=key, active=True)
     pipeline = open_pipeline(folder)
-    registry = pipeline.runner.stage.registry
+    registry = pipeline.runner.slot.registry
     at = registry.record_count, registry.last_digest
     pipeline.inbox.append(
         [Outgoing(Topic.REGISTRY, "", record_envelope(folder.admin(), "acme", at, entry, 1)[0])], 1
@@ -83,7 +83,7 @@ def die_before_signing(folder: Folder, intent: bytes) -> Registry:
     with pytest.raises(Crash):
         dying.drain()
     dying.close()
-    return dying.runner.stage.registry
+    return dying.runner.slot.registry
 
 
 def register(folder: Folder, registry: Registry, *entries: Entry) -> None:

@@ -54,18 +54,18 @@ class Parts:
         """
         # 1. Only reads.
         self.runner.load()
-        stage = self.runner.stage
+        slot = self.runner.slot
         # 2. The log's own outcomes come first, so that state from an older backup is detected.
         self.ledger_service.catch_up()
-        keys = stage.registry.all_signer_keys_since(stage.memory.slot.registry_sequence)
-        accounts = sorted(stage.registry.accounts)
+        keys = slot.registry.all_signer_keys_since(slot.state.registry_sequence)
+        accounts = sorted(slot.registry.accounts)
         newest = self.ledger_service.answers.outcomes.newest_sequences(accounts, keys)
-        stage.memory.check_not_behind(newest)
+        slot.check_not_behind(newest)
         # 3. If the process ends here, outcomes that are not published stay pinned for the next
         # start.
         self.runner.recover()
         # 4. New outcomes name this boot; recovered ones keep the boot that pinned them.
-        self.runner.slot.attest(self.attestor.boot(stage.registry))
+        slot.attest(self.attestor.boot(slot.registry))
 
     def reader(self) -> PipelineLog:
         """Open a second connection to the pipeline's log, for reading in another thread."""
@@ -104,7 +104,7 @@ def assemble(folder: Folder, on_commit: OnCommit) -> Parts:
         has_outcome = ledger_service.answers.outcomes.has_outcome
         clock = SteadyClock(wall_ms, boot_ms)
         slot = make_slot(signer_keys, registry, pipeline, SLOT, has_outcome, clock.now_ms)
-        keep(slot.operations.keychain)
+        keep(slot)
         runner = EmbeddedRunner(
             inbox=inbox,
             pipeline=pipeline,

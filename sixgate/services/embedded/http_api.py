@@ -52,7 +52,7 @@ def node_services(
     hasher: PasswordHasher | None = None,
 ) -> Iterator[Services]:
     """Lend the services of a folder's gateway; raise ``FolderError`` if it was never set up."""
-    scope = _desk_scope(folder, node.stage.registry)
+    scope = _desk_scope(folder, node.registered)
     desk = AdminDesk(node, load_key_file(folder.key(DESK), DESK), wall_ms)
     pipeline = Pipeline(node.backend, desk, scope.accounts[0], follow=False)
     with gateway_services(folder, pipeline, settings.api, settings.webhooks, hasher) as services:

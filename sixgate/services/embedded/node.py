@@ -21,7 +21,7 @@ class Node(Operations):
         self._signed = SignedFeed()
         self.pipeline = Pipeline(folder, self._committed)
         super().__init__(embedded_backend(self.pipeline, self._ends, self._signed))
-        self.stage = self.pipeline.parts.runner.stage
+        self.registered = self.pipeline.slot.registry
 
     def wait(self, stop: threading.Event) -> None:
         """Run until ``stop`` is set; raise the error that halted the pipeline, if any."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from schemas.record import Outgoing
 from schemas.topics import Topic
+from signer.stage.slot import Slot
 from sixgate.api import ApiError
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.data_folder.folder import Folder, FolderError
@@ -44,12 +45,17 @@ class Pipeline:
         self._busy = False
         self._appended_at_ms = boot_ms()
 
+    @property
+    def slot(self) -> Slot:
+        """The signer's slot, with registry and keys."""
+        return self.parts.runner.slot
+
     def start(self) -> None:
         """Verify the state, recover, then run; raises the error that halts the pipeline."""
         with self._halting_on_error():
             self.parts.start()
         _LOG.info("pipeline.started")
-        self._committed = self.parts.runner.stage.memory.slot.positions
+        self._committed = self.slot.state.positions
         self.step()
         self._pipeline_loop.start()
         self._ledger.start()
@@ -154,7 +160,7 @@ class Pipeline:
 
     def _publish_commit(self, events: Sequence[Outgoing]) -> None:
         # First, so that a caller that learns its outcome no longer sees its record as waiting.
-        self._committed = self.parts.runner.stage.memory.slot.positions
+        self._committed = self.slot.state.positions
         self._commit_count += 1
         self._on_commit(events)
         if any(event.topic is Topic.OUTCOMES for event in events):

@@ -14,7 +14,7 @@ class PipelineReadEnvironment:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
-        self.actor = pipeline.parts.runner.stage.identity.keyid
+        self.actor = pipeline.slot.operations.identity.keyid
 
     @contextmanager
     def current(self) -> Iterator[int]:
@@ -30,7 +30,7 @@ class PipelineReadEnvironment:
 
 def secret_service(pipeline: Pipeline) -> SecretService:
     """Return the service that reads secrets for a pipeline."""
-    operations = pipeline.parts.runner.slot.operations
+    operations = pipeline.slot.operations
     return reading.new_secret_service(
         operations.registry, operations.keys, operations.vaults.secret_sealing
     )

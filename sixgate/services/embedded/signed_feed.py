@@ -34,7 +34,7 @@ class SignedFeed:
         with closing(pipeline.parts.reader()) as log:
             while True:
                 page = log.signed_after(position, READ_COUNT_MAX)
-                yield from _verified(page, pipeline.parts.runner.stage.registry)
+                yield from _verified(page, pipeline.slot.registry)
                 if page:
                     position = page[-1][0]
                     continue

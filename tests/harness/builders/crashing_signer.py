@@ -134,7 +134,7 @@ class SignerRun:
         """Recover pinned outcomes, process every unread batch, publish the last outcomes."""
         for commit in self.slot.recover():
             self._commit(commit)
-        position = self.slot.stage.memory.slot.positions.get("decided/0", 0)
+        position = self.slot.state.positions.get("decided/0", 0)
         for number, arrivals in list(enumerate(read))[position:]:
             self._step()
             self._commit(self.slot.pin(arrivals, [], NOW_MS, {"decided/0": number + 1}))

@@ -61,7 +61,7 @@ class ReadRig:
     @property
     def registered(self) -> Registered:
         """The registry of the pipeline: the rig is a ``RegistryRead``."""
-        return self.pipeline.runner.stage.registry
+        return self.pipeline.runner.slot.registry
 
     def refresh(self) -> None:
         """Do nothing: the registry is always current."""

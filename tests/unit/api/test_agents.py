@@ -189,7 +189,7 @@ def test_a_deleted_agent_is_gone_and_inactive_in_the_registry(api: Api) -> None:
     path = f"/v1/agents/{agent_id}"
     assert api.client.delete(path, headers=api.person).status_code == 204
     assert api.client.get(path, headers=api.person).status_code == 404
-    assert api.node.stage.registry.agents[agent_id].active is False
+    assert api.node.registered.agents[agent_id].active is False
     assert agent_id not in api.client.get("/v1/agents", headers=api.person).text
 
 

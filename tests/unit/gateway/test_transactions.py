@@ -101,7 +101,7 @@ def test_misrouted_intent_is_invisible(rig: ReadRig) -> None:
 
 def test_intent_of_a_revoked_agent_stays_visible_by_its_outcome(rig: ReadRig) -> None:
     (intent_id,) = rig.submit(rig.trader.signed("a"))
-    del rig.pipeline.runner.stage.registry.agents["trader"]
+    del rig.pipeline.runner.slot.registry.agents["trader"]
     reply = rig.reply("trader", intent_id)
     assert reply is not None
     assert reply["status"] == "sign_only"
