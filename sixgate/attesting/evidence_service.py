@@ -8,6 +8,7 @@ from signer.attestation.device.platform import CollectionError, PlatformBusyErro
 from signer.attestation.verify.binding import NONCE_BYTES_MAX, NONCE_BYTES_MIN
 from sixgate.api_error import ApiError, Json
 
+PATH = "/v1/attestation"
 # A report occupies the firmware, for which other guests of the machine wait too. go-sev-guest uses
 # the same rate limit.
 PAUSE_MS_MIN = 2_000

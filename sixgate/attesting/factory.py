@@ -3,7 +3,7 @@
 import fcntl
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from importlib.metadata import entry_points, version
@@ -68,7 +68,7 @@ def configuration(
 
 def _source(settings: AttestationSettings, opened: ExitStack) -> EvidenceSource:
     if settings.platform is PlatformKind.SIMULATED:
-        return EvidenceSource(_simulated(), simulated=True)
+        return simulated_source()
     return machine_source(_machine(settings.platform, opened), settings.certificates)
 
 
@@ -79,6 +79,22 @@ def machine_source(machine: Platform, folder: Path | None) -> EvidenceSource:
     """
     _supplied(folder)
     return EvidenceSource(partial(_collected, machine, folder), simulated=False)
+
+
+def simulated_source() -> EvidenceSource:
+    """Return a source of evidence of the simulated platform, which the measured image lacks.
+
+    It is a plug-in and has no import here. Raises ``PlatformUnavailableError`` without it.
+    """
+    found = entry_points(group=PLATFORMS, name=PlatformKind.SIMULATED.value)
+    try:
+        make = next(iter(found)).load()
+    except (StopIteration, ImportError):
+        raise PlatformUnavailableError(
+            "this installation has no simulated platform: name sev-guest or configfs in "
+            "[attestation]"
+        ) from None
+    return EvidenceSource(make(wall_ms, secrets.token_bytes), simulated=True)
 
 
 def _machine(kind: PlatformKind, opened: ExitStack) -> Platform:
@@ -96,20 +112,3 @@ def _collected(platform: Platform, folder: Path | None, binding: Binding) -> Evi
 def _supplied(folder: Path | None) -> SuppliedFiles:
     """Read the files for each report: a revocation list expires long before the signer ends."""
     return SuppliedFiles() if folder is None else read_supplied(folder)
-
-
-def _simulated() -> Callable[[Binding], Evidence]:
-    """Return evidence of the simulated platform, a plug-in that the measured image lacks.
-
-    Raises ``PlatformUnavailableError`` without it.
-    """
-    found = entry_points(group=PLATFORMS, name=PlatformKind.SIMULATED.value)
-    try:
-        make = next(iter(found)).load()
-    except (StopIteration, ImportError):
-        raise PlatformUnavailableError(
-            "this installation has no simulated platform: name sev-guest or configfs in "
-            "[attestation]"
-        ) from None
-    evidence: Callable[[Binding], Evidence] = make(wall_ms, secrets.token_bytes)
-    return evidence

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from schemas.canonical import malformed
 from signer.attestation.verify.binding import Purpose
 from signer.attestation.verify.certificates import root_digest
-from signer.attestation.verify.errors import AttestationError
+from signer.attestation.verify.errors import EvidenceError
 from signer.attestation.verify.evidence import EvidenceFile
 from signer.attestation.verify.policy import SIMULATED_ROOT, VerificationPolicy
 from signer.attestation.verify.report import REPORT_DATA_BYTES
@@ -101,7 +101,7 @@ def verify(
     simulated = _root(evidence) in (accepted.simulated_root, SIMULATED_ROOT)
     try:
         found = verify_evidence(evidence.evidence(), accepted, expected, at)
-    except AttestationError as error:
+    except EvidenceError as error:
         why = {"code": error.code, "why": str(error)}
         refused = {"verified": False, "simulated": simulated, "steps": steps(error)} | why
         sentence = f"{file} fails verification at step {error.step}: {error} ({error.code})"
@@ -129,7 +129,7 @@ def _fetched(url: str | None, nonce: str, data: Path) -> Json:
     if url is None:
         with session(data) as here:
             return here.api.attestation(nonce)
-    from sixgate.services.attestation_page import fetch
+    from sixgate.services.attestation_client import fetch
     from sixgate.services.probe import parse_address
 
     try:

@@ -16,7 +16,7 @@ from schemas.keys.boot import BootFacts, SignerBoot
 from schemas.redaction import signed_part
 from signer.attestation.verify.binding import Purpose
 from signer.attestation.verify.boot_check import BootVerificationError, ExpectedSigner, check_boot
-from signer.attestation.verify.errors import AttestationError
+from signer.attestation.verify.errors import EvidenceError
 from signer.attestation.verify.evidence import EvidenceFile
 from signer.attestation.verify.policy import VerificationPolicy
 from signer.attestation.verify.verify import Verified
@@ -163,7 +163,7 @@ def _verified(
         return check_boot(record, named, policy, at_ms)
     except BootVerificationError as error:
         raise CommandError(ExitCode.NOT_ATTESTED, str(error)) from None
-    except AttestationError as error:
+    except EvidenceError as error:
         evidence = "simulated evidence" if record.simulated else "evidence"
         why = f"the boot's {evidence} fails at step {error.step}: {error} ({error.code})"
         raise CommandError(ExitCode.NOT_ATTESTED, why) from None

@@ -6,8 +6,9 @@ from typing import Any
 
 from rich.text import Text
 
-from signer.attestation.verify.errors import PROVES, AttestationError, Step
+from signer.attestation.verify.errors import EvidenceError, Step
 from signer.attestation.verify.evidence import EvidenceFile
+from signer.attestation.verify.meanings import PROVES
 from signer.attestation.verify.report import FIELDS, GUEST_POLICY_BITS, PLATFORM_BITS, bits
 from signer.attestation.verify.tcb import Tcb
 from signer.attestation.verify.verify import Verified
@@ -24,14 +25,14 @@ _WIDE = {"policy", "platform_info", "launch_mitigations", "current_mitigations"}
 """Bit fields, shown in hex because they can exceed 2^53."""
 
 
-def steps(error: AttestationError | None) -> list[Json]:
+def steps(error: EvidenceError | None) -> list[Json]:
     """Return the result of each step: passed, FAILED or not reached."""
     return [
         {"step": int(step), "shows": PROVES[step], "result": _result(step, error)} for step in Step
     ]
 
 
-def step_list(error: AttestationError | None) -> Listing:
+def step_list(error: EvidenceError | None) -> Listing:
     """Return the steps as a listing; the failed one has its reason below."""
     return table(
         *(Field("step", right=True), Field("result"), Field("proves", "shows")),
@@ -107,7 +108,7 @@ def _signer(found: Verified) -> str:
     return f"{found.signing_key.upper()} of {who}"
 
 
-def _result(step: Step, error: AttestationError | None) -> str:
+def _result(step: Step, error: EvidenceError | None) -> str:
     if error is None or step < error.step:
         return "passed"
     return "FAILED" if step == error.step else "not reached"

@@ -4,12 +4,12 @@ from http import HTTPStatus
 
 from schemas.strict_json import read_json
 from signer.attestation.release.client.kms import ReleaseUnreachableError
+from signer.attestation.release.request import NONCES, RELEASES
 from signer.attestation.verify.binding import NONCE_BYTES_MAX
 from sixgate.config.release import ReleaseAddress
 from sixgate.remote_calls.bounded_link import BoundedLink
 from sixgate.remote_calls.link import NoResponseError
 
-NONCES, RELEASES = "/v1/nonces", "/v1/releases"
 ANSWER_BYTES_MAX = 512 * 1024
 
 

@@ -10,10 +10,10 @@ from http import HTTPStatus
 
 from schemas.canonical import canonical_bytes
 from signer.attestation.release.judge.service import ReleaseService
+from signer.attestation.release.request import NONCES, RELEASES
 from sixgate.api.exchange import Receive, Scope, Send
 from sixgate.api.limits import INTERNAL
 from sixgate.api.refusal import Refusal
-from sixgate.releasing.link import NONCES, RELEASES
 from sixgate.remote_calls.replies import body_of, in_thread, send_json, send_refusal
 
 _NOT_FOUND = Refusal(HTTPStatus.NOT_FOUND, "route_unknown", "There is no such route.")

@@ -12,12 +12,14 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import ClassVar
 
-from schemas.topics import Principal
+from schemas.keys.release import AnyDecision, ReleaseRefused, decode_decision
+from schemas.record import Outgoing
+from schemas.topics import Principal, Topic
 from signer.attestation.release.judge.identity import ReleaseIdentity
 from signer.attestation.release.judge.service import ReleaseService
 from signer.attestation.release.judge.token_keys import (
@@ -41,7 +43,6 @@ from sixgate.errors import SettingsError
 from sixgate.kms.factory import providers
 from sixgate.releasing.keys import ReleaseName, exclusive_lock, open_keys
 from sixgate.releasing.policy_file import LastGood, PolicyFile, read_bounded
-from sixgate.releasing.recording import DECISION, TopicRecorder
 from sixgate.releasing.serving import ReleaseApp
 from sixgate.remote_calls.process_server import listen_config, serving_clients
 from sixgate.services.first_failure import FirstFailure
@@ -51,6 +52,7 @@ from sixgate.services.start_checks import check_declared
 
 SECTION = "release"
 CLIENT = "sixgate-release"
+DECISION = "a decision of the release"
 RELOAD_S = 2.0
 _LOG = logging.getLogger("sixgate.release")
 
@@ -78,6 +80,23 @@ def _guarded(kms: ProviderKms, settings: KmsSettings) -> ProviderKms:
     if not settings.insecure_dev:
         require_hsm(kms.key_id, kms.check())
     return kms
+
+
+class TopicRecorder:
+    """A ``Recorder`` on the topic ``releases``: records each decision before its answer is sent.
+
+    It must not be called from the sender's loop.
+    """
+
+    def __init__(self, appender: Appender, on_recorded: Callable[[str, str], None]) -> None:
+        """Call ``on_recorded`` with type and reason of each recorded decision."""
+        self._appender = appender
+        self._on_recorded = on_recorded
+
+    def record(self, event: bytes) -> None:
+        """Append a decision durably; raises as ``Appender.append`` does."""
+        self._appender.append([Outgoing(Topic.RELEASES, "", event)])
+        self._on_recorded(*_kind(decode_decision(event)))
 
 
 class ReleaseProcess:
@@ -201,3 +220,8 @@ def _token_keys_in(file: Path) -> tuple[TokenKey, ...]:
             f"{file} has no usable token key (RS256 or ES256): fetch the issuer's JWKS again"
         )
     return keys
+
+
+def _kind(decision: AnyDecision) -> tuple[str, str]:
+    reason = decision.reason.value if isinstance(decision, ReleaseRefused) else ""
+    return decision.type, reason

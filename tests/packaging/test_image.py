@@ -4,6 +4,7 @@ import marshal
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import tomllib
 from collections.abc import Callable
@@ -128,6 +129,25 @@ def test_the_command_runs_from_the_layer_and_writes_nothing_beside_it(
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert done.stdout.split() == ["sixgate", version]
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_simulated_platform_is_not_in_the_layer_and_refused_by_name(
+    layer: Path, tmp_path: Path
+) -> None:
+    with tarfile.open(layer) as archive:
+        assert not [name for name in archive.getnames() if "simulated_platform" in name]
+        archive.extractall(tmp_path, filter="data")
+    (packages,) = (tmp_path / "usr" / "local" / "lib").glob("python3.*/site-packages")
+    code = "from sixgate.attesting.factory import simulated_source; simulated_source()"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],  # without the editable install of the checkout
+        env={"PYTHONPATH": f"{packages}:{sysconfig.get_path('purelib')}"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "PlatformUnavailableError: this installation has no simulated platform" in done.stderr
 
 
 def test_bytecode_is_found_by_python_and_has_the_real_path(tmp_path: Path) -> None:

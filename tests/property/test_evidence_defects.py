@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signer.attestation.verify.certificates import AMD_PSS
-from signer.attestation.verify.errors import AttestationError, Step
+from signer.attestation.verify.errors import EvidenceError, Step
 from signer.attestation.verify.generations import Generation
 from signer.attestation.verify.report import SigningKey
 from signer.attestation.verify.verify import verify
@@ -24,7 +24,7 @@ def failed_at(generation: Generation, kind: SigningKey, defects: list[Defect]) -
     evidence, policy, at_ms = defective_evidence(generation, kind, defects)
     try:
         found = verify(evidence, policy, BINDING.report_data(), at_ms)
-    except AttestationError as error:
+    except EvidenceError as error:
         return int(error.step)
     assert (found.generation, found.signing_key, found.simulated) == (generation, kind, True)
     return None
@@ -84,5 +84,5 @@ def test_any_bytes_signed_by_the_intermediate_raise_only_refusals(
     signature = authority_keys().intermediates[of[1]].sign(bytes(signed), AMD_PSS, SHA384())
     between = good[begins + len(signed) : -len(signature)]
     leaf = good[:begins] + bytes(signed) + between + signature
-    with suppress(AttestationError):
+    with suppress(EvidenceError):
         verify(with_chain(evidence, leaf=leaf), policy, BINDING.report_data(), at_ms)

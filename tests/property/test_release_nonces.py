@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from schemas.keys.release import ReleaseReason
-from signer.attestation.release.judge.nonces import NonceRefusedError, ReleaseNonces
+from signer.attestation.release.judge.nonces import ReleaseNonces, RequestRefusedError
 
 AGE_MS, USED_MAX = 100, 4
 SECRET = bytes(range(32))
@@ -46,7 +46,7 @@ class AnyOrder(RuleBasedStateMachine):
     def use(self, nonce: bytes) -> None:
         try:
             self.nonces = self.nonces.burn(nonce, self.now_ms)
-        except NonceRefusedError as refused:
+        except RequestRefusedError as refused:
             self._check_refusal(nonce, refused.reason)
             return
         self._saw()
@@ -81,13 +81,13 @@ def test_a_clock_that_goes_back_does_not_revive_a_forgotten_nonce() -> None:
     state, second = state.issue(b"2" * 16, AGE_MS + 1)
     state = state.burn(second, AGE_MS + 1)
     assert first not in state.used, "it was to be forgotten"
-    with pytest.raises(NonceRefusedError, match="nonce_expired"):
+    with pytest.raises(RequestRefusedError, match="nonce_expired"):
         state.burn(first, 50)
 
 
 @given(st.binary(max_size=80))
 def test_forged_bytes_are_no_nonce(forged: bytes) -> None:
-    with pytest.raises(NonceRefusedError, match="nonce_unknown"):
+    with pytest.raises(RequestRefusedError, match="nonce_unknown"):
         nonces().check(forged, 0)
 
 
@@ -96,13 +96,13 @@ def test_a_changed_nonce_is_refused(at: int, turned: int) -> None:
     state, nonce = nonces().issue(b"1" * 16, 5)
     changed = bytearray(nonce)
     changed[at] ^= turned
-    with pytest.raises(NonceRefusedError, match="nonce_unknown"):
+    with pytest.raises(RequestRefusedError, match="nonce_unknown"):
         state.check(bytes(changed), 5)
 
 
 def test_the_nonces_of_another_process_are_unknown() -> None:
     _, nonce = nonces().issue(b"1" * 16, 5)
-    with pytest.raises(NonceRefusedError, match="nonce_unknown"):
+    with pytest.raises(RequestRefusedError, match="nonce_unknown"):
         nonces(bytes(32)).check(nonce, 5)
 
 
@@ -112,7 +112,7 @@ def test_with_too_many_used_nonces_the_next_is_refused_until_they_expire() -> No
         state, nonce = state.issue(bytes([number]) * 16, 0)
         if number < USED_MAX:
             state = state.burn(nonce, 0)
-    with pytest.raises(NonceRefusedError, match="nonces_exhausted"):
+    with pytest.raises(RequestRefusedError, match="nonces_exhausted"):
         state.burn(nonce, AGE_MS)
     state, late = state.issue(b"l" * 16, AGE_MS + 1)
     assert set(state.burn(late, AGE_MS + 1).used) == {late}

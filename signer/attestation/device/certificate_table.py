@@ -8,6 +8,8 @@ guest request.
 import struct
 from dataclasses import dataclass
 
+from signer.attestation.verify.errors import AttestationError
+
 TABLE_BYTES_MAX = 64 * 1024
 ENTRIES_MAX = 64
 _ENTRY = struct.Struct("<16sII")
@@ -20,7 +22,7 @@ _NAMES = {
 }
 
 
-class TableMalformedError(ValueError):
+class TableMalformedError(AttestationError):
     """An entry points outside of the table or repeats, or the table is too large or has no end."""
 
 

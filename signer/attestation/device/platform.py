@@ -9,15 +9,15 @@ from signer.attestation.device.certificate_table import (
     parse_table,
 )
 from signer.attestation.verify.binding import Binding
-from signer.attestation.verify.errors import AttestationError
+from signer.attestation.verify.errors import AttestationError, EvidenceError
 from signer.attestation.verify.report import REPORT_BYTES, parse
 
 VMPL = 0
 _RESPONSE_HEADER_BYTES = 0x20
 
 
-class CollectionError(Exception):
-    """The platform gave no report. Base class of this package's collection errors."""
+class CollectionError(AttestationError):
+    """The platform gave no report."""
 
 
 class PlatformUnavailableError(CollectionError):
@@ -60,7 +60,7 @@ def check_collected(report: bytes, table: bytes, binding: Binding) -> Collected:
     try:
         found = parse(report)
         certificates = parse_table(table)
-    except (AttestationError, TableMalformedError) as error:
+    except (EvidenceError, TableMalformedError) as error:
         raise AnswerMalformedError(f"the platform's answer is malformed: {error}") from None
     if found.report_data != binding.report_data() or found.vmpl != VMPL:
         raise AnswerMalformedError(

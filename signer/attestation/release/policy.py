@@ -22,6 +22,7 @@ from schemas.fields import Digest, Ed25519PublicKey, Name, Ordinal, TimeMs, X255
 from schemas.keys.release import SUBJECT_MAX
 from schemas.registry.custody import SERVER
 from signer.attestation.verify.binding import Purpose
+from signer.attestation.verify.errors import AttestationError
 from signer.attestation.verify.policy import VerificationPolicy
 from signer.core.errors import InvalidSignatureError
 from signer.core.signatures import open_envelope_of_any
@@ -133,7 +134,7 @@ class PolicyCode(StrEnum):
     SOFTWARE_KMS = "policy_software_kms"
 
 
-class ReleasePolicyRefusedError(Exception):
+class ReleasePolicyRefusedError(AttestationError):
     """The policy is refused; the previous one stays in force until it ends."""
 
     def __init__(self, code: PolicyCode, sentence: str) -> None:

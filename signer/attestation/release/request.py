@@ -1,4 +1,4 @@
-"""Request to a release, and the framing and HPKE ``info`` of the boxes in both directions."""
+"""Request to a release: its HTTP paths, and the framing and HPKE ``info`` of both boxes."""
 
 from collections.abc import Iterable, Sequence
 from typing import Literal
@@ -9,6 +9,7 @@ from signer.attestation.verify.evidence import EvidenceFile
 from signer.custody.buffers import wipe
 from signer.custody.errors import CorruptError
 
+NONCES, RELEASES = "/v1/nonces", "/v1/releases"
 REQUEST_BYTES_MAX = 512 * 1024
 _LENGTH_BYTES = 4
 

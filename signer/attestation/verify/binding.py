@@ -11,7 +11,7 @@ import hmac
 from dataclasses import dataclass
 from enum import StrEnum
 
-from signer.attestation.verify.errors import Code, ReportDataError
+from signer.attestation.verify.errors import Code, EvidenceError
 from signer.attestation.verify.report import Report
 
 NONCE_BYTES_MIN, NONCE_BYTES_MAX = 32, 64
@@ -71,9 +71,9 @@ class Binding:
 
 
 def check_report_data(report: Report, expected: bytes) -> None:
-    """Raise ``ReportDataError`` unless REPORT_DATA equals these 64 bytes; in constant time."""
+    """Raise ``EvidenceError`` unless REPORT_DATA equals these 64 bytes; in constant time."""
     if not hmac.compare_digest(report.report_data, expected):
-        raise ReportDataError(
+        raise EvidenceError(
             Code.REPORT_DATA_MISMATCH,
             "REPORT_DATA is not the expected binding: the report is for another purpose, nonce, "
             "key, key set or configuration; request a new one with your own nonce",

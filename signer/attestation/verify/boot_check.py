@@ -16,6 +16,7 @@ from schemas.canonical import MalformedError
 from schemas.keys.boot import SignerBoot, evidence_digest
 from signer.attestation.boot import boot_binding, claims_of
 from signer.attestation.verify.binding import Purpose
+from signer.attestation.verify.errors import AttestationError
 from signer.attestation.verify.evidence import EvidenceFile
 from signer.attestation.verify.policy import VerificationPolicy
 from signer.attestation.verify.verify import Verified, verify
@@ -23,7 +24,7 @@ from signer.core.errors import InvalidSignatureError
 from signer.custody.event_signing import verify_event
 
 
-class BootVerificationError(Exception):
+class BootVerificationError(AttestationError):
     """The record is not the expected signer's, contradicts itself, or has other evidence."""
 
 
@@ -42,7 +43,7 @@ def check_boot(
 
     The policy's own purpose is ignored: the evidence must be for a boot. Raise
     ``BootVerificationError`` for a record that contradicts itself or is another signer's, and
-    ``AttestationError`` for evidence that the policy does not accept.
+    ``EvidenceError`` for evidence that the policy does not accept.
     """
     facts = record.facts
     file = base64.b64decode(record.evidence)

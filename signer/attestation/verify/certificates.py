@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA384
 from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
-from signer.attestation.verify.errors import AttestationError, CertificateChainError, Code
+from signer.attestation.verify.errors import Code, EvidenceError
 from signer.attestation.verify.evidence import EncodedChain
 from signer.attestation.verify.generations import PROFILES, Generation, generation_of_root
 from signer.attestation.verify.report import SigningKey
@@ -59,7 +59,7 @@ def check_chain(
     simulated_root: str | None,
     at: datetime,
 ) -> Chain:
-    """Verify that the certificates lead to the generation's root; raise ``CertificateChainError``.
+    """Verify that the certificates lead to the generation's root; raise ``EvidenceError``.
 
     ``simulated_root`` is the SHA-256 (0x hex) of a root that is accepted beside AMD's.
     ``check_revocation`` checks revocation.
@@ -87,13 +87,13 @@ def check_chain(
 
 @contextmanager
 def reading(what: str, code: Code = Code.CERTIFICATE_MALFORMED) -> Iterator[None]:
-    """Translate any exception of the X.509 library to ``CertificateChainError``."""
+    """Translate any exception of the X.509 library to ``EvidenceError``."""
     try:
         yield
-    except AttestationError:
+    except EvidenceError:
         raise
     except Exception:  # noqa: BLE001 - the library has many kinds; each is a refusal
-        raise CertificateChainError(code, f"{what} cannot be read") from None
+        raise EvidenceError(code, f"{what} cannot be read") from None
 
 
 def check_algorithm(what: str, signed: x509.Certificate | x509.CertificateRevocationList) -> None:
@@ -103,7 +103,7 @@ def check_algorithm(what: str, signed: x509.Certificate | x509.CertificateRevoca
         or not isinstance(signed.signature_hash_algorithm, SHA384)
         or signed.signature_algorithm_parameters != AMD_PSS
     ):
-        raise CertificateChainError(
+        raise EvidenceError(
             Code.CERTIFICATE_ALGORITHM,
             f"the {what} is not signed with RSASSA-PSS, SHA-384 and a salt of {SALT_BYTES} bytes",
         )
@@ -135,13 +135,13 @@ def _check_root(digest: str, generation: Generation, simulated_root: str | None)
         return False
     if (other := generation_of_root(digest)) is not None:
         message = f"the root is that of {PROFILES[other].product}, the report is of {generation}"
-        raise CertificateChainError(Code.ROOT_OTHER_GENERATION, message)
+        raise EvidenceError(Code.ROOT_OTHER_GENERATION, message)
     if simulated_root == f"0x{digest}":
         return True
     message = (
         f"the root 0x{digest} is neither AMD's for {generation} nor the policy's simulated_root"
     )
-    raise CertificateChainError(Code.ROOT_UNPINNED, message)
+    raise EvidenceError(Code.ROOT_UNPINNED, message)
 
 
 def _check_intermediate(der: bytes, generation: Generation, kind: SigningKey) -> None:
@@ -149,7 +149,7 @@ def _check_intermediate(der: bytes, generation: Generation, kind: SigningKey) ->
     pinned = profile.ask if kind is SigningKey.VCEK else profile.asvk
     if hashlib.sha256(der).hexdigest() != pinned:
         message = f"the intermediate is not AMD's for {kind.upper()}s of {generation}"
-        raise CertificateChainError(Code.INTERMEDIATE_UNPINNED, message)
+        raise EvidenceError(Code.INTERMEDIATE_UNPINNED, message)
 
 
 def _check_authority(certificate: x509.Certificate, name: str) -> None:
@@ -185,8 +185,8 @@ def _check_profile(certificate: x509.Certificate, name: str) -> None:
             raise _profile(name, "has an unknown critical extension")
 
 
-def _profile(name: str, wrong: str) -> CertificateChainError:
-    return CertificateChainError(Code.CERTIFICATE_PROFILE, f"the certificate for {name} {wrong}")
+def _profile(name: str, wrong: str) -> EvidenceError:
+    return EvidenceError(Code.CERTIFICATE_PROFILE, f"the certificate for {name} {wrong}")
 
 
 def _check_signature(name: str, certificate: x509.Certificate, issuer: x509.Certificate) -> None:
@@ -195,14 +195,14 @@ def _check_signature(name: str, certificate: x509.Certificate, issuer: x509.Cert
         certificate.verify_directly_issued_by(issuer)
     except Exception:  # noqa: BLE001 - InvalidSignature, ValueError or TypeError
         message = f"the {name} was not signed by the certificate above it"
-        raise CertificateChainError(Code.CERTIFICATE_SIGNATURE, message) from None
+        raise EvidenceError(Code.CERTIFICATE_SIGNATURE, message) from None
 
 
 def _check_validity(name: str, certificate: x509.Certificate, at: datetime) -> None:
     since, until = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if at < since:
         message = f"the {name} is not valid before {since:{TIME}}, verified as of {at:{TIME}}"
-        raise CertificateChainError(Code.CERTIFICATE_EARLY, message)
+        raise EvidenceError(Code.CERTIFICATE_EARLY, message)
     if at > until:
         message = f"the {name} expired at {until:{TIME}}, verified as of {at:{TIME}}"
-        raise CertificateChainError(Code.CERTIFICATE_EXPIRED, message)
+        raise EvidenceError(Code.CERTIFICATE_EXPIRED, message)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
-from signer.attestation.verify.errors import Code, EndorsementError
+from signer.attestation.verify.errors import Code, EvidenceError
 from signer.attestation.verify.generations import CHIP_ID_BYTES, PROFILES, Generation
 from signer.attestation.verify.report import Report, SigningKey
 from signer.attestation.verify.tcb import Tcb
@@ -42,7 +42,7 @@ class Endorsement:
 def read_endorsement(
     leaf: x509.Certificate, generation: Generation, kind: SigningKey
 ) -> Endorsement:
-    """Parse the extensions of a leaf of that generation and kind; raise ``EndorsementError``."""
+    """Parse the extensions of a leaf of that generation and kind; raise ``EvidenceError``."""
     # 1. Unknown, missing and foreign extensions are refused before any value is used.
     extensions = {
         extension.oid.dotted_string.removeprefix(ARC): extension.value.value
@@ -63,21 +63,21 @@ def read_endorsement(
 
 
 def check_endorsement(endorsement: Endorsement, report: Report, reported: Tcb) -> None:
-    """Raise ``EndorsementError`` unless the leaf is for REPORTED_TCB and, if a VCEK, CHIP_ID."""
+    """Raise ``EvidenceError`` unless the leaf is for REPORTED_TCB and, if a VCEK, CHIP_ID."""
     # 2. Equality, not "at least": a VCEK is derived for exactly one TCB.
     if endorsement.tcb != reported:
         message = (
             f"the leaf is for TCB {_shown(endorsement.tcb)}, REPORTED_TCB is {_shown(reported)}"
         )
-        raise EndorsementError(Code.TCB_MISMATCH, message)
+        raise EvidenceError(Code.TCB_MISMATCH, message)
     if endorsement.hwid is None:  # a VLEK names no chip
         return
     if is_masked(report):
         message = "CHIP_ID is masked, so the report cannot be matched to the chip of the VCEK"
-        raise EndorsementError(Code.CHIP_ID_MASKED, message)
+        raise EvidenceError(Code.CHIP_ID_MASKED, message)
     if endorsement.hwid.ljust(CHIP_ID_BYTES, b"\x00") != report.chip_id:
         message = "the leaf is for another chip: its hardware id is not CHIP_ID"
-        raise EndorsementError(Code.CHIP_ID_MISMATCH, message)
+        raise EvidenceError(Code.CHIP_ID_MISMATCH, message)
 
 
 def is_masked(report: Report) -> bool:
@@ -86,20 +86,20 @@ def is_masked(report: Report) -> bool:
 
 
 def check_chip(report: Report, denied: Collection[str], *, masked_allowed: bool) -> None:
-    """Raise ``EndorsementError`` for a denied chip (CHIP_ID in 0x hex) or a masked CHIP_ID."""
+    """Raise ``EvidenceError`` for a denied chip (CHIP_ID in 0x hex) or a masked CHIP_ID."""
     # 3. AMD cannot revoke a single chip (every leaf has serial number 0), so the policy denies it.
     if is_masked(report) and not masked_allowed:
         message = "CHIP_ID is masked, and the policy does not set masked_chip_allowed"
-        raise EndorsementError(Code.CHIP_ID_MASKED, message)
+        raise EvidenceError(Code.CHIP_ID_MASKED, message)
     if f"0x{report.chip_id.hex()}" in denied:
-        raise EndorsementError(Code.CHIP_ID_DENIED, "the policy lists this chip in chip_ids_denied")
+        raise EvidenceError(Code.CHIP_ID_DENIED, "the policy lists this chip in chip_ids_denied")
 
 
 def check_provider(endorsement: Endorsement, accepted: Collection[str]) -> None:
-    """Raise ``EndorsementError`` for a VLEK of a cloud provider that is not in ``csp_ids``."""
+    """Raise ``EvidenceError`` for a VLEK of a cloud provider that is not in ``csp_ids``."""
     if endorsement.csp_id is not None and endorsement.csp_id not in accepted:
         message = f"the policy does not list the cloud provider {endorsement.csp_id!a} in csp_ids"
-        raise EndorsementError(Code.CSP_REFUSED, message)
+        raise EvidenceError(Code.CSP_REFUSED, message)
 
 
 def _check_members(extensions: Collection[str], generation: Generation, kind: SigningKey) -> None:
@@ -109,13 +109,13 @@ def _check_members(extensions: Collection[str], generation: Generation, kind: Si
     required |= {oid for name, oid in SPL_OIDS.items() if name in layout}
     if missing := required.difference(extensions):
         message = f"the leaf lacks the extension {ARC}{min(missing)}"
-        raise EndorsementError(Code.EXTENSION_MISSING, message)
+        raise EvidenceError(Code.EXTENSION_MISSING, message)
     # An unknown SPL would be a component of the TCB that no check compares.
     for oid in extensions:
         unknown_spl = oid.startswith("3.") and oid not in required | RESERVED_SPL_OIDS
         if unknown_spl or oid == foreign:
             message = f"a {kind.upper()} of {generation} must not have the extension {ARC}{oid}"
-            raise EndorsementError(Code.EXTENSION_UNEXPECTED, message)
+            raise EvidenceError(Code.EXTENSION_UNEXPECTED, message)
 
 
 def _check_product(extensions: dict[str, bytes], generation: Generation) -> None:
@@ -126,10 +126,10 @@ def _check_product(extensions: dict[str, bytes], generation: Generation) -> None
         message = (
             f"the leaf is for product {name!a}, structure version {version}, not for {generation}"
         )
-        raise EndorsementError(Code.PRODUCT_MISMATCH, message)
+        raise EvidenceError(Code.PRODUCT_MISMATCH, message)
     if any(_integer(extensions, oid) for oid in RESERVED_SPL_OIDS.intersection(extensions)):
         message = "the leaf has a reserved SPL that is not zero"
-        raise EndorsementError(Code.EXTENSION_MALFORMED, message)
+        raise EvidenceError(Code.EXTENSION_MALFORMED, message)
 
 
 def _integer(extensions: dict[str, bytes], oid: str) -> int:
@@ -161,9 +161,9 @@ def _hwid(raw: bytes, size: int) -> bytes:
     raise _malformed(HWID, f"{size} bytes")
 
 
-def _malformed(oid: str, expected: str) -> EndorsementError:
+def _malformed(oid: str, expected: str) -> EvidenceError:
     message = f"the extension {ARC}{oid} does not hold {expected}"
-    return EndorsementError(Code.EXTENSION_MALFORMED, message)
+    return EvidenceError(Code.EXTENSION_MALFORMED, message)
 
 
 def _shown(tcb: Tcb) -> str:

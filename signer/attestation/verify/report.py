@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import cache
 from typing import NamedTuple
 
-from signer.attestation.verify.errors import Code, ReportFormError
+from signer.attestation.verify.errors import Code, EvidenceError
 
 REPORT_BYTES = 0x4A0
 SIGNED_BYTES = 0x2A0
@@ -207,19 +207,19 @@ def reserved_ranges(version: int) -> tuple[tuple[int, int], ...]:
 
 
 def parse(raw: bytes) -> Report:
-    """Parse one well-formed report; raise ``ReportFormError`` for any other bytes."""
+    """Parse one well-formed report; raise ``EvidenceError`` for any other bytes."""
     if len(raw) != REPORT_BYTES:
         message = f"a report has {REPORT_BYTES} bytes, this has {len(raw)}"
-        raise ReportFormError(Code.REPORT_SIZE, message)
+        raise EvidenceError(Code.REPORT_SIZE, message)
     report = Report(*(*_STRUCT.unpack(raw), raw[:SIGNED_BYTES]))
     if report.version not in VERSIONS:
         message = f"report version {report.version} is not supported; supported are 2, 3 and 5"
-        raise ReportFormError(Code.VERSION_UNKNOWN, message)
+        raise EvidenceError(Code.VERSION_UNKNOWN, message)
     if report.signature_algorithm != ECDSA_P384_SHA384:
         message = (
             f"signature algorithm {report.signature_algorithm} is not ECDSA P-384 with SHA-384"
         )
-        raise ReportFormError(Code.ALGORITHM_UNKNOWN, message)
+        raise EvidenceError(Code.ALGORITHM_UNKNOWN, message)
     _check_reserved(raw, report)
     return report
 
@@ -230,16 +230,16 @@ def _check_reserved(raw: bytes, report: Report) -> None:
             message = (
                 f"bytes 0x{start:03x} to 0x{end - 1:03x} must be zero in version {report.version}"
             )
-            raise ReportFormError(Code.RESERVED_SET, message)
+            raise EvidenceError(Code.RESERVED_SET, message)
     if report.key_info >> _KEY_INFO_BITS_MAX:
         message = "bits 31:5 of the key information at 0x048 must be zero"
-        raise ReportFormError(Code.RESERVED_SET, message)
+        raise EvidenceError(Code.RESERVED_SET, message)
     if report.policy >> _GUEST_POLICY_BITS_MAX:
         message = "POLICY sets an undefined bit (63:26), which may grant an unknown permission"
-        raise ReportFormError(Code.GUEST_POLICY_MALFORMED, message)
+        raise EvidenceError(Code.GUEST_POLICY_MALFORMED, message)
     if not report.policy >> GUEST_POLICY_BITS["reserved_one"] & 1:
         message = "bit 17 of POLICY must be one"
-        raise ReportFormError(Code.GUEST_POLICY_MALFORMED, message)
+        raise EvidenceError(Code.GUEST_POLICY_MALFORMED, message)
 
 
 def bits(value: int, names: Mapping[str, int]) -> dict[str, bool]:

@@ -21,20 +21,20 @@ from signer.attestation.verify.certificates import (
     check_signature_encoding,
     reading,
 )
-from signer.attestation.verify.errors import CertificateChainError, Code
+from signer.attestation.verify.errors import Code, EvidenceError
 
 
 def check_revocation(crl: bytes | None, chain: Chain, at: datetime, *, required: bool) -> bool:
     """Check the revocation list (DER); return False if it is missing and not ``required``.
 
-    A list that is present must be valid, required or not. Raises ``CertificateChainError``.
+    A list that is present must be valid, required or not. Raises ``EvidenceError``.
     """
     if crl is None:
         if required:
             message = (
                 "the evidence has no revocation list: fetch the root's and add it to the evidence"
             )
-            raise CertificateChainError(Code.CRL_MISSING, message)
+            raise EvidenceError(Code.CRL_MISSING, message)
         return False
     with reading("the revocation list", Code.CRL_MALFORMED):
         loaded = x509.load_der_x509_crl(crl)
@@ -45,7 +45,7 @@ def check_revocation(crl: bytes | None, chain: Chain, at: datetime, *, required:
         # 4. Serial numbers are unique under one root.
         for name, certificate in (("root", chain.root), ("intermediate", chain.intermediate)):
             if loaded.get_revoked_certificate_by_serial_number(certificate.serial_number):
-                raise CertificateChainError(Code.REVOKED, f"AMD revoked the {name}")
+                raise EvidenceError(Code.REVOKED, f"AMD revoked the {name}")
     return True
 
 
@@ -53,7 +53,7 @@ def _check_complete(crl: x509.CertificateRevocationList) -> None:
     """Refuse delta, partial and indirect lists: they have critical extensions."""
     if any(extension.critical for extension in crl.extensions):
         message = "the revocation list is partial or has a critical extension"
-        raise CertificateChainError(Code.CRL_MALFORMED, message)
+        raise EvidenceError(Code.CRL_MALFORMED, message)
 
 
 def _check_issuer(crl: x509.CertificateRevocationList, root: x509.Certificate) -> None:
@@ -67,7 +67,7 @@ def _check_issuer(crl: x509.CertificateRevocationList, root: x509.Certificate) -
         or not crl.is_signature_valid(key)
     ):
         message = "the root of the certificates did not sign the revocation list"
-        raise CertificateChainError(Code.CRL_UNTRUSTED, message)
+        raise EvidenceError(Code.CRL_UNTRUSTED, message)
 
 
 def _check_period(crl: x509.CertificateRevocationList, at: datetime) -> None:
@@ -76,7 +76,7 @@ def _check_period(crl: x509.CertificateRevocationList, at: datetime) -> None:
         message = (
             f"the revocation list is not valid before {since:{TIME}}, verified as of {at:{TIME}}"
         )
-        raise CertificateChainError(Code.CRL_EARLY, message)
+        raise EvidenceError(Code.CRL_EARLY, message)
     if until is None or at > until:
         message = "the revocation list has expired: fetch the newer one and add it to the evidence"
-        raise CertificateChainError(Code.CRL_EXPIRED, message)
+        raise EvidenceError(Code.CRL_EXPIRED, message)

@@ -23,12 +23,7 @@ from signer.attestation.verify.endorsement import (
     check_provider,
     read_endorsement,
 )
-from signer.attestation.verify.errors import (
-    Code,
-    ReportFormError,
-    ReportSignatureError,
-    SigningKeyError,
-)
+from signer.attestation.verify.errors import Code, EvidenceError
 from signer.attestation.verify.evidence import EncodedChain, Evidence
 from signer.attestation.verify.generations import (
     PROFILES,
@@ -69,10 +64,10 @@ class Verified:
 def verify(
     evidence: Evidence, policy: VerificationPolicy, report_data: bytes, at_ms: int
 ) -> Verified:
-    """Verify evidence as of a time (ms since 1970); raise ``AttestationError``.
+    """Verify evidence as of a time (ms since 1970); raise ``EvidenceError``.
 
-    ``report_data`` are the 64 bytes that the verifier expects (``Binding.report_data``). The first
-    failing step raises its own class of error.
+    ``report_data`` are the 64 bytes that the verifier expects (``Binding.report_data``). The code
+    of the error names the first failing step.
     """
     at = _EPOCH + timedelta(milliseconds=min(max(0, at_ms), _AT_MS_MAX))
     # 1. The report is well formed. Its contents are untrusted until step 4.
@@ -120,13 +115,13 @@ def verify(
 def _check_version(report: Report, policy: VerificationPolicy) -> None:
     if report.version not in policy.versions:
         message = f"the policy does not accept reports of version {report.version}"
-        raise ReportFormError(Code.VERSION_REFUSED, message)
+        raise EvidenceError(Code.VERSION_REFUSED, message)
 
 
 def _signing_key(report: Report, policy: VerificationPolicy) -> SigningKey:
     kind = report.signing_key
     if kind is None:
-        raise SigningKeyError(
+        raise EvidenceError(
             Code.SIGNING_KEY_UNKNOWN,
             "the report names neither a VCEK nor a VLEK as its signing key",
         )
@@ -134,7 +129,7 @@ def _signing_key(report: Report, policy: VerificationPolicy) -> SigningKey:
         message = (
             f"a {kind.upper()} signed the report, and the policy does not list it in signing_keys"
         )
-        raise SigningKeyError(Code.SIGNING_KEY_REFUSED, message)
+        raise EvidenceError(Code.SIGNING_KEY_REFUSED, message)
     return kind
 
 
@@ -148,7 +143,7 @@ def _generation(report: Report, certificates: EncodedChain) -> Generation:
         found = generation_of_cpu(family, model)
         message = f"the processor generation of family {family:02x}h, model {model:02x}h is unknown"
     if found is None:
-        raise SigningKeyError(Code.GENERATION_UNKNOWN, message)
+        raise EvidenceError(Code.GENERATION_UNKNOWN, message)
     return found
 
 
@@ -156,7 +151,7 @@ def _floor(generation: Generation, policy: VerificationPolicy) -> GenerationFloo
     floor = policy.floor(generation)
     if floor is None:
         message = f"the policy does not list {generation} in generations"
-        raise SigningKeyError(Code.GENERATION_REFUSED, message)
+        raise EvidenceError(Code.GENERATION_REFUSED, message)
     return floor
 
 
@@ -165,7 +160,7 @@ def _tcbs(report: Report, generation: Generation) -> Tcbs:
         tcb = decode_tcb(raw, PROFILES[generation].layout)
         if tcb is None:
             message = f"the TCB 0x{raw.hex()} sets bytes that are reserved on {generation}"
-            raise SigningKeyError(Code.TCB_MALFORMED, message)
+            raise EvidenceError(Code.TCB_MALFORMED, message)
         return tcb
 
     return Tcbs(
@@ -184,4 +179,4 @@ def _check_signature(report: Report, key: EllipticCurvePublicKey) -> None:
         message = (
             "the leaf's key did not sign the report: it was changed, or is another processor's"
         )
-        raise ReportSignatureError(Code.SIGNATURE_INVALID, message) from None
+        raise EvidenceError(Code.SIGNATURE_INVALID, message) from None

@@ -19,9 +19,10 @@ from signer.attestation.verify.evidence import Evidence, EvidenceFile
 from signer.core.registry.registry import Registry
 from signer.custody.event_signing import Ed25519Signer
 from sixgate.api import ApiError, Json
-from sixgate.attesting.evidence_service import PAUSE_MS_MIN, EvidenceService
+from sixgate.attesting.evidence_service import PATH, PAUSE_MS_MIN, EvidenceService
 from sixgate.cli.failures import API_CODES
-from sixgate.services.attestation_page import PATH, attestation_page, fetch
+from sixgate.services.attestation_client import fetch
+from sixgate.services.attestation_page import attestation_page
 from sixgate.services.monitor import BODY_BYTES_MAX, Monitor, serving
 from sixgate.services.probe import Address
 from tests.harness.builders.attestation import crl, platform

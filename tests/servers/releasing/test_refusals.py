@@ -9,6 +9,7 @@ import pytest
 
 from schemas.keys.release import ReleaseReason, ReleaseRefused, decode_context, decode_decision
 from signer.attestation.release.client.exchange import UnwrapRequest
+from signer.attestation.release.request import NONCES, RELEASES
 from signer.custody.errors import (
     CorruptError,
     KmsDeniedError,
@@ -17,7 +18,6 @@ from signer.custody.errors import (
     KmsUnavailableError,
 )
 from signer.custody.event_signing import verify_event
-from sixgate.releasing.link import NONCES, RELEASES
 from tests.harness.builders.custody_providers import cloud
 from tests.harness.builders.release import (
     BLOB,

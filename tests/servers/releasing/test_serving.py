@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from signer.attestation.release.request import REQUEST_BYTES_MAX
+from signer.attestation.release.request import NONCES, RELEASES, REQUEST_BYTES_MAX
 from sixgate.api import acceptor
 from sixgate.config.limits import Limits
 from sixgate.config.sections import TlsFiles
-from sixgate.releasing.link import NONCES, RELEASES
 from sixgate.remote_calls.mutual_tls import server_context
 from sixgate.remote_calls.process_server import LIMITS
 from tests.harness.builders.release import SHARE, WANTED, Release, exchange, request

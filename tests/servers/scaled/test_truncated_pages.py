@@ -3,7 +3,7 @@
 import pytest
 
 from sixgate.api import ApiError
-from sixgate.services.attestation_page import fetch
+from sixgate.services.attestation_client import fetch
 from sixgate.services.probe import Address, State, check_health
 from tests.harness.broker.listener import answering
 from tools.local.ports import HOST

@@ -6,8 +6,9 @@ import pytest
 
 from schemas.canonical import Canonical
 from schemas.keys.boot import BootFacts, KeySet, SignerBoot, SignerConfiguration
-from signer.attestation.verify.errors import MEANING, PROVES, AttestationError, Code, Step
+from signer.attestation.verify.errors import Code, Step
 from signer.attestation.verify.evidence import EvidenceFile
+from signer.attestation.verify.meanings import MEANING, PROVES
 from signer.attestation.verify.policy import GenerationFloor, VerificationPolicy
 from sixgate.config.attestation import AttestationSettings, PlatformKind
 from sixgate.services.attestation_page import STATUS
@@ -25,18 +26,13 @@ def rows(text: str) -> list[str]:
 
 
 def test_every_code_has_one_step_and_its_line() -> None:
-    codes = [code for found in MEANING.values() for code in found]
-    assert sorted(codes) == sorted(Code)
-    wanted = [
-        f"| {int(step)} | `{code}` | {meaning} |"
-        for step, found in MEANING.items()
-        for code, meaning in found.items()
-    ]
+    assert list(MEANING) == sorted(Code, key=lambda code: code.step)
+    wanted = [f"| {int(code.step)} | `{code}` | {meaning} |" for code, meaning in MEANING.items()]
     assert re.findall(r"^\| \d \| `.*$", section("Codes"), re.MULTILINE) == wanted
 
 
-def test_every_step_has_its_class_and_its_line() -> None:
-    assert [kind.step for kind in AttestationError.__subclasses__()] == list(Step)
+def test_every_step_has_its_codes_and_its_line() -> None:
+    assert list(PROVES) == sorted({code.step for code in Code}) == list(Step)
     wanted = [f"| {int(step)} | {shows} |" for step, shows in PROVES.items()]
     assert re.findall(r"^\| \d \| .*$", section("Verifying"), re.MULTILINE) == wanted
 

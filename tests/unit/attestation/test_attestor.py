@@ -18,7 +18,7 @@ from signer.attestation.device.supplied_certificates import SuppliedFiles, compl
 from signer.attestation.verify.binding import Binding, Purpose
 from signer.attestation.verify.boot_check import BootVerificationError, ExpectedSigner, check_boot
 from signer.attestation.verify.certificates import root_digest
-from signer.attestation.verify.errors import AttestationError, Code
+from signer.attestation.verify.errors import Code, EvidenceError
 from signer.attestation.verify.evidence import EvidenceFile
 from signer.attestation.verify.policy import SIMULATED_ROOT, VerificationPolicy
 from signer.attestation.verify.verify import Verified, verify
@@ -64,7 +64,7 @@ def judged(
 
 
 def code_of(file: EvidenceFile, nonce: bytes, policy: VerificationPolicy) -> Code:
-    with pytest.raises(AttestationError) as caught:
+    with pytest.raises(EvidenceError) as caught:
         judged(file, nonce, policy)
     return caught.value.code
 
@@ -90,7 +90,7 @@ def test_two_boots_of_one_signer_have_two_ids() -> None:
 
 def test_the_default_policy_refuses_the_simulated_root() -> None:
     _, boot = booted()
-    with pytest.raises(AttestationError) as caught:
+    with pytest.raises(EvidenceError) as caught:
         check_boot(boot, EXPECTED, DEFAULT, wall_ms())
     assert caught.value.code is Code.ROOT_UNPINNED
     assert root_digest(_file(boot).certificates.encoded()) == SIMULATED_ROOT[2:]
@@ -133,7 +133,7 @@ def test_evidence_for_the_id_of_an_invented_boot_makes_no_record_of_it() -> None
     with pytest.raises(BootVerificationError, match="did not sign"):
         check_boot(forged, EXPECTED, ACCEPTING, wall_ms())
     by_thief = SignerBoot.decode(IDENTITY.sign_event(forged))
-    with pytest.raises(AttestationError) as caught:
+    with pytest.raises(EvidenceError) as caught:
         check_boot(by_thief, EXPECTED, ACCEPTING, wall_ms())
     assert caught.value.code is Code.REPORT_DATA_MISMATCH
 

@@ -13,7 +13,7 @@ from schemas.keys.boot import BootFacts, SignerBoot
 from signer.attestation.boot import boot_binding, boot_record, customer_binding
 from signer.attestation.verify.binding import Purpose
 from signer.attestation.verify.boot_check import BootVerificationError, ExpectedSigner, check_boot
-from signer.attestation.verify.errors import AttestationError, Code
+from signer.attestation.verify.errors import Code, EvidenceError
 from signer.attestation.verify.evidence import Evidence
 from signer.attestation.verify.policy import VerificationPolicy
 from signer.attestation.verify.verify import Verified
@@ -94,7 +94,7 @@ def test_a_boot_under_a_replaced_key_of_the_signer_still_verifies() -> None:
 
 def test_evidence_of_another_boot_is_refused() -> None:
     theirs = attest(boot_binding(facts(unique="0x" + "07" * 16)))
-    with pytest.raises(AttestationError) as caught:
+    with pytest.raises(EvidenceError) as caught:
         check(signed(booted(theirs)))
     assert caught.value.code is Code.REPORT_DATA_MISMATCH
 
@@ -103,7 +103,7 @@ def test_evidence_of_another_boot_is_refused() -> None:
 def test_evidence_for_another_purpose_is_refused(purpose: Purpose) -> None:
     other = replace(boot_binding(facts()), purpose=purpose)
     for policy in map(simulated_policy().for_purpose, Purpose):
-        with pytest.raises(AttestationError) as caught:
+        with pytest.raises(EvidenceError) as caught:
             check(signed(booted(attest(other))), policy)
         assert caught.value.code is Code.REPORT_DATA_MISMATCH
 
@@ -113,7 +113,7 @@ def test_a_stolen_key_and_evidence_for_a_customer_make_no_boot() -> None:
     invented = facts(started_at_ms=AT_MS - 1, unique="0x" + "66" * 16)
     answer = attest(customer_binding(invented, bytes.fromhex(invented.boot_id()[2:])))
     forged = signed(boot_record(invented, answer, simulated=True))
-    with pytest.raises(AttestationError) as caught:
+    with pytest.raises(EvidenceError) as caught:
         check(forged)
     assert caught.value.code is Code.REPORT_DATA_MISMATCH
 
@@ -145,7 +145,7 @@ def test_evidence_with_the_claims_of_another_record_is_refused() -> None:
 
 def test_the_default_policy_refuses_a_simulated_boot() -> None:
     refused(Code.ROOT_UNPINNED, attest(boot_binding(facts())), VerificationPolicy())
-    with pytest.raises(AttestationError):
+    with pytest.raises(EvidenceError):
         check(signed(booted()), VerificationPolicy())
 
 

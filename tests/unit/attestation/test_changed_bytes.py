@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from signer.attestation.verify.errors import AttestationError
+from signer.attestation.verify.errors import EvidenceError
 from signer.attestation.verify.evidence import Evidence
 from signer.attestation.verify.generations import Generation
 from signer.attestation.verify.report import SigningKey
@@ -44,7 +44,7 @@ def test_every_flipped_byte_is_detected(part: str, capsys: pytest.CaptureFixture
     count = 0
     for raw in flipped(get(evidence)):
         count += 1
-        with pytest.raises(AttestationError):
+        with pytest.raises(EvidenceError):
             verified(put(evidence, raw), policy)
     report_cases(capsys, f"{part}: {count} flips refused")
 
@@ -56,7 +56,7 @@ def test_truncated_and_extended_evidence_is_refused(
 ) -> None:
     evidence = simulated_evidence()
     get, put = PARTS[part]
-    with pytest.raises(AttestationError):
+    with pytest.raises(EvidenceError):
         verified(put(evidence, change(get(evidence))))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from signer.attestation.verify.errors import AttestationError, Code
+from signer.attestation.verify.errors import Code, EvidenceError
 from signer.attestation.verify.evidence import Evidence
 from signer.attestation.verify.generations import PROFILES, Generation
 from signer.attestation.verify.report import SigningKey
@@ -58,7 +58,7 @@ def test_every_byte_of_each_generations_report_is_verified(
     count = 0
     for raw in flipped(good.report):
         count += 1
-        with pytest.raises(AttestationError):
+        with pytest.raises(EvidenceError):
             verified(replace(good, report=raw), policy)
     report_cases(capsys, f"{generation} {kind}: {count} flips refused")
 
@@ -126,5 +126,5 @@ def test_trailing_bytes_are_refused_everywhere(generation: Generation, more: byt
         replace(good, certificates=replace(chain, root=chain.root + more)),
     ]
     for evidence in longer:
-        with pytest.raises(AttestationError):
+        with pytest.raises(EvidenceError):
             verify(evidence, policy, BINDING.report_data(), AT_MS)

@@ -34,6 +34,7 @@ from signer.attestation.release.request import (
     split_frames,
 )
 from signer.attestation.verify.binding import Binding, Purpose
+from signer.attestation.verify.errors import AttestationError
 from signer.attestation.verify.evidence import Claims, Evidence, evidence_file
 from signer.core.errors import InvalidSignatureError
 from signer.custody.buffers import RandomBytes, wiping
@@ -42,11 +43,11 @@ from signer.custody.event_signing import verify_event
 from signer.custody.hpke import HpkeKey, seal
 
 
-class UntrustedAnswerError(Exception):
+class UntrustedAnswerError(AttestationError):
     """The answer is not the release's answer to this request: forged, changed or replayed."""
 
 
-class ReleaseDeniedError(Exception):
+class ReleaseDeniedError(AttestationError):
     """The release refused: a reason, and the code of the failed check of evidence or token."""
 
     def __init__(self, provider: str, reason: ReleaseReason, code: str | None) -> None:

@@ -21,6 +21,7 @@ from signer.attestation.release.client.exchange import (
 )
 from signer.attestation.release.policy import ReleaseHolder
 from signer.attestation.verify.binding import NONCE_BYTES_MAX, NONCE_BYTES_MIN, Binding
+from signer.attestation.verify.errors import AttestationError
 from signer.attestation.verify.evidence import Evidence
 from signer.custody.buffers import RandomBytes, wipe
 from signer.custody.errors import (
@@ -51,7 +52,7 @@ Attest = Callable[[Binding], Evidence]
 Thread-safe; raises ``CollectionError``."""
 
 
-class ReleaseUnreachableError(Exception):
+class ReleaseUnreachableError(AttestationError):
     """The release did not answer in time."""
 
 

@@ -27,7 +27,7 @@ from schemas.keys.release import (
 )
 from signer.attestation.release.judge.answers import refuse
 from signer.attestation.release.judge.identity import ReleaseIdentity
-from signer.attestation.release.judge.nonces import NonceRefusedError, ReleaseNonces
+from signer.attestation.release.judge.nonces import ReleaseNonces, RequestRefusedError
 from signer.attestation.release.judge.operations import (
     AllowedRequest,
     KmsOperation,
@@ -44,20 +44,13 @@ from signer.attestation.release.request import (
     wipe_all,
 )
 from signer.attestation.verify.binding import Binding, Purpose
-from signer.attestation.verify.errors import AttestationError
+from signer.attestation.verify.errors import EvidenceError
 from signer.attestation.verify.verify import Verified, verify
 from signer.core.registry.custody_modes import PLANS
 from signer.custody.buffers import wiping
 from signer.custody.errors import CorruptError
 from signer.custody.hpke import public_key_of
 from signer.custody.kms.port import PLAINTEXT_BYTES_MAX
-
-
-class _Refusal(Exception):  # noqa: N818 - ends the checks; never leaves this module
-    def __init__(self, reason: ReleaseReason, code: str | None = None) -> None:
-        super().__init__(reason.value)
-        self.reason = reason
-        self.code = code
 
 
 def judge(
@@ -80,10 +73,8 @@ def judge(
             _check_held(operation.context, request.ask.signer, identity)
         # 5. On a cloud the report identifies the machine only; the token identifies the workload.
         workload, calls = _open_box(request.ask, binding, identity, now_ms)
-    except _Refusal as refusal:
-        return nonces, refuse(name, identity, refusal.reason, now_ms, refusal.code)
-    except NonceRefusedError as refusal:
-        return nonces, refuse(name, identity, refusal.reason, now_ms)
+    except RequestRefusedError as error:
+        return nonces, refuse(name, identity, error.reason, now_ms, error.code)
     return nonces, AllowedRequest(
         request=name,
         ask=request.ask,
@@ -98,19 +89,19 @@ def judge(
 
 def _parse(raw: bytes, identity: ReleaseIdentity, now_ms: int) -> tuple[ReleaseRequest, bytes]:
     if len(raw) > REQUEST_BYTES_MAX:
-        raise _Refusal(ReleaseReason.MALFORMED)
+        raise RequestRefusedError(ReleaseReason.MALFORMED)
     try:
         request = ReleaseRequest.decode(raw)
     except MalformedError:
-        raise _Refusal(ReleaseReason.MALFORMED) from None
+        raise RequestRefusedError(ReleaseReason.MALFORMED) from None
     if request.ask.org != identity.policy.org:
-        raise _Refusal(ReleaseReason.ORG_WRONG)
+        raise RequestRefusedError(ReleaseReason.ORG_WRONG)
     if request.ask.provider != identity.provider:
-        raise _Refusal(ReleaseReason.PROVIDER_WRONG)
+        raise RequestRefusedError(ReleaseReason.PROVIDER_WRONG)
     if not identity.policy.in_force(now_ms):
-        raise _Refusal(ReleaseReason.POLICY_NOT_IN_FORCE)
+        raise RequestRefusedError(ReleaseReason.POLICY_NOT_IN_FORCE)
     if request.evidence.nonce is None:
-        raise _Refusal(ReleaseReason.ASK_UNBOUND)
+        raise RequestRefusedError(ReleaseReason.ASK_UNBOUND)
     return request, bytes.fromhex(request.evidence.nonce[2:])
 
 
@@ -120,14 +111,14 @@ def _check_bound(
     """Return the binding that the report must have for this ask, and the attested key."""
     claims = request.evidence.claims
     if claims is None or not hmac.compare_digest(claims.key_set, request.ask.digest()):
-        raise _Refusal(ReleaseReason.ASK_UNBOUND)
+        raise RequestRefusedError(ReleaseReason.ASK_UNBOUND)
     if policy.configurations != "any" and claims.configuration not in policy.configurations:
-        raise _Refusal(ReleaseReason.CONFIGURATION_REFUSED)
+        raise RequestRefusedError(ReleaseReason.CONFIGURATION_REFUSED)
     spki = base64.b64decode(claims.ephemeral_key)
     try:
         attested_key = public_key_of(spki)
     except ValueError:
-        raise _Refusal(ReleaseReason.EPHEMERAL_KEY_UNUSABLE) from None
+        raise RequestRefusedError(ReleaseReason.EPHEMERAL_KEY_UNUSABLE) from None
     binding = Binding(
         Purpose.KEY_RELEASE,
         nonce,
@@ -144,8 +135,8 @@ def _verify_evidence(
     evidence = request.evidence.evidence()
     try:
         return verify(evidence, policy.evidence, binding.report_data(), now_ms)
-    except AttestationError as error:
-        raise _Refusal(ReleaseReason.EVIDENCE_REFUSED, error.code.value) from None
+    except EvidenceError as error:
+        raise RequestRefusedError(ReleaseReason.EVIDENCE_REFUSED, error.code.value) from None
 
 
 def _check_held(context: Context, signer: str, identity: ReleaseIdentity) -> None:
@@ -160,7 +151,7 @@ def _check_held(context: Context, signer: str, identity: ReleaseIdentity) -> Non
             # Only the requester's own identity, under the name that the grant records.
             held = context.service == signer and signer in (identity.holder.identities or ())
     if not held or context.org != identity.policy.org:
-        raise _Refusal(ReleaseReason.CONTEXT_REFUSED)
+        raise RequestRefusedError(ReleaseReason.CONTEXT_REFUSED)
 
 
 def _open_box(
@@ -173,7 +164,7 @@ def _open_box(
         with wiping(identity.key.open(base64.b64decode(ask.box), info)) as joined:
             token, *contents = split_frames(joined, 1 + wraps)
     except CorruptError:
-        raise _Refusal(ReleaseReason.BOX_UNREADABLE) from None
+        raise RequestRefusedError(ReleaseReason.BOX_UNREADABLE) from None
     try:
         with wiping(token):
             workload = check_token(
@@ -187,13 +178,13 @@ def _open_box(
     except Exception as error:
         wipe_all(contents)  # plaintexts of a refused request
         if isinstance(error, TokenError):
-            raise _Refusal(ReleaseReason.TOKEN_REFUSED, error.code.value) from None
+            raise RequestRefusedError(ReleaseReason.TOKEN_REFUSED, error.code.value) from None
         raise
 
 
 def _kms_calls(ask: ReleaseAsk, contents: list[bytearray]) -> tuple[KmsOperation, ...]:
     if not all(0 < len(content) <= PLAINTEXT_BYTES_MAX for content in contents):
-        raise _Refusal(ReleaseReason.BOX_UNREADABLE)
+        raise RequestRefusedError(ReleaseReason.BOX_UNREADABLE)
     to_wrap = iter(contents)
     return tuple(
         KmsWrap(next(to_wrap), operation.context.encode())

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from schemas.keys.release import ReleaseReason
+from signer.attestation.verify.errors import AttestationError
 
 SECRET_BYTES = 32
 RANDOM_BYTES = 16
@@ -20,12 +21,13 @@ _BODY_BYTES = _TIME_BYTES + RANDOM_BYTES
 _TAG = b"sixgate/release-nonce/v1\x00"
 
 
-class NonceRefusedError(Exception):
-    """The nonce is unknown, expired or used, or too many are used."""
+class RequestRefusedError(AttestationError):
+    """A request is refused: a reason, and the code of the failed check of evidence or token."""
 
-    def __init__(self, reason: ReleaseReason) -> None:
+    def __init__(self, reason: ReleaseReason, code: str | None = None) -> None:
         super().__init__(reason.value)
         self.reason = reason
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,28 +58,28 @@ class ReleaseNonces:
         return replace(self, latest_ms=at_ms), body + self._mac(body)
 
     def check(self, nonce: bytes, now_ms: int) -> None:
-        """Raise ``NonceRefusedError`` unless the nonce is this process's, valid and unused."""
+        """Raise ``RequestRefusedError`` unless the nonce is this process's, valid and unused."""
         body, mac = nonce[:_BODY_BYTES], nonce[_BODY_BYTES:]
         if not hmac.compare_digest(mac, self._mac(body)):
-            raise NonceRefusedError(ReleaseReason.NONCE_UNKNOWN)
+            raise RequestRefusedError(ReleaseReason.NONCE_UNKNOWN)
         age_ms = max(now_ms, self.latest_ms) - _issued_ms(nonce)
         if not 0 <= age_ms <= self.age_ms_max:
-            raise NonceRefusedError(ReleaseReason.NONCE_EXPIRED)
+            raise RequestRefusedError(ReleaseReason.NONCE_EXPIRED)
         if nonce in self.used:
-            raise NonceRefusedError(ReleaseReason.NONCE_USED)
+            raise RequestRefusedError(ReleaseReason.NONCE_USED)
 
     def burn(self, nonce: bytes, now_ms: int) -> "ReleaseNonces":
         """Mark the nonce used, after ``check``; forget expired ones.
 
-        Raise ``NonceRefusedError`` as ``check`` does, and if ``used_max`` are used and not expired:
-        forgetting one of them would allow its replay.
+        Raise ``RequestRefusedError`` as ``check`` does, and if ``used_max`` are used and not
+        expired: forgetting one of them would allow its replay.
         """
         self.check(nonce, now_ms)
         at_ms = max(now_ms, self.latest_ms)
         oldest_ms = at_ms - self.age_ms_max
         used = {one: issued for one, issued in self.used.items() if issued >= oldest_ms}
         if len(used) >= self.used_max:
-            raise NonceRefusedError(ReleaseReason.NONCES_EXHAUSTED)
+            raise RequestRefusedError(ReleaseReason.NONCES_EXHAUSTED)
         used[nonce] = _issued_ms(nonce)
         return replace(self, latest_ms=at_ms, used=MappingProxyType(used))
 

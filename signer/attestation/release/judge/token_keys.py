@@ -3,6 +3,8 @@
 The algorithm belongs to the key; a token cannot choose it. Source: RFC 7517, RFC 7518, RFC 8725.
 """
 
+import base64
+import re
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -19,11 +21,12 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from schemas.strict_json import read_json
-from signer.attestation.release.judge.base64url import base64url_decode
 
 KEYS_BYTES_MAX = 64 * 1024
 RSA_BITS_MIN, RSA_BITS_MAX = 2048, 8192
 ES256_BYTES = 64
+
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
 
 PublicKey: TypeAlias = RSAPublicKey | EllipticCurvePublicKey
 
@@ -65,6 +68,16 @@ class TokenKey:
         half = ES256_BYTES // 2
         r, s = (int.from_bytes(part, "big") for part in (signature[:half], signature[half:]))
         self.public_key.verify(encode_dss_signature(r, s), message, ECDSA(SHA256()))
+
+
+def base64url_decode(text: str) -> bytes:
+    """Decode base64url without padding (RFC 7515); raise ``ValueError`` if it is not canonical."""
+    if not _BASE64URL.fullmatch(text):
+        raise ValueError("not base64url")
+    raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != text:
+        raise ValueError("not canonical base64url")
+    return raw
 
 
 def read_token_keys(raw: bytes) -> tuple[TokenKey, ...]:

@@ -16,9 +16,9 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 
 from schemas.strict_json import JsonError, read_json
-from signer.attestation.release.judge.base64url import base64url_decode
-from signer.attestation.release.judge.token_keys import TokenKey
+from signer.attestation.release.judge.token_keys import TokenKey, base64url_decode
 from signer.attestation.release.policy import SECOND_MS, TOKEN_BYTES_MAX, WorkloadTerms
+from signer.attestation.verify.errors import AttestationError
 
 TIME_S_MAX = 2**40
 _HEADER = frozenset({"alg", "kid", "typ"})
@@ -40,7 +40,7 @@ class TokenCode(StrEnum):
     LIFETIME_REFUSED = "token_lifetime_refused"
 
 
-class TokenError(Exception):
+class TokenError(AttestationError):
     """The token is refused. The message never contains the token or its claims."""
 
     def __init__(self, code: TokenCode) -> None:
