@@ -1,8 +1,11 @@
 """Answers to clients from a ledger, embedded or on a server."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -12,17 +15,17 @@ from schemas.ledger.heads import LedgerHead
 from signer.custody.atomic_write import atomic_file
 from sixgate.answers.audit_queries import AuditQueries
 from sixgate.answers.intent_queries import IntentQueries
-from sixgate.answers.plain_rows import plain
-from sixgate.answers.progress_stream import Progress, stream_progress
-from sixgate.answers.verification import Verification
+from sixgate.answers.verification import Progress, Verification, stream_progress
 from sixgate.api import ApiError, Json
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.errors import LedgerRewrittenError, QueryRefusedError
 from streams.ledger.export import Format, export
 from streams.ledger.heads import open_head
-from streams.ledger.query import ReadOnlySql
+from streams.ledger.query import Answer, ReadOnlySql
 from streams.ledger.table import LedgerTable
 from streams.ledger.verified_outcomes import SignerKeys, VerifiedOutcomes
+
+_WIDE = re.compile(r"Int(?:128|256)", re.ASCII)
 
 
 class LedgerAnswers:
@@ -97,3 +100,29 @@ def _envelope(plain: Json) -> Envelope:
         return Envelope.decode(canonical_bytes(plain))
     except MalformedError as error:
         raise ApiError("head_malformed", f"the head is not a signed head ({error})") from None
+
+
+def plain(answer: Answer) -> Json:
+    """Return ``{columns, types, rows}``.
+
+    Integers of types wider than 64 bits, such as amounts in wei, become decimal strings, as in
+    events. Values without a JSON form become strings.
+    """
+    wide = [_WIDE.search(kind) is not None for kind in answer.types]
+    rows = [[_plain(*cell) for cell in zip(row, wide, strict=True)] for row in answer.rows]
+    return {"columns": list(answer.columns), "types": list(answer.types), "rows": rows}
+
+
+def _plain(value: Any, wide: bool) -> Any:  # noqa: FBT001 - a property of the cell
+    match value:
+        case bool() | str() | float() | None:
+            return value
+        case int():
+            return str(value) if wide else value
+        case list() | tuple():
+            return [_plain(inner, wide) for inner in value]
+        case dict():
+            return {str(name): _plain(inner, wide) for name, inner in value.items()}
+        case date():
+            return value.isoformat()
+    return str(value)

@@ -1,10 +1,12 @@
 """Verifies a ledger with two independent verifiers, in SQL and in Python, and compares them."""
 
-from collections.abc import Generator, Iterator, Sequence
+import queue
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
 
 from schemas.ledger.heads import LedgerHead
-from sixgate.answers.progress_stream import Progress, stream_progress
 from sixgate.api import ApiError, Json
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.errors import LedgerVerificationError
@@ -14,6 +16,9 @@ from streams.ledger.verifier import Row as VerifierRow
 from streams.ledger.verifier import verify as verify_rows
 from streams.ledger.verify_sql import Verified
 from streams.ledger.verify_sql import verify as verify_sql
+
+Progress: TypeAlias = Callable[[int, int], None]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +83,26 @@ class Verification:
 
 def _row(row: Row) -> VerifierRow:
     return VerifierRow(*row)
+
+
+def stream_progress(
+    work: Callable[[Progress], Result], **named: str
+) -> Generator[Json, None, Result]:
+    """Run work in a thread; return its result or raise its error.
+
+    Yields ``{"progress": done, "of": total, **named}`` for each callback. Closing the stream early
+    waits for the work to finish.
+    """
+    steps: queue.SimpleQueue[tuple[int, int] | None] = queue.SimpleQueue()
+
+    def run() -> Result:
+        try:
+            return work(lambda done, total: steps.put((done, total)))
+        finally:
+            steps.put(None)
+
+    with ThreadPoolExecutor(1, "stream_progress") as executor:
+        result = executor.submit(run)
+        while step := steps.get():
+            yield {"progress": step[0], "of": step[1], **named}
+        return result.result()

@@ -4,10 +4,11 @@ Each takes a parsed JSON value and returns the value for the wire, or raises ``V
 sentence that says what the value must be.
 """
 
+import difflib
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -22,11 +23,14 @@ from schemas.intents.intent_parts import (
     SignedAuthorization,
 )
 from schemas.intents.money import eth_to_wei, gwei_to_wei
+from schemas.intents.outcome import SIGNED_TYPES
 from schemas.intents.reasons import Reason
 from signer.core.errors import AddressError
 from signer.core.ethereum.address import parse_address
 from signer.core.ethereum.transaction import TxType
-from sixgate.authoring.expected_results import SIGNED
+from sixgate.api import Json
+
+SIGNED = "signed"
 
 EXPIRY_S_MAX = EXPIRY_MS_MAX // 1000
 LABEL_LENGTH_MAX = 64
@@ -235,3 +239,14 @@ def _parts(model: type[Part], value: Any, what: str) -> Iterator[Part]:
             raise ValueError(f"[{number}]{place}: {problem.why}") from None
         except RecursionError:
             raise ValueError(f"[{number}]: is nested too deeply") from None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ": did you mean X?" with the most similar known name; empty if there is none."""
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f": did you mean {near[0]}?" if near else ""
+
+
+def result_of(event: Json) -> str:
+    """Return the result of a terminal event: ``signed`` or its reason code."""
+    return SIGNED if event["type"] in SIGNED_TYPES else str(event["reason"])

@@ -13,8 +13,7 @@ from schemas.intents.intent import EXPIRY_MS_DEFAULT
 from schemas.intents.intent_parts import AccessList, ClientShare, SignedAuthorization
 from schemas.validation_messages import validation_message
 from sixgate.authoring import form_fields as read
-from sixgate.authoring.expected_results import SIGNED
-from sixgate.authoring.suggestion import did_you_mean
+from sixgate.authoring.form_fields import SIGNED, did_you_mean
 
 
 class IntentFormError(ValueError):

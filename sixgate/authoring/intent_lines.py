@@ -19,7 +19,7 @@ from schemas.topics import SUBMITTED_BYTES_MAX
 from signer.custody.event_signing import Ed25519Signer
 from sixgate.api import Json
 from sixgate.authoring import producer
-from sixgate.authoring.expected_results import SIGNED
+from sixgate.authoring.form_fields import SIGNED
 from sixgate.authoring.intent_form import AnyForm, IntentFormError, read_form
 from sixgate.authoring.producer import Directory
 

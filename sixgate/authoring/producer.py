@@ -22,6 +22,7 @@ from signer.custody.event_signing import Ed25519Signer
 from signer.keys import paths as key_paths
 from signer.keys.paths import Resolved, Unresolved, VaultKeys, agent_key_path, network_key_path
 from sixgate.api import Json
+from sixgate.authoring.form_fields import did_you_mean
 from sixgate.authoring.intent_form import (
     AnyForm,
     AuthorizationForm,
@@ -30,7 +31,6 @@ from sixgate.authoring.intent_form import (
     TransactionForm,
     TypedDataForm,
 )
-from sixgate.authoring.suggestion import did_you_mean
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,11 @@ from pathlib import Path
 import orjson
 
 from schemas.fields import Count, TimeMs
-from schemas.record import Outgoing
+from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from sixgate.answers import snapshot
 from sixgate.answers.pending_records import names_of
-from sixgate.answers.vault_events import vault_event
-from sixgate.api import Json, Position, bytes_of, submitted_pair
+from sixgate.api import ApiError, Json, Position, bytes_of, submitted_pair
 from sixgate.api.errors import as_api_errors
 from sixgate.backends.orders import check_key_order, check_vault_order
 from sixgate.backends.ports import Backend
@@ -160,3 +159,13 @@ class Operations:
         with as_api_errors():
             answers = self.backend.evidence.ledger().settled()
             yield from answers.export(Path(path), form, since_ms, until_ms)
+
+
+def vault_event(record: Record) -> Json:
+    """Return a record as ``Api.vault_events`` yields it; raise ``halted`` unless it is UTF-8."""
+    try:
+        return {"event": record.value.decode()}
+    except UnicodeDecodeError:
+        where = f"record {record.offset} of partition {record.partition}"
+        why = f"{where} of the vault topic is not a signer's event: restore the topic"
+        raise ApiError("halted", why) from None

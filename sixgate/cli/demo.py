@@ -23,7 +23,7 @@ from schemas.strict_json import read_json
 from signer.custody.atomic_write import write_atomic
 from signer.keys.paths import agent_key_path
 from sixgate.api import Json
-from sixgate.authoring.expected_results import SIGNED, result_of
+from sixgate.authoring.form_fields import SIGNED, result_of
 from sixgate.authoring.intent_lines import Submission, read, split
 from sixgate.authoring.producer import Directory
 from sixgate.cli.commands import load_command

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from schemas.canonical import Canonical, malformed
 from sixgate.api import Api, ApiError, Json
-from sixgate.authoring.suggestion import did_you_mean
+from sixgate.authoring.form_fields import did_you_mean
 from sixgate.cli.declare import Function
 from sixgate.cli.exit_codes import CommandError, ExitCode, fail_usage
 from sixgate.cli.options import (

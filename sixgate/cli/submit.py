@@ -18,7 +18,7 @@ from schemas.intents.outcome import SIGNED_TYPES
 from schemas.intents.reasons import Reason
 from signer.custody.atomic_write import atomic_file
 from sixgate.api import Json
-from sixgate.authoring.expected_results import SIGNED, result_of
+from sixgate.authoring.form_fields import SIGNED, result_of
 from sixgate.authoring.intent_lines import (
     LINES_MAX,
     Draft,

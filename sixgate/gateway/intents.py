@@ -28,8 +28,8 @@ from signer.secrets.access import KEY_KINDS
 from signer.vaults.register import VaultRegister
 from sixgate.api.models.submissions import MessageEncoding, SignRequest, TransactionRequest
 from sixgate.authoring import form_fields as read
+from sixgate.authoring.form_fields import did_you_mean
 from sixgate.authoring.intent_form import IntentFormError
-from sixgate.authoring.suggestion import did_you_mean
 from sixgate.gateway.chain_names import find_chain, is_chain_id
 
 _BYTES = re.compile(r"0x(?:[0-9a-fA-F]{2})+", re.ASCII)

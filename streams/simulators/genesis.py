@@ -29,7 +29,7 @@ from schemas.fields import UINT256_MAX, Address
 from schemas.strict_json import JsonError, read_json
 from schemas.validation_messages import validation_message
 from streams.simulators.contracts import contracts
-from streams.simulators.printable import printable
+from streams.simulators.reverts import printable
 from streams.simulators.simulation import SimulatorError, Uint64
 
 FILE_BYTES_MAX = 64 * 1024 * 1024

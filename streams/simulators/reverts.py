@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from streams.simulators.printable import printable
 from streams.simulators.simulation import FailureReason
 
 _WORD = 32
@@ -51,3 +50,23 @@ def _abi_string(body: bytes) -> bytes | None:
     length = int.from_bytes(body[_WORD : 2 * _WORD])
     text = body[2 * _WORD :]
     return text[:length] if length <= len(text) else None
+
+
+CHARACTERS_MAX = 200
+
+
+def printable(raw: bytes) -> str:
+    """Return bytes as printable ASCII, other characters escaped, at most CHARACTERS_MAX.
+
+    This removes terminal escapes and letters that look like others.
+    """
+    text = raw[:CHARACTERS_MAX].decode("utf-8", errors="backslashreplace")
+    shown = "".join(
+        character if character.isascii() and character.isprintable() else _escape(character)
+        for character in text
+    )
+    return shown[:CHARACTERS_MAX]
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import IO
 
 from streams.simulators.frames import FrameBuffer, frame
-from streams.simulators.printable import printable
+from streams.simulators.reverts import printable
 
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
 _CHUNK_BYTES = 1 << 20

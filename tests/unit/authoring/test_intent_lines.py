@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.intents.intent import TransactionIntent
-from sixgate.authoring.expected_results import result_of
+from sixgate.authoring.form_fields import result_of
 from sixgate.authoring.intent_lines import (
     LINE_BYTES_MAX,
     PART_BYTES_MAX,

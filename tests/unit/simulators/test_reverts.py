@@ -5,8 +5,7 @@ from eth_abi.abi import encode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.simulators.printable import CHARACTERS_MAX, printable
-from streams.simulators.reverts import decode_revert
+from streams.simulators.reverts import CHARACTERS_MAX, decode_revert, printable
 from streams.simulators.simulation import FailureReason
 
 ERROR = bytes.fromhex("08c379a0")

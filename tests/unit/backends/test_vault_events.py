@@ -4,8 +4,8 @@ import pytest
 
 from schemas.record import Record
 from schemas.topics import Topic
-from sixgate.answers.vault_events import vault_event
 from sixgate.api import ApiError
+from sixgate.backends.operations import vault_event
 
 TEXT = '{"type":"secret.stored","path":"prod/dé"}'
 
