@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sixgate.config.section import loopback
-from sixgate.data_folder.folder import FolderBusyError, FolderError
+from sixgate.data_folder.folder import FolderBusyError
+from sixgate.data_folder.signer_files import FolderError
 from sixgate.errors import SettingsError
 from sixgate.remote_calls.unix_link import short_path
 

@@ -23,7 +23,7 @@ from signer.attestation.verify.binding import Binding
 from signer.attestation.verify.evidence import Evidence
 from sixgate.clocks import wall_ms
 from sixgate.config.attestation import AttestationSettings, PlatformKind
-from sixgate.data_folder.folder import Trust
+from sixgate.data_folder.signer_files import Trust
 
 PLATFORMS = "sixgate.attestation_platforms"  # entry points
 

@@ -50,7 +50,7 @@ def fail_usage(sentence: str) -> NoReturn:
 
 OF_EXCEPTIONS: dict[str, ExitCode] = {
     "sixgate.data_folder.folder.FolderBusyError": ExitCode.UNREACHABLE,
-    "sixgate.data_folder.folder.FolderError": ExitCode.FOLDER,
+    "sixgate.data_folder.signer_files.FolderError": ExitCode.FOLDER,
     "sixgate.data_folder.key_files.KeyFileError": ExitCode.FOLDER,
     "streams.ledger.errors.LedgerBusyError": ExitCode.UNREACHABLE,
     "streams.ledger.errors.LedgerVerificationError": ExitCode.LEDGER_WRONG,

@@ -19,8 +19,9 @@ from sixgate.cli.options import (
 from sixgate.cli.render import Field, show, table
 from sixgate.cli.session import Session, entry, known, session, with_session
 from sixgate.cli.terminal import notice, print_json
-from sixgate.data_folder.folder import ADMIN, SIGNER
+from sixgate.data_folder.folder import ADMIN
 from sixgate.data_folder.key_files import ensure_public_key
+from sixgate.data_folder.signer_files import SIGNER
 
 ROLES = ("registrar", "gateway")
 """The roles whose services this command adds and revokes."""

@@ -18,19 +18,11 @@ from signer.custody.atomic_write import sync_folder, write_atomic
 from signer.custody.event_signing import Ed25519Signer
 from signer.custody.kms.root_file import create_root_file, open_local_kms
 from sixgate.authoring.operator import record_envelope
-from sixgate.data_folder.folder import (
-    ADMIN,
-    LEDGER,
-    REGISTRAR,
-    SIGNER,
-    SIMULATOR,
-    Folder,
-    FolderError,
-    Trust,
-)
+from sixgate.data_folder.folder import ADMIN, LEDGER, REGISTRAR, SIMULATOR, Folder
 from sixgate.data_folder.holder_files import create_local_holders
 from sixgate.data_folder.identity import create_identity
 from sixgate.data_folder.key_files import SEED_BYTES, create_key_file, load_key_file
+from sixgate.data_folder.signer_files import SIGNER, FolderError, Trust
 from streams.log.sqlite import SqliteLog
 
 

@@ -8,49 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import Field
-
-from schemas.canonical import Canonical, MalformedError
-from schemas.fields import Digest, Name
 from signer.custody.atomic_write import write_atomic
+from sixgate.data_folder.signer_files import FolderError, SignerFiles
 
 if TYPE_CHECKING:  # readers open no key and need no cryptography
     from signer.custody.event_signing import Ed25519Signer
 
 SLOT = "0"
-SIGNER, SIMULATOR, LEDGER, ADMIN = "signer-0", "simulator-0", "ledger-0", "admin-0"
+SIMULATOR, LEDGER, ADMIN = "simulator-0", "ledger-0", "admin-0"
 REGISTRAR = "registrar-0"
 GATEWAY, DESK = "gateway-0", "desk-0"
-
-
-class FolderError(Exception):
-    """A data folder cannot be created or used; the message is for its user."""
 
 
 class FolderBusyError(FolderError):
     """Another process has locked the folder."""
 
 
-class Trust(Canonical):
-    """The trust anchor of a folder: organisation, trust root and partitions."""
-
-    v: int = Field(ge=1, le=1, default=1)
-    org: Name
-    trust_root: Digest
-    partitions: int = Field(ge=1)
-    partitions_per_slot: int = Field(ge=1)
-
-
 @dataclass(frozen=True, slots=True)
-class Folder:
+class Folder(SignerFiles):
     """The paths of one data folder."""
-
-    path: Path
-
-    @property
-    def trust_file(self) -> Path:
-        """The trust anchor, read before anything else."""
-        return self.path / "trust.json"
 
     @property
     def inbox(self) -> Path:
@@ -119,32 +95,6 @@ class Folder:
     def agent_key(self, agent: str) -> Path:
         """Return the key file of an agent."""
         return self.path / "keys" / "agents" / f"{agent}.pem"
-
-    @property
-    def root_key(self) -> Path:
-        """The root key of the software KMS."""
-        return self.path / "keys" / "root.key"
-
-    @property
-    def holder_keys(self) -> Path:
-        """The root keys of the software providers that hold shares."""
-        return self.path / "keys" / "holders"
-
-    @property
-    def signer_identity(self) -> Path:
-        """The signer's seed and state key, wrapped by the root key."""
-        return self.path / "keys" / "signer.sealed"
-
-    def trust(self) -> Trust:
-        """Read the trust anchor; raise ``FolderError`` if this is not a data folder."""
-        try:
-            return Trust.decode(self.trust_file.read_bytes())
-        except FileNotFoundError:
-            raise FolderError(f"{self.path} is not a data folder: run sixgate init first") from None
-        except OSError as error:
-            raise FolderError(f"{self.path} cannot be read: {error.strerror}") from None
-        except MalformedError as error:
-            raise FolderError(f"{self.trust_file} is damaged ({error}): restore it") from None
 
     def mark_published(self) -> None:
         """Mark durably that the pipeline runs on Kafka, never in this folder again.

@@ -9,14 +9,14 @@
 
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from schemas.registry.custody import PROVIDERS
 from signer.custody.atomic_write import sync_folder
-from signer.custody.kms.local import LocalKms
-from signer.custody.kms.root_file import create_root_file, open_local_kms
-from sixgate.data_folder.folder import Folder, FolderError
+from signer.custody.kms.root_file import create_root_file
+from sixgate.data_folder.folder import Folder
+from sixgate.data_folder.signer_files import FolderError, holder_file
 
 
 def create_local_holders(folder: Path, random_bytes: Callable[[int], bytes]) -> None:
@@ -29,7 +29,7 @@ def create_local_holders(folder: Path, random_bytes: Callable[[int], bytes]) -> 
         # 1. Draft.
         draft.mkdir(mode=0o700)
         for name in PROVIDERS:
-            create_root_file(_file(draft, name), random_bytes)
+            create_root_file(holder_file(draft, name), random_bytes)
         # 2. Atomic.
         draft.replace(folder)
         sync_folder(folder.parent)
@@ -47,19 +47,3 @@ def ensure_local_holders(folder: Folder) -> None:
             create_local_holders(folder.holder_keys, secrets.token_bytes)
     except OSError as error:
         raise FolderError(f"{folder.holder_keys} cannot be created: {error.strerror}") from None
-
-
-def open_local_holders(
-    folder: Path, random_bytes: Callable[[int], bytes]
-) -> Iterator[tuple[str, LocalKms]]:
-    """Open the providers with a root key file; a missing one is an unavailable provider.
-
-    Raises ``RootFileError`` for an unusable file.
-    """
-    for name in PROVIDERS:
-        if _file(folder, name).exists():
-            yield name, open_local_kms(_file(folder, name), random_bytes)
-
-
-def _file(folder: Path, name: str) -> Path:
-    return folder / f"{name}.key"

@@ -14,14 +14,14 @@ from signer.custody.identity import SealedIdentity, new_identity, seal_identity
 from signer.custody.kms.local import LocalKms
 from signer.custody.kms.port import RootKms
 from signer.custody.kms.root_file import open_local_kms
-from sixgate.data_folder.folder import SIGNER, Folder, FolderError
+from sixgate.data_folder.signer_files import SIGNER, FolderError, SignerFiles
 
 FILE_BYTES_MAX = 32 * 1024
 _BLOB_MARK, _BLOB_CONTEXT = b"\x01", b"sixgate/signer-identity/v1"
 
 
 def create_identity(
-    folder: Folder, org: str, kms: RootKms, random_bytes: RandomBytes
+    folder: SignerFiles, org: str, kms: RootKms, random_bytes: RandomBytes
 ) -> SealedIdentity:
     """Create the signer's identity, sealed under a root key; never replaces an existing one.
 
@@ -32,7 +32,7 @@ def create_identity(
     return sealed
 
 
-def read_identity(folder: Folder) -> SealedIdentity:
+def read_identity(folder: SignerFiles) -> SealedIdentity:
     """Read the sealed identity of the signer; raises ``FolderError``, ``CustodyError``."""
     org, content = folder.trust().org, _content(folder.signer_identity)
     if content.startswith(_BLOB_MARK):
@@ -50,7 +50,7 @@ def read_identity(folder: Folder) -> SealedIdentity:
     return sealed
 
 
-def replace_identity(folder: Folder, sealed: SealedIdentity) -> bool:
+def replace_identity(folder: SignerFiles, sealed: SealedIdentity) -> bool:
     """Replace the file atomically and durably; return False if it is unchanged.
 
     Raises ``FolderError``; the old file then remains.

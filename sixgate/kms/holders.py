@@ -15,8 +15,7 @@ from signer.custody.kms.roots import RotatedRoot
 from signer.custody.provider import Provider
 from signer.custody.sealing import Holders
 from sixgate.config.kms import HolderSections, KmsSettings
-from sixgate.data_folder.folder import Folder
-from sixgate.data_folder.holder_files import open_local_holders
+from sixgate.data_folder.signer_files import SignerFiles, open_local_holders
 from sixgate.errors import SettingsError
 from sixgate.kms.factory import providers
 
@@ -30,7 +29,7 @@ def refuse_software(settings: KmsSettings) -> None:
         )
 
 
-def open_holders(folder: Folder, settings: KmsSettings, journal: KmsJournal) -> Holders:
+def open_holders(folder: SignerFiles, settings: KmsSettings, journal: KmsJournal) -> Holders:
     """Open the key holders; the journal records each call.
 
     If the settings have separate holders for secrets, these hold only signing keys.
@@ -77,7 +76,7 @@ def _require_distinct_keys(holders: Holders) -> Holders:
     return holders
 
 
-def _folder_holders(folder: Folder, journal: KmsJournal) -> Holders:
+def _folder_holders(folder: SignerFiles, journal: KmsJournal) -> Holders:
     """Open a data folder's holders; a folder of an older version has no providers."""
     root = open_local_kms(folder.root_key, secrets.token_bytes)
     found = open_local_holders(folder.holder_keys, secrets.token_bytes)

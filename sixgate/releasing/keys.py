@@ -25,7 +25,8 @@ from signer.custody.errors import CorruptError
 from signer.custody.event_signing import Ed25519Signer
 from signer.custody.hpke import KEY_BYTES, HpkeKey
 from signer.custody.kms.port import RootKms, require_wrapped
-from sixgate.data_folder.folder import Folder, FolderBusyError, FolderError
+from sixgate.data_folder.folder import Folder, FolderBusyError
+from sixgate.data_folder.signer_files import FolderError
 
 
 class ReleaseName(NamedTuple):

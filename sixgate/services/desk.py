@@ -25,8 +25,9 @@ from sixgate.backends.kafka.backend import KafkaAdminister
 from sixgate.backends.kafka.bus import Bus
 from sixgate.clocks import wall_ms
 from sixgate.config.process_settings import Settings
-from sixgate.data_folder.folder import DESK, Folder, FolderError
+from sixgate.data_folder.folder import DESK, Folder
 from sixgate.data_folder.key_files import load_key_file
+from sixgate.data_folder.signer_files import FolderError
 from sixgate.desk.service import DESK_CALLS, DeskService
 from sixgate.remote_calls.calls_app import CallsApp
 from sixgate.remote_calls.process_server import listen_config, serving_clients

@@ -23,8 +23,9 @@ from sixgate.backends.ports import Backend, Read
 from sixgate.clocks import wall_ms
 from sixgate.config.desk import DeskAddress
 from sixgate.config.process_settings import Settings
-from sixgate.data_folder.folder import DESK, GATEWAY, Folder, FolderError
+from sixgate.data_folder.folder import DESK, GATEWAY, Folder
 from sixgate.data_folder.key_files import load_key_file
+from sixgate.data_folder.signer_files import FolderError
 from sixgate.desk.desk import AdminDesk, Desk, NoDesk
 from sixgate.desk.link import DeskApi
 from sixgate.desk.unsigned import Unsigned

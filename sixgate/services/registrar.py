@@ -21,8 +21,9 @@ from signer.custody.event_signing import Ed25519Signer
 from signer.stage.freshness import next_head
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.config.process_settings import Settings
-from sixgate.data_folder.folder import Folder, FolderError
+from sixgate.data_folder.folder import Folder
 from sixgate.data_folder.key_files import load_key_file
+from sixgate.data_folder.signer_files import FolderError
 from sixgate.services.freshness import log_stale_head
 from sixgate.services.monitor import Monitor
 from sixgate.services.start_checks import check_declared

@@ -27,7 +27,7 @@ from signer.stage.slot import Commit, Slot
 from sixgate.attesting.evidence_service import EvidenceService
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.config.signer import SignerProcessSettings
-from sixgate.data_folder.folder import Folder
+from sixgate.data_folder.signer_files import SignerFiles
 from sixgate.errors import SettingsError
 from sixgate.services.attestation_page import attestation_page
 from sixgate.services.freshness import Freshness
@@ -62,7 +62,7 @@ class SignerProcess:
         # 1. Before the first key is read: keys must not be swapped to disk.
         lock_memory_or_warn()
         self._settings = settings
-        self._trust = Folder(settings.data).trust()
+        self._trust = SignerFiles(settings.data).trust()
         self._slots = self._slot_partitions()
         self._opened = ExitStack()
         prepared = prepare_signer(settings, self._opened)

@@ -12,8 +12,8 @@ from signer.custody.process import forbid_inspection
 from sixgate.attesting.factory import configuration, open_attestor
 from sixgate.config.kms import KmsSettings
 from sixgate.config.signer import SignerProcessSettings
-from sixgate.data_folder.folder import Folder, Trust
 from sixgate.data_folder.identity import read_identity
+from sixgate.data_folder.signer_files import SignerFiles, Trust
 from sixgate.errors import SettingsError
 from sixgate.kms.holders import refuse_software
 from sixgate.releasing.release_holders import refuse_own_kms
@@ -26,7 +26,7 @@ class PreparedSigner:
     """A signer whose identity is still sealed."""
 
     settings: SignerProcessSettings
-    folder: Folder
+    folder: SignerFiles
     trust: Trust
     sealed: SealedIdentity
     releases: SignerReleases | None
@@ -47,7 +47,7 @@ def prepare_signer(settings: SignerProcessSettings, opened: ExitStack) -> Prepar
     Raises ``SettingsError``, ``FolderError``, ``CustodyError``, ``CollectionError``.
     """
     forbid_inspection()
-    folder = Folder(settings.data)
+    folder = SignerFiles(settings.data)
     trust, releases = folder.trust(), _releases(settings, opened)
     sealed = read_identity(folder)
     attestor = _attestor(settings, sealed, trust, opened)

@@ -31,8 +31,8 @@ from signer.vaults.order_execution import VaultOrderExecutor
 from signer.vaults.register import VaultRegister
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.config.kms import KmsSettings
-from sixgate.data_folder.folder import Folder
 from sixgate.data_folder.identity import read_identity
+from sixgate.data_folder.signer_files import SignerFiles
 from sixgate.kms.holders import open_holders, open_secret_holders, refuse_shared
 from sixgate.logs import log_kms_call
 
@@ -69,7 +69,7 @@ class SignerKeys:
 
 
 def open_signer_keys(
-    folder: Folder,
+    folder: SignerFiles,
     settings: KmsSettings = NO_KMS,
     released: ReleasedKeys | None = None,
     sealed: SealedIdentity | None = None,
@@ -95,7 +95,7 @@ def open_signer_keys(
     return SignerKeys(identity.signer, identity.state_key, holders, records, secret_holders)
 
 
-def root_of(sealed: SealedIdentity, folder: Folder, holders: Holders) -> RootKms:
+def root_of(sealed: SealedIdentity, folder: SignerFiles, holders: Holders) -> RootKms:
     """Return the root key that opens an identity. Raises ``CustodyError``.
 
     1. The folder's software root, if it has the id that the identity names.

@@ -15,7 +15,8 @@ from sixgate.api import ApiError
 from sixgate.api.operator.connection import connect
 from sixgate.authoring import operator
 from sixgate.clocks import wall_ms
-from sixgate.data_folder.folder import SIGNER, Folder
+from sixgate.data_folder.folder import Folder
+from sixgate.data_folder.signer_files import SIGNER
 from sixgate.services.slot import open_signer_keys
 from tests.harness.pipeline.embedded import (
     ACCOUNT,

@@ -13,7 +13,8 @@ from schemas.topics import SUBMITTED_BYTES_MAX, Topic
 from signer.custody.event_signing import Ed25519Signer
 from signer.stage.stage import HaltError
 from signer.stage.state import StateIntegrityError, StateRollbackError
-from sixgate.data_folder.folder import Folder, FolderError
+from sixgate.data_folder.folder import Folder
+from sixgate.data_folder.signer_files import FolderError
 from streams.log.errors import LogDamagedError
 from streams.log.pipeline import PipelineLog
 from streams.runners.clock import ClockError

@@ -20,7 +20,8 @@ from sixgate.api.operator.connection import connect
 from sixgate.authoring import operator
 from sixgate.backends.kafka.backend import Timeouts, open_kafka_api
 from sixgate.config.sections import KafkaSettings
-from sixgate.data_folder.folder import Folder, FolderError
+from sixgate.data_folder.folder import Folder
+from sixgate.data_folder.signer_files import FolderError
 from sixgate.operate.publish import OtherOrganisationError, publish
 from streams.kafka.loop import LoopThread
 from streams.kafka.producer import Sender

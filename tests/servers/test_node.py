@@ -30,7 +30,8 @@ from sixgate.api.operator.calls import OPERATOR_CALLS
 from sixgate.api.operator.connection import connect, lost, remote_api
 from sixgate.backends.waiting import first_end
 from sixgate.data_folder.creation import Founding, create
-from sixgate.data_folder.folder import Folder, FolderBusyError, FolderError
+from sixgate.data_folder.folder import Folder, FolderBusyError
+from sixgate.data_folder.signer_files import FolderError
 from sixgate.remote_calls.proxy import remote
 from sixgate.remote_calls.unix_link import UnixLink, short_path
 from sixgate.services.embedded.node import Node, running

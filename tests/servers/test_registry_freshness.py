@@ -11,7 +11,8 @@ from signer.core.registry.registry import Registry
 from signer.stage.freshness import HEAD_SKEW_MS_MAX, RegistryStaleError
 from sixgate.clocks import wall_ms
 from sixgate.config.process_settings import Settings
-from sixgate.data_folder.folder import REGISTRAR, Folder, FolderError
+from sixgate.data_folder.folder import REGISTRAR, Folder
+from sixgate.data_folder.signer_files import FolderError
 from sixgate.services.registrar import RegistrarProcess
 from tests.harness.pipeline.embedded import ACCOUNT, open_pipeline
 

@@ -13,7 +13,7 @@ from schemas.topics import Topic
 from signer.attestation.verify.policy import SIMULATED_ROOT
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.config.process_settings import load_settings
-from sixgate.data_folder.folder import SIGNER
+from sixgate.data_folder.signer_files import SIGNER
 from sixgate.operate.reseal import reseal
 from tests.harness.builders.release import ADMIN, ORG
 from tests.harness.cli.forked import ForkedCommandLine

@@ -26,7 +26,8 @@ from sixgate.authoring import operator, vault_orders
 from sixgate.authoring.operator import record_envelope
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.clocks import wall_ms
-from sixgate.data_folder.folder import SIGNER, Folder
+from sixgate.data_folder.folder import Folder
+from sixgate.data_folder.signer_files import SIGNER
 from sixgate.services.embedded.node import Node
 from sixgate.services.slot import open_signer_keys
 from streams.log.pipeline import PipelineLog

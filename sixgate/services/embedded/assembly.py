@@ -11,9 +11,10 @@ from sixgate.backends.simulations import Simulations
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.config.attestation import EmbeddedSettings
 from sixgate.config.loading import load
-from sixgate.data_folder.folder import LEDGER, SIMULATOR, SLOT, Folder, Trust
+from sixgate.data_folder.folder import LEDGER, SIMULATOR, SLOT, Folder
 from sixgate.data_folder.holder_files import ensure_local_holders
 from sixgate.data_folder.key_files import load_key_file
+from sixgate.data_folder.signer_files import Trust
 from sixgate.services.embedded.ledger_service import LedgerService
 from sixgate.services.slot import SignerKeys, make_slot, open_signer_keys
 from streams.log.pipeline import PipelineLog

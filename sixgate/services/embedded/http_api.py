@@ -15,8 +15,9 @@ from sixgate.clocks import wall_ms
 from sixgate.config.api import ApiSettings
 from sixgate.config.loading import FROM_ENVIRONMENT
 from sixgate.config.webhooks import WebhookSettings
-from sixgate.data_folder.folder import DESK, Folder, FolderError
+from sixgate.data_folder.folder import DESK, Folder
 from sixgate.data_folder.key_files import load_key_file
+from sixgate.data_folder.signer_files import FolderError
 from sixgate.desk.desk import AdminDesk
 from sixgate.gateway.composition import Pipeline, gateway_services, serving_gateway
 from sixgate.services.embedded.node import Node

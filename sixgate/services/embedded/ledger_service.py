@@ -9,7 +9,8 @@ from schemas.ledger.heads import LedgerHead
 from signer.custody.event_signing import Ed25519Signer
 from sixgate.answers.ledger_answers import LedgerAnswers
 from sixgate.api import ApiError, Json
-from sixgate.data_folder.folder import Folder, Trust
+from sixgate.data_folder.folder import Folder
+from sixgate.data_folder.signer_files import Trust
 from streams.ledger.embedded import open_folder
 from streams.ledger.heads import HeadFile, HeadKey
 from streams.ledger.migrations import migrate

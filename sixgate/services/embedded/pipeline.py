@@ -10,7 +10,8 @@ from schemas.topics import Topic
 from signer.stage.slot import Slot
 from sixgate.api import ApiError
 from sixgate.clocks import boot_ms, wall_ms
-from sixgate.data_folder.folder import Folder, FolderError
+from sixgate.data_folder.folder import Folder
+from sixgate.data_folder.signer_files import FolderError
 from sixgate.services.embedded.assembly import Parts, assemble
 from sixgate.services.embedded.loops import Loop
 from streams.slow_calls import log_slow

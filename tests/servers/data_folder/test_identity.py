@@ -13,8 +13,9 @@ from signer.custody.errors import CorruptError, CustodyError, KmsKeyNotFoundErro
 from signer.custody.identity import SealedIdentity, open_identity, reseal_identity, seal_identity
 from signer.custody.kms.local import LocalKms
 from signer.custody.kms.root_file import create_root_file, open_local_kms
-from sixgate.data_folder.folder import SIGNER, Folder, FolderError, Trust
+from sixgate.data_folder.folder import Folder
 from sixgate.data_folder.identity import create_identity, read_identity, replace_identity
+from sixgate.data_folder.signer_files import SIGNER, FolderError, Trust
 
 ORG = "acme"
 

@@ -17,7 +17,8 @@ from sixgate.api.exchange import Receive, Scope, Send
 from sixgate.api.listeners import RESERVED_FILE_COUNT, raise_file_limit
 from sixgate.api.server import Limits, Listen, Tcp, serving
 from sixgate.api_error import ApiError
-from sixgate.data_folder.folder import FolderBusyError, FolderError
+from sixgate.data_folder.folder import FolderBusyError
+from sixgate.data_folder.signer_files import FolderError
 from sixgate.errors import SettingsError
 from tests.harness.builders.http_server import (
     GET,

@@ -27,7 +27,7 @@ from signer.custody.event_signing import Ed25519Signer
 from sixgate.attesting.factory import configuration, machine_source, open_attestor
 from sixgate.clocks import wall_ms
 from sixgate.config.attestation import AttestationSettings, EmbeddedSettings, PlatformKind
-from sixgate.data_folder.folder import Trust
+from sixgate.data_folder.signer_files import Trust
 from sixgate.simulated_platform.public_root import public_authority
 from tests.harness.builders.attestation import BINDING, platform, simulated_policy
 from tests.harness.builders.sev_guest import PretendedDevice, encode_table

@@ -21,8 +21,9 @@ from sixgate.cli import failures
 from sixgate.cli.app import run
 from sixgate.cli.exit_codes import OF_EXCEPTIONS, CommandError, ExitCode
 from sixgate.cli.failures import API_CODES, OutputClosedError, failure_of
-from sixgate.data_folder.folder import FolderBusyError, FolderError
+from sixgate.data_folder.folder import FolderBusyError
 from sixgate.data_folder.key_files import KeyFileError
+from sixgate.data_folder.signer_files import FolderError
 from sixgate.fatal_errors import FATAL_ERRORS
 from sixgate.services.gates import IO_FAILED
 from streams.kafka.errors import (

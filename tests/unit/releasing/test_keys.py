@@ -8,7 +8,8 @@ from schemas.canonical import MalformedError
 from schemas.keys.release import decode_context
 from signer.custody.errors import CorruptError, KmsKeyNotFoundError
 from signer.custody.kms.port import RootKms
-from sixgate.data_folder.folder import Folder, FolderBusyError, FolderError
+from sixgate.data_folder.folder import Folder, FolderBusyError
+from sixgate.data_folder.signer_files import FolderError
 from sixgate.releasing.keys import ReleaseName, create_keys, exclusive_lock, open_keys
 from tests.harness.builders.custody_material import Stream
 from tests.harness.builders.custody_providers import cloud
