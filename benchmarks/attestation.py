@@ -13,9 +13,9 @@ from benchmarks import releasing
 from benchmarks.measure import Figure, Work, interleaved
 from signer.attestation.verify.binding import Binding, Purpose
 from signer.attestation.verify.evidence import Evidence
-from signer.attestation.verify.generations import Generation
 from signer.attestation.verify.policy import VerificationPolicy
 from signer.attestation.verify.report import REPORT_BYTES, SigningKey, parse
+from signer.attestation.verify.tcb import Generation
 from signer.attestation.verify.verify import verify
 from sixgate.simulated_platform.certificates import AuthorityKeys, SimulatedAuthority
 from sixgate.simulated_platform.platform import MEASUREMENT, SimulatedChip, SimulatedPlatform

@@ -22,15 +22,15 @@ from signer.attestation.release.judge.token_keys import TokenKey
 from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy, WorkloadTerms
 from signer.attestation.verify.binding import Binding, Purpose
 from signer.attestation.verify.evidence import Evidence
-from signer.attestation.verify.generations import Generation
 from signer.attestation.verify.policy import VerificationPolicy
 from signer.attestation.verify.report import SigningKey
+from signer.attestation.verify.tcb import Generation
 from signer.custody.context import SecretContext
 from signer.custody.event_signing import Ed25519Signer
 from signer.custody.hpke import HpkeKey
 from signer.custody.kms.local import LocalKms
 from sixgate.api.server import Listen, Tcp, serving
-from sixgate.config.release import ReleaseAddress
+from sixgate.config.releases import ReleaseAddress
 from sixgate.releasing.link import ReleaseLink
 from sixgate.releasing.serving import ReleaseApp
 from sixgate.remote_calls.process_server import LIMITS

@@ -1,33 +1,16 @@
-"""Settings of a release (``[release]``) and of a signer that uses releases (``[releases]``)."""
+"""Settings of a provider's release (``[release]``)."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from schemas.fields import Ed25519PublicKey, Name
-from signer.attestation.release.policy import PolicyTrust, TokenText
-from sixgate.config.links import CallMs, Clients, Port, ServerAddress
-from sixgate.config.section import Section, loopback
+from schemas.fields import Name
+from signer.attestation.release.policy import TokenText
+from sixgate.config.links import Clients, Port
+from sixgate.config.releases import PolicySection
+from sixgate.config.section import loopback
 from sixgate.config.sections import TlsFiles
-
-ProviderName = Literal["gcp", "aws", "azure"]
-
-
-class PolicySection(Section):
-    """The file of the release policy, and the admins who may sign it.
-
-    ``insecure_dev`` accepts a policy with a simulated platform or a software KMS.
-    """
-
-    org: Name
-    policy: Path
-    admins: Annotated[tuple[Ed25519PublicKey, ...], Field(min_length=1, max_length=16)]
-    insecure_dev: bool = False
-
-    def trust(self) -> PolicyTrust:
-        """Return which policies to accept."""
-        return PolicyTrust(self.org, self.admins, self.insecure_dev)
 
 
 class ReleaseSettings(PolicySection):
@@ -50,33 +33,4 @@ class ReleaseSettings(PolicySection):
     def _protected(self) -> Self:
         if self.tls is None and not loopback(self.host):
             raise ValueError("a release that other machines can reach needs mutual TLS: add tls")
-        return self
-
-
-class ReleaseAddress(ServerAddress):
-    """URL, client certificate and token file for one provider's release.
-
-    The token file is reloaded for each request, because another program renews it.
-    """
-
-    what: ClassVar[str] = "a release"
-
-    token: Path
-    call_ms_max: CallMs = 5_000
-
-
-class ReleasesSettings(PolicySection):
-    """The releases of a signer, by the provider's name in the policy and in vaults.
-
-    ``root`` names the one that holds the keys of vaults without shares; without it such vaults
-    cannot be used.
-    """
-
-    at: Annotated[dict[ProviderName, ReleaseAddress], Field(min_length=1)]
-    root: ProviderName | None = None
-
-    @model_validator(mode="after")
-    def _rooted(self) -> Self:
-        if self.root is not None and self.root not in self.at:
-            raise ValueError(f"root names {self.root}: add a section [releases.at.{self.root}]")
         return self

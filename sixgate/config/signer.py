@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings
 from sixgate.config.attestation import AttestationSettings
 from sixgate.config.kms import KmsSettings
 from sixgate.config.loading import FROM_ENVIRONMENT, invalid_setting, load
-from sixgate.config.release import ReleasesSettings
+from sixgate.config.releases import ReleasesSettings
 from sixgate.config.sections import (
     ClickHouseSettings,
     HeadSettings,

@@ -6,7 +6,7 @@ from schemas.strict_json import read_json
 from signer.attestation.release.client.kms import ReleaseUnreachableError
 from signer.attestation.release.request import NONCES, RELEASES
 from signer.attestation.verify.binding import NONCE_BYTES_MAX
-from sixgate.config.release import ReleaseAddress
+from sixgate.config.releases import ReleaseAddress
 from sixgate.remote_calls.bounded_link import BoundedLink
 from sixgate.remote_calls.link import NoResponseError
 

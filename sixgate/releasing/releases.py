@@ -21,7 +21,7 @@ from signer.custody.kms.port import RootKms
 from signer.custody.provider import Provider
 from signer.custody.sealing import Holders
 from sixgate.clocks import wall_ms
-from sixgate.config.release import ProviderName, ReleasesSettings
+from sixgate.config.releases import ProviderName, ReleasesSettings
 from sixgate.releasing.link import ReleaseLink
 from sixgate.releasing.policy_file import PolicyFile
 from sixgate.releasing.release_holders import CurrentPolicy, ReleasedHolder, read_token

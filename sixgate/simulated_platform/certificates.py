@@ -29,8 +29,9 @@ from signer.attestation.verify.endorsement import (
     STRUCTURE_VERSION,
     Endorsement,
 )
-from signer.attestation.verify.generations import PROFILES, Generation
+from signer.attestation.verify.generations import PROFILES
 from signer.attestation.verify.report import SigningKey
+from signer.attestation.verify.tcb import Generation
 
 ORGANISATION = "Sixgate simulated platform"
 AUTHORITY_DAYS, VCEK_DAYS, VLEK_DAYS, CRL_DAYS = 25 * 365, 7 * 365, 365, 30

@@ -20,7 +20,7 @@ from signer.attestation.device.platform import VMPL, Collected
 from signer.attestation.verify.binding import Binding
 from signer.attestation.verify.endorsement import Endorsement
 from signer.attestation.verify.evidence import EncodedChain
-from signer.attestation.verify.generations import CHIP_ID_BYTES, PROFILES, Generation
+from signer.attestation.verify.generations import CHIP_ID_BYTES, PROFILES
 from signer.attestation.verify.report import (
     ECDSA_P384_SHA384,
     FIELDS,
@@ -28,7 +28,7 @@ from signer.attestation.verify.report import (
     SIGNED_BYTES,
     SigningKey,
 )
-from signer.attestation.verify.tcb import Tcb, encode_tcb
+from signer.attestation.verify.tcb import Generation, Tcb, encode_tcb
 from sixgate.simulated_platform.certificates import SimulatedAuthority
 
 MEASUREMENT = b"simulated".ljust(48, b"\x00")

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 from cryptography.x509 import load_der_x509_certificate
 
-from signer.attestation.verify.generations import Generation
 from signer.attestation.verify.report import SigningKey
+from signer.attestation.verify.tcb import Generation
 from sixgate.simulated_platform.certificates import (
     AuthorityCertificates,
     AuthorityKeys,

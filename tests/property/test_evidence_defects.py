@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from signer.attestation.verify.certificates import AMD_PSS
 from signer.attestation.verify.errors import EvidenceError, Step
-from signer.attestation.verify.generations import Generation
 from signer.attestation.verify.report import SigningKey
+from signer.attestation.verify.tcb import Generation
 from signer.attestation.verify.verify import verify
 from tests.harness.builders.attestation import BINDING, authority_keys, with_chain
 from tests.harness.builders.evidence_defects import HARMLESS, ODDITIES, Defect, defective_evidence

@@ -10,10 +10,10 @@ import pytest
 from signer.attestation.verify.certificates import check_chain
 from signer.attestation.verify.endorsement import read_endorsement
 from signer.attestation.verify.errors import Code, EvidenceError
-from signer.attestation.verify.generations import PROFILES, Generation
+from signer.attestation.verify.generations import PROFILES
 from signer.attestation.verify.policy import GenerationFloor, VerificationPolicy
 from signer.attestation.verify.report import SigningKey
-from signer.attestation.verify.tcb import Tcb
+from signer.attestation.verify.tcb import Generation, Tcb
 from signer.attestation.verify.verify import Verified, verify
 from tests.harness.builders.attestation import (
     ders,

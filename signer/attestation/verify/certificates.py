@@ -25,8 +25,9 @@ from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
 from signer.attestation.verify.errors import Code, EvidenceError
 from signer.attestation.verify.evidence import EncodedChain
-from signer.attestation.verify.generations import PROFILES, Generation, generation_of_root
+from signer.attestation.verify.generations import PROFILES, generation_of_root
 from signer.attestation.verify.report import SigningKey
+from signer.attestation.verify.tcb import Generation
 
 RSA_BITS = 4096
 SALT_BYTES = 48

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from cryptography import x509
 
 from signer.attestation.verify.errors import Code, EvidenceError
-from signer.attestation.verify.generations import CHIP_ID_BYTES, PROFILES, Generation
+from signer.attestation.verify.generations import CHIP_ID_BYTES, PROFILES
 from signer.attestation.verify.report import Report, SigningKey
-from signer.attestation.verify.tcb import Tcb
+from signer.attestation.verify.tcb import Generation, Tcb
 
 ARC = "1.3.6.1.4.1.3704.1."
 STRUCTURE_VERSION, PRODUCT_NAME, HWID, CSP_ID = "1", "2", "4", "5"

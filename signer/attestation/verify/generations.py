@@ -5,17 +5,8 @@ VLEKs), as served by AMD's key distribution service. They are the trust anchors.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-from signer.attestation.verify.tcb import FIRST_LAYOUT, TURIN_LAYOUT, Layout
-
-
-class Generation(StrEnum):
-    """A generation with a pinned root; Bergamo and Siena belong to Genoa."""
-
-    MILAN = "milan"
-    GENOA = "genoa"
-    TURIN = "turin"
+from signer.attestation.verify.tcb import FIRST_LAYOUT, TURIN_LAYOUT, Generation, Layout
 
 
 @dataclass(frozen=True, slots=True)

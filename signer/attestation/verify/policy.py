@@ -12,9 +12,8 @@ from pydantic import Field, StringConstraints, model_validator
 from schemas.canonical import Canonical, digest
 from schemas.fields import Count, Digest
 from signer.attestation.verify.binding import Purpose
-from signer.attestation.verify.generations import Generation
 from signer.attestation.verify.report import SigningKey
-from signer.attestation.verify.tcb import Tcb
+from signer.attestation.verify.tcb import Generation, Tcb
 
 POLICY_TAG = "sixgate/attestation-policy/v1"
 SIMULATED_ROOT = "0xa896511b1ffa1b02c952fcfd8aff33c196d2016b170ad81c5a9e10784c9f84e2"

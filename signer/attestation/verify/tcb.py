@@ -1,9 +1,10 @@
-"""TCB_VERSION: eight bytes whose layout depends on the processor generation.
+"""Processor generations, and TCB_VERSION: eight bytes whose layout depends on the generation.
 
 Source: AMD SEV-SNP ABI (56860), TCB_VERSION; the layout of Turin differs.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
 Layout: TypeAlias = tuple[str | None, ...]
@@ -11,6 +12,14 @@ Layout: TypeAlias = tuple[str | None, ...]
 FIRST_LAYOUT: Layout = ("boot_loader", "tee", None, None, None, None, "snp", "microcode")
 """Milan, Genoa, Bergamo, Siena; None is a reserved byte, which is zero."""
 TURIN_LAYOUT: Layout = ("fmc", "boot_loader", "tee", "snp", None, None, None, "microcode")
+
+
+class Generation(StrEnum):
+    """A generation with a pinned root; Bergamo and Siena belong to Genoa."""
+
+    MILAN = "milan"
+    GENOA = "genoa"
+    TURIN = "turin"
 
 
 class Tcb(NamedTuple):

@@ -25,16 +25,11 @@ from signer.attestation.verify.endorsement import (
 )
 from signer.attestation.verify.errors import Code, EvidenceError
 from signer.attestation.verify.evidence import EncodedChain, Evidence
-from signer.attestation.verify.generations import (
-    PROFILES,
-    Generation,
-    generation_of_cpu,
-    generation_of_root,
-)
+from signer.attestation.verify.generations import PROFILES, generation_of_cpu, generation_of_root
 from signer.attestation.verify.policy import GenerationFloor, VerificationPolicy
 from signer.attestation.verify.report import Report, SigningKey, parse
 from signer.attestation.verify.revocation import check_revocation
-from signer.attestation.verify.tcb import Tcb, Tcbs, decode_tcb
+from signer.attestation.verify.tcb import Generation, Tcb, Tcbs, decode_tcb
 
 VERSION_WITH_CPUID = 3
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

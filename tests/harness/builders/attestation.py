@@ -15,9 +15,9 @@ import pytest
 from signer.attestation.verify.binding import Binding, Purpose
 from signer.attestation.verify.errors import Code, EvidenceError
 from signer.attestation.verify.evidence import EncodedChain, Evidence
-from signer.attestation.verify.generations import Generation
 from signer.attestation.verify.policy import GenerationFloor, VerificationPolicy
 from signer.attestation.verify.report import SigningKey
+from signer.attestation.verify.tcb import Generation
 from signer.attestation.verify.verify import Verified, verify
 from sixgate.simulated_platform.certificates import AuthorityKeys, SimulatedAuthority
 from sixgate.simulated_platform.platform import CSP, MEASUREMENT, SimulatedChip, SimulatedPlatform

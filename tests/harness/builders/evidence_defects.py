@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from signer.attestation.verify.certificates import LEAF_NAMES
 from signer.attestation.verify.evidence import EncodedChain, Evidence
-from signer.attestation.verify.generations import Generation
 from signer.attestation.verify.policy import VerificationPolicy
 from signer.attestation.verify.report import SigningKey
+from signer.attestation.verify.tcb import Generation
 from sixgate.simulated_platform.certificates import SimulatedAuthority, amd_extensions, issue
 from sixgate.simulated_platform.platform import SimulatedChip, SimulatedPlatform
 from tests.harness.builders.attestation import (

@@ -20,11 +20,11 @@ from signer.attestation.release.client.kms import ReleasedKms, Transport
 from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
 from signer.attestation.verify.binding import Binding
 from signer.attestation.verify.evidence import Evidence
-from signer.attestation.verify.generations import Generation
 from signer.attestation.verify.report import SigningKey
+from signer.attestation.verify.tcb import Generation
 from signer.custody.event_signing import Ed25519Signer
 from sixgate.clocks import wall_ms
-from sixgate.config.release import ReleaseAddress
+from sixgate.config.releases import ReleaseAddress
 from sixgate.config.sections import TlsFiles
 from sixgate.releasing.link import ReleaseLink
 from sixgate.simulated_platform.certificates import SimulatedAuthority

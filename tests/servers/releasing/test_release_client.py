@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from signer.attestation.release.client.kms import ReleaseUnreachableError
-from sixgate.config.release import ReleaseAddress
+from sixgate.config.releases import ReleaseAddress
 from sixgate.releasing.link import ANSWER_BYTES_MAX, ReleaseLink
 from tests.harness.broker.listener import Listener
 from tools.local.ports import HOST, free_port

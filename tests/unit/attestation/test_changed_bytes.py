@@ -7,8 +7,8 @@ import pytest
 
 from signer.attestation.verify.errors import EvidenceError
 from signer.attestation.verify.evidence import Evidence
-from signer.attestation.verify.generations import Generation
 from signer.attestation.verify.report import SigningKey
+from signer.attestation.verify.tcb import Generation
 from tests.harness.builders.attestation import (
     VLEK_TERMS,
     simulated_evidence,

@@ -10,10 +10,9 @@ import pytest
 from signer.attestation.verify.endorsement import Endorsement
 from signer.attestation.verify.errors import Code
 from signer.attestation.verify.evidence import Evidence
-from signer.attestation.verify.generations import Generation
 from signer.attestation.verify.policy import GenerationFloor, VerificationPolicy
 from signer.attestation.verify.report import SigningKey, parse
-from signer.attestation.verify.tcb import Tcb
+from signer.attestation.verify.tcb import Generation, Tcb
 from sixgate.simulated_platform.certificates import SimulatedAuthority
 from sixgate.simulated_platform.platform import MEASUREMENT, SimulatedChip, SimulatedPlatform
 from tests.harness.builders.attestation import (

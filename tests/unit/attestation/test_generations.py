@@ -9,9 +9,9 @@ import pytest
 
 from signer.attestation.verify.errors import Code, EvidenceError
 from signer.attestation.verify.evidence import Evidence
-from signer.attestation.verify.generations import PROFILES, Generation
+from signer.attestation.verify.generations import PROFILES
 from signer.attestation.verify.report import SigningKey
-from signer.attestation.verify.tcb import Tcb, encode_tcb
+from signer.attestation.verify.tcb import Generation, Tcb, encode_tcb
 from signer.attestation.verify.verify import verify
 from tests.harness.builders.attestation import (
     AT_MS,

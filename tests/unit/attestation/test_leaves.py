@@ -11,8 +11,8 @@ from signer.attestation.verify.certificates import AMD_PSS
 from signer.attestation.verify.endorsement import ARC, CSP_ID, HWID, Endorsement
 from signer.attestation.verify.errors import Code
 from signer.attestation.verify.evidence import Evidence
-from signer.attestation.verify.generations import Generation
 from signer.attestation.verify.report import SigningKey
+from signer.attestation.verify.tcb import Generation
 from sixgate.simulated_platform.certificates import amd_extensions, issue
 from sixgate.simulated_platform.platform import SimulatedChip
 from tests.harness.builders.attestation import (

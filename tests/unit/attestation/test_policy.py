@@ -4,9 +4,9 @@ import pytest
 from pydantic import ValidationError
 
 from signer.attestation.verify.binding import Purpose
-from signer.attestation.verify.generations import Generation
 from signer.attestation.verify.policy import GenerationFloor, VerificationPolicy
 from signer.attestation.verify.report import SigningKey
+from signer.attestation.verify.tcb import Generation
 from tests.harness.builders.attestation import simulated_policy
 
 

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from signer.attestation.verify.certificates import AMD_PSS
 from signer.attestation.verify.errors import Code
 from signer.attestation.verify.evidence import Evidence
-from signer.attestation.verify.generations import Generation
 from signer.attestation.verify.report import SigningKey
+from signer.attestation.verify.tcb import Generation
 from sixgate.simulated_platform.certificates import SimulatedAuthority
 from tests.harness.builders.attestation import (
     AT,

@@ -1,7 +1,14 @@
 import pytest
 
-from signer.attestation.verify.generations import Generation, generation_of_cpu
-from signer.attestation.verify.tcb import FIRST_LAYOUT, TURIN_LAYOUT, Tcb, decode_tcb, encode_tcb
+from signer.attestation.verify.generations import generation_of_cpu
+from signer.attestation.verify.tcb import (
+    FIRST_LAYOUT,
+    TURIN_LAYOUT,
+    Generation,
+    Tcb,
+    decode_tcb,
+    encode_tcb,
+)
 
 RAW = bytes((1, 2, 0, 0, 0, 0, 7, 8))
 TURIN_RAW = bytes((1, 2, 3, 4, 0, 0, 0, 8))

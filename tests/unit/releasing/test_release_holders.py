@@ -13,7 +13,7 @@ from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
 from signer.custody.errors import KmsDeniedError
 from signer.custody.event_signing import Ed25519Signer
 from sixgate.config.kms import KmsSettings, LocalSection
-from sixgate.config.release import ReleaseAddress, ReleasesSettings
+from sixgate.config.releases import ReleaseAddress, ReleasesSettings
 from sixgate.errors import SettingsError
 from sixgate.releasing.policy_file import PolicyFile
 from sixgate.releasing.release_holders import (
