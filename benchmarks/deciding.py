@@ -34,12 +34,12 @@ from signer.keys.keychain import Keychain
 from signer.keys.operations import Operations
 from signer.keys.provisioning import KeyProvisioner
 from signer.keys.share_key_rotation import ShareKeyRotation
+from signer.keys.vaults.order_execution import VaultOrderExecutor
+from signer.keys.vaults.register import VaultRegister
 from signer.stage.case_builder import CaseBuilder
 from signer.stage.memory import Memory
 from signer.stage.stage import Arrival, SigningStage
 from signer.stage.state import StateKey, StateMac, StateWrite
-from signer.vaults.order_execution import VaultOrderExecutor
-from signer.vaults.register import VaultRegister
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.data_folder.folder import Folder
 from sixgate.data_folder.identity import read_identity

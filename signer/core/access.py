@@ -1,6 +1,6 @@
 """The right to sign: which keys an agent may use. Nothing is granted by default, and deny wins.
 
-Pure. ``signer.secrets.access`` decides the other operations on keys and secrets.
+Pure. ``signer.keys.access`` decides the other operations on keys and secrets.
 """
 
 from collections.abc import Iterable

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from schemas.keys.secret_access import ACCESS_MEANING, AccessReason
 from schemas.record import Outgoing
 from signer.core.registry.vault import Vault
+from signer.keys.access import Access, Allowed, Refused
+from signer.keys.access_records import Use, access_record
 from signer.keys.descriptor import KeyDescriptor
-from signer.secrets.access import Access, Allowed, Refused
-from signer.secrets.access_records import Use, access_record
 
 
 def no_openings() -> int:

@@ -24,8 +24,8 @@ from signer.custody.share_key import SealedShareKey
 from signer.keys.custody_records import CustodyRecords
 from signer.keys.keychain import Keychain
 from signer.keys.share_key_rotation import ShareKeyRotation
-from signer.vaults.order_execution import VaultOrderExecutor
-from signer.vaults.rotation import Stuck
+from signer.keys.vaults.order_execution import VaultOrderExecutor
+from signer.keys.vaults.rotation import Stuck
 
 REWRAPS_MAX = 256
 ANNOUNCED_MAX = 256

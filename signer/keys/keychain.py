@@ -26,14 +26,14 @@ from signer.custody.opening import open_sealed
 from signer.custody.sealing import Holders
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.register import KeyRegister
-from signer.vaults.client_shares import (
+from signer.keys.vaults.client_shares import (
     NoShareBoxes,
     ShareBoxes,
     require_client,
     seal_for_client,
     share_info,
 )
-from signer.vaults.sealing import seal_in_vault, secret_context, vault_holders, version_id
+from signer.keys.vaults.sealing import seal_in_vault, secret_context, vault_holders, version_id
 
 LIMITS = KeyringLimits(handles_max=1024, idle_ms_max=60_000, age_ms_max=600_000, uses_max=1_000_000)
 FAILURES_MAX = 1024

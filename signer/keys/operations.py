@@ -27,6 +27,7 @@ from signer.core.errors import RegistryRecordError
 from signer.core.registry.registry import Registry
 from signer.custody.errors import CustodyError
 from signer.custody.event_signing import Ed25519Signer
+from signer.keys.access import Refused as AccessRefused
 from signer.keys.custody_maintenance import CustodyMaintenance
 from signer.keys.keychain import Keychain
 from signer.keys.order_accesses import handed_over, order_accesses
@@ -34,16 +35,15 @@ from signer.keys.orders import KeyOrderError, VerifiedKeyOrder, check_validity, 
 from signer.keys.provisioning import KeyProvisioner
 from signer.keys.recoveries import RecoveryTrail, recovery_order
 from signer.keys.register import KeyRegister
-from signer.secrets.access import Refused as AccessRefused
-from signer.vaults.order_execution import VaultOrderExecutor
-from signer.vaults.orders import (
+from signer.keys.vaults.order_execution import VaultOrderExecutor
+from signer.keys.vaults.orders import (
     VerifiedVaultOrder,
     authorize_order,
     check_timely,
     decode_vault_record,
     open_vault_order,
 )
-from signer.vaults.register import VaultRegister
+from signer.keys.vaults.register import VaultRegister
 
 
 @dataclass(slots=True)

@@ -10,9 +10,9 @@ from schemas.keys.secret_access import Operation
 from schemas.keys.vault_events import SecretOrder
 from schemas.record import Outgoing
 from signer.core.registry.vault import Vault
-from signer.secrets.access import Access, Allowed, Refused
-from signer.secrets.access_records import Use, access_record
-from signer.vaults.orders import VerifiedVaultOrder
+from signer.keys.access import Access, Allowed, Refused
+from signer.keys.access_records import Use, access_record
+from signer.keys.vaults.orders import VerifiedVaultOrder
 
 Target: TypeAlias = tuple[Vault, str, int]
 """A vault, a path in it, and a version."""

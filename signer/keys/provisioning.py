@@ -25,7 +25,7 @@ from signer.keys.key_import import ImportBoxes
 from signer.keys.keychain import Keychain, MadeKey, NewKey
 from signer.keys.orders import KeyOrderError, VerifiedKeyOrder
 from signer.keys.register import KeyRegister
-from signer.vaults.wrapping_fields import wrapping_fields
+from signer.keys.vaults.wrapping_fields import wrapping_fields
 
 
 @dataclass(slots=True)

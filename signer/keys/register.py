@@ -25,8 +25,8 @@ from signer.core.registry.vault import Vault
 from signer.keys.answers import check_matches_order, verify_answer
 from signer.keys.descriptor import KeyDescriptor, key_version_id, sealed_key
 from signer.keys.orders import KeyOrderError, check_validity
-from signer.vaults.rewraps import apply_rewrap, verify_rewrap
-from signer.vaults.wrappings import WrappingError, Wrappings
+from signer.keys.vaults.rewraps import apply_rewrap, verify_rewrap
+from signer.keys.vaults.wrappings import WrappingError, Wrappings
 
 AccountPath: TypeAlias = tuple[str, str]
 

@@ -1,7 +1,7 @@
 """Secret service: agents read secrets that are not signing keys; verify, decide, open, seal.
 
 1. ``verify``: the request is canonical, fresh, not a replay, and signed by the agent it names.
-2. ``authorize``: ``signer.secrets.access`` decides. Nothing is opened yet, and a refused agent
+2. ``authorize``: ``signer.keys.access`` decides. Nothing is opened yet, and a refused agent
    learns only the reason.
 3. ``serve``: opens what may be read, and seals the answer to the key in the signed request. This
    step reads only immutable versions, so it may run beside updates, however long holders take.
@@ -29,18 +29,18 @@ from signer.custody.buffers import wiping
 from signer.custody.errors import ClientShareMissingError
 from signer.custody.failures import ProviderFailure
 from signer.custody.hpke import HpkeKey, seal_for
+from signer.keys.access import Access, Accessor, Allowed, Refused, Target, admit, decide
 from signer.keys.register import KeyRegister
-from signer.secrets.access import Access, Accessor, Allowed, Refused, Target, admit, decide
+from signer.keys.vaults.client_shares import share_info
+from signer.keys.vaults.sealing import secret_context
+from signer.keys.vaults.secret_register import target_of
+from signer.keys.vaults.secret_sealing import SecretSealing
 from signer.secrets.read_requests import (
     ReadRequestError,
     SeenRequests,
     VerifiedRequest,
     verify_request,
 )
-from signer.vaults.client_shares import share_info
-from signer.vaults.sealing import secret_context
-from signer.vaults.secret_register import target_of
-from signer.vaults.secret_sealing import SecretSealing
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,11 +27,11 @@ from signer.core.account import Account
 from signer.core.registry.registry import Registry
 from signer.core.window import SIGN_MS_MAX
 from signer.keys.operations import Operations
+from signer.keys.vaults.register import VaultRegister
 from signer.stage import loading
 from signer.stage.freshness import require_fresh, require_not_withheld
 from signer.stage.stage import Arrival, Batch, HaltError, PinnedOutcome, SigningStage
 from signer.stage.state import SlotState, StateWrite
-from signer.vaults.register import VaultRegister
 
 DECIDE_MS_MAX = 1_000
 MAINTENANCE_MS = 1_000

@@ -13,7 +13,7 @@ from signer.core.registry.registry import Registry
 from signer.core.registry.settings import as_entries
 from signer.core.registry.vault import Vault, VaultId
 from signer.keys.descriptor import KeyDescriptor
-from signer.vaults.register import VaultRegister
+from signer.keys.vaults.register import VaultRegister
 from sixgate.api import Json
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from signer.custody.buffers import wiping
-from signer.secrets.access import KEY_KINDS
+from signer.keys.access import KEY_KINDS
 from sixgate.api.callers import Caller
 from sixgate.api.models.secrets import GenerateRequest
 from sixgate.api.problems import Problem

@@ -14,7 +14,7 @@ from schemas.keys.secret_requests import SecretVersion
 from schemas.keys.vault_events import SecretStored
 from signer.custody.buffers import wiping
 from signer.custody.cmek import layer_of
-from signer.secrets.access import Refused
+from signer.keys.access import Refused
 from sixgate.api.callers import Caller
 from sixgate.api.problems import Problem, forbidden, invalid
 from sixgate.api.services import Services

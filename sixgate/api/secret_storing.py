@@ -20,7 +20,7 @@ from schemas.keys.vault_events import VALUE_BYTES_MAX, SecretKind, SecretStored
 from signer.core.registry.vault import Vault
 from signer.custody.buffers import wiping
 from signer.custody.cmek import layer_of
-from signer.secrets.access import KEY_KINDS, Refused
+from signer.keys.access import KEY_KINDS, Refused
 from sixgate.api.callers import Caller, record
 from sixgate.api.policy_grants import rewrite_grants_in
 from sixgate.api.problems import Problem, forbidden, invalid

@@ -6,8 +6,8 @@ from schemas.keys.secret_access import AccessReason, Operation
 from schemas.keys.vault_events import SecretStored
 from schemas.registry.records import VaultCreated
 from signer.core.registry.vault import Vault
-from signer.secrets.access import KEY_KINDS, Access, Accessor, Allowed, Refused, Target, decide
-from signer.vaults.secret_register import target_of
+from signer.keys.access import KEY_KINDS, Access, Accessor, Allowed, Refused, Target, decide
+from signer.keys.vaults.secret_register import target_of
 from sixgate.api.callers import Caller
 from sixgate.api.problems import Problem, not_found
 from sixgate.api.services import Services

@@ -10,8 +10,8 @@ from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from signer.core.account import Account
 from signer.core.registry.registry import Registry
+from signer.keys.vaults.register import VaultRegister
 from signer.secrets.secret_service import SecretService
-from signer.vaults.register import VaultRegister
 from sixgate.answers.ledger_answers import LedgerAnswers
 from sixgate.answers.outcome_notifications import Notices, OutcomeNotifications, Watch
 from sixgate.api import ApiError, Json, Position, bytes_of

@@ -11,19 +11,19 @@ from schemas.topics import INTERNAL_BYTES_MAX
 from signer.core.errors import RegistryRecordError
 from signer.core.registry.registry import Registry
 from signer.custody.errors import ClientShareMissingError
+from signer.keys.access import Refused as AccessRefused
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.orders import KeyOrderError, VerifiedKeyOrder, open_order
 from signer.keys.register import KeyRegister
-from signer.secrets.access import Refused as AccessRefused
-from signer.stage.stage import HaltError
-from signer.vaults.client_shares import require_client
-from signer.vaults.orders import (
+from signer.keys.vaults.client_shares import require_client
+from signer.keys.vaults.orders import (
     VerifiedVaultOrder,
     authorize_order,
     decode_vault_record,
     open_vault_order,
 )
-from signer.vaults.register import VaultRegister
+from signer.keys.vaults.register import VaultRegister
+from signer.stage.stage import HaltError
 from sixgate.answers import snapshot
 from sixgate.api import ApiError, Json
 from sixgate.clocks import wall_ms

@@ -21,7 +21,7 @@ from signer.core.registry.vault import Vault as KnownVault
 from signer.custody.buffers import wiping
 from signer.custody.errors import CmekRefusedError, CorruptError
 from signer.custody.process import forbid_inspection
-from signer.secrets.access import Accessor, Refused, Target, decide
+from signer.keys.access import Accessor, Refused, Target, decide
 from sixgate.api import Json
 from sixgate.authoring.customer_key import KEY_BYTES, CustomerKey
 from sixgate.authoring.customer_rotation import CustomerRotation

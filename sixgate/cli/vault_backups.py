@@ -14,7 +14,6 @@ from schemas.keys.vault_backup import (
 )
 from schemas.topics import Principal
 from signer.custody.atomic_write import MODE_PRIVATE, atomic_file
-from signer.vaults.restoration import RestoreError, VaultEventError, VaultLine, vault_lines
 from sixgate.api import Json
 from sixgate.cli.declare import Option, argument, command
 from sixgate.cli.exit_codes import CommandError, ExitCode, fail_usage
@@ -31,6 +30,7 @@ from sixgate.cli.terminal import Bar, notice, progress
 from sixgate.cli.vault_options import VAULT, account_option
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
+from sixgate.operate.restoration import RestoreError, VaultEventError, VaultLine, vault_lines
 
 _file = argument("FILE", "Backup file.", type=FILE)
 

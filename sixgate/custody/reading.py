@@ -22,12 +22,12 @@ from signer.custody.errors import (
 )
 from signer.custody.failures import Cause, ProviderFailure
 from signer.custody.hpke import HpkeKey
+from signer.keys.access import Refused
+from signer.keys.access_records import Use, access_record
 from signer.keys.register import KeyRegister
-from signer.secrets.access import Refused
-from signer.secrets.access_records import Use, access_record
+from signer.keys.vaults.secret_sealing import SecretSealing
 from signer.secrets.read_requests import ReadRequestError, VerifiedRequest
 from signer.secrets.secret_service import ReadDecision, SealedAnswer, SecretService
-from signer.vaults.secret_sealing import SecretSealing
 from sixgate.api import ApiError, Json
 
 

@@ -23,9 +23,9 @@ from schemas.validation_messages import validation_message
 from signer.core.access import may_sign
 from signer.core.registry.registered import Registered
 from signer.keys import paths as key_paths
+from signer.keys.access import KEY_KINDS
 from signer.keys.paths import Resolved, Unresolved, VaultKeys
-from signer.secrets.access import KEY_KINDS
-from signer.vaults.register import VaultRegister
+from signer.keys.vaults.register import VaultRegister
 from sixgate.api.models.submissions import MessageEncoding, SignRequest, TransactionRequest
 from sixgate.authoring import form_fields as read
 from sixgate.authoring.form_fields import did_you_mean

@@ -7,9 +7,9 @@ from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.core.errors import RegistryRecordError
 from signer.core.registry.registry import Registry
-from signer.vaults.restoration import missing_events
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
+from sixgate.operate.restoration import missing_events
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog
 

@@ -10,10 +10,10 @@ import copy
 from schemas.keys.vault_backup import Backup
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.vaults.restoration import missing_events
 from sixgate.backends.kafka.bus import Bus
 from sixgate.config.process_settings import Settings
 from sixgate.data_folder.folder import Folder
+from sixgate.operate.restoration import missing_events
 
 CLIENT = "sixgate-restore"
 APPENDED_COUNT = 500

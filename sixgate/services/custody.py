@@ -20,8 +20,8 @@ from schemas.topics import Principal
 from signer.custody.kms.journal import KmsJournal
 from signer.custody.process import forbid_inspection
 from signer.keys.custody_records import CustodyRecords
+from signer.keys.vaults.secret_sealing import SecretSealing
 from signer.secrets.secret_service import SecretService
-from signer.vaults.secret_sealing import SecretSealing
 from sixgate.backends.kafka.appender import Appender, sending
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.config.process_settings import Settings

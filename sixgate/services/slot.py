@@ -22,13 +22,13 @@ from signer.keys.keychain import Keychain
 from signer.keys.operations import Operations
 from signer.keys.provisioning import KeyProvisioner
 from signer.keys.share_key_rotation import ShareKeyRotation
+from signer.keys.vaults.order_execution import VaultOrderExecutor
+from signer.keys.vaults.register import VaultRegister
 from signer.stage.case_builder import CaseBuilder
 from signer.stage.memory import Memory
 from signer.stage.slot import Slot
 from signer.stage.stage import SigningStage
 from signer.stage.state import StateMac, StateStore
-from signer.vaults.order_execution import VaultOrderExecutor
-from signer.vaults.register import VaultRegister
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.config.kms import KmsSettings
 from sixgate.data_folder.identity import read_identity

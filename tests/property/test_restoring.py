@@ -20,10 +20,10 @@ from schemas.keys.vault_events import SecretOrder, VaultKeyOrder
 from schemas.registry.records import VaultCreated
 from signer.core.registry.registry import Registry
 from signer.custody.sealing import Holders
-from signer.vaults.register import VaultRegister
-from signer.vaults.restoration import RestoreError, VaultEventError, missing_events, vault_lines
-from signer.vaults.rotation import Rotation
-from signer.vaults.secret_sealing import SecretSealing
+from signer.keys.vaults.register import VaultRegister
+from signer.keys.vaults.rotation import Rotation
+from signer.keys.vaults.secret_sealing import SecretSealing
+from sixgate.operate.restoration import RestoreError, VaultEventError, missing_events, vault_lines
 from tests.harness.builders.cases import ACCOUNT, ADMIN, NOW_MS, ORG, SIGNER, registered
 from tests.harness.builders.custody_material import Stream
 from tests.harness.builders.custody_providers import clouds

@@ -11,7 +11,7 @@ from schemas.keys.vault_events import SecretRewrapped, VaultKeyChanged
 from schemas.registry.custody import AGENT_KEYS
 from signer.core.registry.vault import Vault, VersionId
 from signer.custody.envelope import SealedSecret
-from signer.vaults.wrappings import WrappingError, Wrappings
+from signer.keys.vaults.wrappings import WrappingError, Wrappings
 from tests.harness.builders.cases import NOW_MS
 from tests.harness.builders.vault_events import FUND, ordered
 

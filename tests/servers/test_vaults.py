@@ -12,7 +12,6 @@ from schemas.registry.access import Grant
 from schemas.registry.records import AccessSet, Entry, VaultCreated
 from signer.custody.event_signing import Ed25519Signer
 from signer.custody.hpke import HpkeKey
-from signer.vaults.restoration import RestoreError
 from sixgate.api import Api, ApiError
 from sixgate.api.operator.connection import connect
 from sixgate.authoring import operator
@@ -22,6 +21,7 @@ from sixgate.backends.kafka.backend import open_kafka_api
 from sixgate.clocks import wall_ms
 from sixgate.config.process_settings import Settings, load_settings
 from sixgate.data_folder.folder import Folder
+from sixgate.operate.restoration import RestoreError
 from sixgate.operate.restore_kafka import restore
 from tests.harness.builders.waiting import until
 from tests.harness.pipeline.embedded import ACCOUNT, make_folder

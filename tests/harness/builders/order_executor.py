@@ -39,11 +39,11 @@ from signer.keys.keychain import Keychain
 from signer.keys.operations import Operations
 from signer.keys.provisioning import KeyProvisioner
 from signer.keys.share_key_rotation import ShareKeyRotation
+from signer.keys.vaults.order_execution import VaultOrderExecutor
+from signer.keys.vaults.register import VaultRegister
 from signer.stage import loading
 from signer.stage.memory import Memory
 from signer.stage.state import SlotState, StateMac
-from signer.vaults.order_execution import VaultOrderExecutor
-from signer.vaults.register import VaultRegister
 from tests.harness.builders.cases import (
     ACCOUNT,
     KEY_PATH,

@@ -20,9 +20,9 @@ from signer.custody.event_signing import Ed25519Signer
 from signer.custody.hpke import HpkeKey
 from signer.custody.sealing import Holders
 from signer.keys.register import KeyRegister
+from signer.keys.vaults.secret_register import SecretRegister
+from signer.keys.vaults.secret_sealing import SecretSealing
 from signer.secrets.secret_service import SecretService
-from signer.vaults.secret_register import SecretRegister
-from signer.vaults.secret_sealing import SecretSealing
 from tests.harness.builders.cases import (
     ACCOUNT,
     ADMIN,

@@ -21,9 +21,9 @@ from schemas.registry.records import AccessSet
 from schemas.topics import Topic
 from signer.core.registry.vault import Vault
 from signer.custody.kms.journal import KmsJournal
+from signer.keys.access import Allowed, Refused
+from signer.keys.access_records import Use, access_record
 from signer.keys.custody_records import CustodyRecords
-from signer.secrets.access import Allowed, Refused
-from signer.secrets.access_records import Use, access_record
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.queries import newest_outcomes, outcome_of, trail
 from streams.ledger.verified_outcomes import VerifiedOutcomes

@@ -10,8 +10,8 @@ from schemas.ledger.audit import AuditAction, audited
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.core.registry.vault import Vault
-from signer.secrets.access import Allowed
-from signer.secrets.access_records import Use, access_record
+from signer.keys.access import Allowed
+from signer.keys.access_records import Use, access_record
 from sixgate.answers.outcome_notifications import NoticeQueue, OutcomeNotifications
 
 SUBJECT, OTHER = "0x" + "01" * 32, "0x" + "02" * 32

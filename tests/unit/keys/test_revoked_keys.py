@@ -14,8 +14,8 @@ from schemas.registry.records import AccountOpened, Entry, VaultCreated
 from signer.core.registry.registry import Registry
 from signer.custody.event_signing import Ed25519Signer
 from signer.keys.orders import KeyOrderError, open_order
-from signer.vaults.orders import open_vault_order
-from signer.vaults.register import VaultRegister
+from signer.keys.vaults.orders import open_vault_order
+from signer.keys.vaults.register import VaultRegister
 from tests.harness.builders.cases import (
     ADMIN,
     NOW_MS,

@@ -25,7 +25,7 @@ from schemas.topics import Topic
 from signer.core.errors import RegistryRecordError
 from signer.custody.event_signing import Ed25519Signer
 from signer.keys.orders import KeyOrderError, open_order
-from signer.vaults.orders import open_vault_order
+from signer.keys.vaults.orders import open_vault_order
 from tests.harness.builders.cases import ACCOUNT, ADMIN, MALLORY, NOW_MS, ORG, agent
 from tests.harness.builders.custody_client import FOR_CLIENT
 from tests.harness.builders.order_executor import (

@@ -21,11 +21,11 @@ from signer.core.registry.registry import Registry
 from signer.custody.event_signing import Ed25519Signer
 from signer.keys.orders import KeyOrderError
 from signer.keys.register import KeyRegister
+from signer.keys.vaults.orders import authorize_order, open_vault_order
 from signer.secrets.read_requests import ReadRequestError, SeenRequests, verify_request
 from signer.stage.case_builder import CaseBuilder
 from signer.stage.memory import Memory
 from signer.stage.state import StateMac
-from signer.vaults.orders import authorize_order, open_vault_order
 from streams.gates.admission import admit
 from streams.gates.passage import GateProjections, Passage
 from tests.harness.builders.cases import (

@@ -20,7 +20,7 @@ from signer.custody.errors import KmsUnavailableError
 from signer.custody.sealing import Holders
 from signer.keys.custody_maintenance import RETRY_MS
 from signer.keys.order_validity import AHEAD_MS_MAX
-from signer.vaults.order_execution import STUCK_MS
+from signer.keys.vaults.order_execution import STUCK_MS
 from sixgate.api import ApiError
 from sixgate.backends.orders import check_vault_order
 from tests.harness.builders.cases import ACCOUNT, AGENT, ALICE, MALLORY, NOW_MS
@@ -273,14 +273,14 @@ def test_a_vault_that_is_full_takes_nothing_more_and_opens_all_the_same(
 ) -> None:
     with executor("envelope", WRITES) as one:
         one.registry.apply(one.operator.write(VaultCreated(account=ACCOUNT, vault="side")))
-        monkeypatch.setattr(f"signer.vaults.secret_register.VAULT_{bound}_MAX", most)
+        monkeypatch.setattr(f"signer.keys.vaults.secret_register.VAULT_{bound}_MAX", most)
         events = [stored_event(one.send(put(by=ALICE, agent=AGENT, version=n))) for n in (1, 2)]
         raw = put(by=ALICE, agent=AGENT, version=3)
         assert "main of treasury is full, with 2 versions" in why(one.send(raw))
         with pytest.raises(ApiError, match="full, with 2 versions in 114 bytes"):
             check_vault_order(raw, one.registry, one.register)
         assert stored_event(one.send(put(vault="side")))
-        monkeypatch.setattr(f"signer.vaults.secret_register.VAULT_{bound}_MAX", 0)
+        monkeypatch.setattr(f"signer.keys.vaults.secret_register.VAULT_{bound}_MAX", 0)
         again = fresh(one)
         load(again, registry_records(one), vault_records(one), seen_by(one))
         assert again.vault == one.register

@@ -15,8 +15,8 @@ from signer.custody.kms.port import RootKms
 from signer.custody.sealing import Holders
 from signer.keys.orders import KeyOrderError
 from signer.keys.register import KeyRegister
-from signer.vaults.register import VaultRegister
-from signer.vaults.rotation import Rotation
+from signer.keys.vaults.register import VaultRegister
+from signer.keys.vaults.rotation import Rotation
 from tests.harness.builders.cases import ADMIN, NOW_MS, ORG, SIGNER
 from tests.harness.builders.custody_client import DIGEST, Fund, fund
 from tests.harness.builders.custody_material import OTHER_ROOT, FailingKms, Stream, root_kms

@@ -12,9 +12,9 @@ from schemas.keys.vault_events import SecretKind, SecretOrder, SecretStored, vau
 from schemas.registry.records import VaultCreated
 from signer.core.registry.registry import Registry
 from signer.custody.event_signing import Ed25519Signer
+from signer.keys.access import Accessor, Allowed, decide
 from signer.keys.orders import KeyOrderError
-from signer.secrets.access import Accessor, Allowed, decide
-from signer.vaults.secret_register import SecretRegister, target_of
+from signer.keys.vaults.secret_register import SecretRegister, target_of
 from tests.harness.builders.cases import (
     ACCOUNT,
     ADMIN,

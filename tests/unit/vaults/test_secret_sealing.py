@@ -12,9 +12,9 @@ from schemas.registry.records import VaultCreated
 from signer.custody.errors import ClientShareMissingError, CustodyError
 from signer.custody.sealing import Holders
 from signer.keys.orders import KeyOrderError
-from signer.vaults.rotation import Rotation
-from signer.vaults.secret_register import SecretRegister
-from signer.vaults.secret_sealing import SecretSealing
+from signer.keys.vaults.rotation import Rotation
+from signer.keys.vaults.secret_register import SecretRegister
+from signer.keys.vaults.secret_sealing import SecretSealing
 from tests.harness.builders.cases import ACCOUNT, ADMIN, NOW_MS, ORG, SIGNER, registered
 from tests.harness.builders.custody_material import Stream
 from tests.harness.builders.custody_providers import MODES, WITH_CLIENT, clouds

@@ -17,7 +17,7 @@ from schemas.registry.access import Grant
 from schemas.registry.custody import CustodyMode
 from signer.custody.errors import CorruptError, CustodyError
 from signer.custody.hpke import HpkeKey, seal_for
-from signer.secrets.access import Allowed, Refused
+from signer.keys.access import Allowed, Refused
 from signer.secrets.read_requests import FRESH_MS, ReadRequestError, VerifiedRequest
 from signer.secrets.secret_service import ReadDecision, SecretService
 from tests.harness.builders.cases import (

@@ -28,8 +28,8 @@ from signer.keys.custody_maintenance import RETRY_MS
 from signer.keys.operations import Operations
 from signer.keys.order_validity import LIFETIME_MS_MAX
 from signer.keys.orders import KeyOrderError
-from signer.vaults.order_execution import STUCK_MS
-from signer.vaults.share_migration import SHARES_MAX
+from signer.keys.vaults.order_execution import STUCK_MS
+from signer.keys.vaults.share_migration import SHARES_MAX
 from tests.harness.builders.cases import ACCOUNT, ADMIN, ALICE, MALLORY, NOW_MS, ORG, SIGNER
 from tests.harness.builders.custody_client import FOR_CLIENT
 from tests.harness.builders.custody_material import FailingKms, root_kms

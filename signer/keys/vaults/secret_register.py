@@ -14,13 +14,13 @@ from schemas.dsse import Envelope
 from schemas.keys.vault_events import Rewrap, SecretOrder, SecretStored, vault_answer_id
 from signer.core.registry.registry import Registry
 from signer.core.registry.vault import Vault, VaultId, VersionId
+from signer.keys.access import Target
 from signer.keys.orders import KeyOrderError
 from signer.keys.signer_events import open_admin_order, require_answer_signature
-from signer.secrets.access import Target
-from signer.vaults.orders import read_vault_order
-from signer.vaults.rewraps import apply_rewrap, verify_rewrap
-from signer.vaults.wrapping_fields import sealed_from
-from signer.vaults.wrappings import WrappingError, Wrappings
+from signer.keys.vaults.orders import read_vault_order
+from signer.keys.vaults.rewraps import apply_rewrap, verify_rewrap
+from signer.keys.vaults.wrapping_fields import sealed_from
+from signer.keys.vaults.wrappings import WrappingError, Wrappings
 
 SecretEvent: TypeAlias = SecretStored | Rewrap
 VAULT_VERSIONS_MAX = 100_000

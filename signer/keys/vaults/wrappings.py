@@ -13,8 +13,8 @@ from schemas.keys.recovery import SecretRecovered
 from schemas.keys.vault_events import SecretRewrapped, VaultKeyChanged
 from signer.core.registry.vault import Vault, VaultId, VersionId
 from signer.custody.envelope import SealedSecret
-from signer.vaults.vault_key import VaultKey
-from signer.vaults.wrapping_fields import sealed_from
+from signer.keys.vaults.vault_key import VaultKey
+from signer.keys.vaults.wrapping_fields import sealed_from
 
 
 class WrappingError(ValueError):

@@ -21,12 +21,12 @@ from signer.custody.errors import CustodyError
 from signer.custody.rewrapping import NOT_OPEN
 from signer.custody.sealing import Holders
 from signer.keys.key_import import ImportBoxes
-from signer.vaults.orders import VerifiedVaultOrder
-from signer.vaults.recovery import Recovery
-from signer.vaults.register import VaultRegister
-from signer.vaults.rotation import Rewraps, Rotation
-from signer.vaults.secret_sealing import SecretSealing
-from signer.vaults.share_migration import ShareMigration
+from signer.keys.vaults.orders import VerifiedVaultOrder
+from signer.keys.vaults.recovery import Recovery
+from signer.keys.vaults.register import VaultRegister
+from signer.keys.vaults.rotation import Rewraps, Rotation
+from signer.keys.vaults.secret_sealing import SecretSealing
+from signer.keys.vaults.share_migration import ShareMigration
 
 GENERATED_BYTES = 32
 STUCK_MS = 600_000

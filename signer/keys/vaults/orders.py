@@ -20,10 +20,10 @@ from signer.core.errors import InvalidSignatureError
 from signer.core.registry.registry import Registry
 from signer.core.registry.vault import Vault
 from signer.core.signatures import open_envelope
+from signer.keys.access import Access, Accessor, Allowed, Target, decide
 from signer.keys.order_scope import vault_order_problem
 from signer.keys.order_validity import validity_problem
 from signer.keys.orders import KeyOrderError, refuse_unknown_registry
-from signer.secrets.access import Access, Accessor, Allowed, Target, decide
 
 _ORDER_RECORD: TypeAdapter[Envelope | SecretDelivery] = TypeAdapter(Envelope | SecretDelivery)
 

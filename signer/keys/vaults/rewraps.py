@@ -23,7 +23,7 @@ from signer.keys.signer_events import (
     require_answer_signature,
     require_signer_event,
 )
-from signer.vaults.wrappings import Wrappings
+from signer.keys.vaults.wrappings import Wrappings
 
 Ordered = TypeVar("Ordered", bound=Order)
 

@@ -25,8 +25,8 @@ from signer.custody.errors import CustodyError
 from signer.custody.kms.port import RootKms
 from signer.custody.rewrapping import rewrap_deks, rewrap_vault_key
 from signer.keys.orders import KeyOrderError
-from signer.vaults.wrapping_fields import wrapping_fields
-from signer.vaults.wrappings import Wrappings
+from signer.keys.vaults.wrapping_fields import wrapping_fields
+from signer.keys.vaults.wrappings import Wrappings
 
 Stuck: TypeAlias = tuple[VersionId, str]
 """A version that cannot be rewrapped and stays under a former key, and why."""

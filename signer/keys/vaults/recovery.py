@@ -12,10 +12,10 @@ from signer.custody.buffers import RandomBytes, wiping
 from signer.custody.errors import RecoveryRefusedError
 from signer.custody.recovery import Approval, recover
 from signer.custody.sealing import Holders
-from signer.vaults.client_shares import seal_share
-from signer.vaults.sealing import secret_context, vault_holders
-from signer.vaults.wrapping_fields import wrapping_fields
-from signer.vaults.wrappings import Wrappings
+from signer.keys.vaults.client_shares import seal_share
+from signer.keys.vaults.sealing import secret_context, vault_holders
+from signer.keys.vaults.wrapping_fields import wrapping_fields
+from signer.keys.vaults.wrappings import Wrappings
 
 
 @dataclass(frozen=True, slots=True)

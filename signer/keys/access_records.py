@@ -9,7 +9,7 @@ from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.core.registry.vault import Vault
 from signer.custody.failures import ProviderFailure
-from signer.secrets.access import Access, Refused
+from signer.keys.access import Access, Refused
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from signer.core.registry.vault import Vault
 from signer.keys.orders import KeyOrderError
 from signer.keys.register import KeyRegister
 from signer.keys.signer_events import require_signer_event, signed_by_active_key
-from signer.vaults.secret_register import SecretRegister
-from signer.vaults.wrappings import Wrappings
+from signer.keys.vaults.secret_register import SecretRegister
+from signer.keys.vaults.wrappings import Wrappings
 
 _ANNOUNCED = "share.key.announced"
 

@@ -26,11 +26,11 @@ from signer.custody.kms.port import RootKms
 from signer.custody.rewrapping import NOT_OPEN, rewrap_share, verify_root
 from signer.custody.sealing import Holders
 from signer.keys.orders import KeyOrderError
-from signer.vaults.orders import VerifiedVaultOrder
-from signer.vaults.register import VaultRegister
-from signer.vaults.rotation import Rewraps, Stuck, rewrapped
-from signer.vaults.sealing import secret_context
-from signer.vaults.wrappings import ShareMove
+from signer.keys.vaults.orders import VerifiedVaultOrder
+from signer.keys.vaults.register import VaultRegister
+from signer.keys.vaults.rotation import Rewraps, Stuck, rewrapped
+from signer.keys.vaults.sealing import secret_context
+from signer.keys.vaults.wrappings import ShareMove
 
 SHARES_MAX = 4
 """Shares moved per call: each takes three KMS calls, and intents wait for them."""
