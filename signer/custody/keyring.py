@@ -50,10 +50,14 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class RingKey(Generic[KeyName]):
-    """A key of a keyring; it signs through the keyring, which may close the handle at any time."""
+    """A key of a keyring; it signs through the keyring, which may close the handle at any time.
+
+    ``opened`` is whether ``Keyring.key`` opened it; otherwise it was open already.
+    """
 
     ring: "Keyring[KeyName]" = field(repr=False)
     name: KeyName
+    opened: bool
 
     def sign(self, digest32: bytes, /) -> bytes:
         """Sign as ``KeyHandle.sign`` does; raise what opening the key raises."""
@@ -88,8 +92,8 @@ class Keyring(Generic[KeyName]):
 
         A batch calls this to make sure that its keys open before anything is charged.
         """
-        self._use(name)
-        return RingKey(self, name)
+        before = self._entries.get(name)
+        return RingKey(self, name, opened=self._use(name) is not before)
 
     def sign(self, name: KeyName, digest32: bytes) -> bytes:
         """Sign a digest as ``KeyHandle.sign`` does, opening the key if it is not open."""

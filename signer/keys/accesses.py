@@ -3,8 +3,6 @@
 A signature with a key that is already open is in the outcome, and gets no audit record.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -16,11 +14,6 @@ from signer.keys.access_records import Use, access_record
 from signer.keys.descriptor import KeyDescriptor
 
 
-def no_openings() -> int:
-    """Return 0: the opening count of a signer without a keychain."""
-    return 0
-
-
 class KeyUseRequest(NamedTuple):
     """The agent that uses a key, and the digest of its intent."""
 
@@ -30,21 +23,14 @@ class KeyUseRequest(NamedTuple):
 
 @dataclass(slots=True)
 class KeyAccesses:
-    """Collects audit records until ``drain``; ``openings`` counts attempts to open a key."""
+    """Collects audit records until ``drain``."""
 
-    openings: Callable[[], int] = no_openings
     at_ms: int = 0
     _records: list[Outgoing] = field(default_factory=list)
 
-    @contextmanager
-    def recording(self, org: str, key: KeyDescriptor, request: KeyUseRequest) -> Iterator[None]:
-        """Add a record if the block tries to open the key, successfully or not."""
-        before = self.openings()
-        try:
-            yield
-        finally:
-            if self.openings() != before:
-                self._record(org, key, request, Allowed())
+    def record_opening(self, org: str, key: KeyDescriptor, request: KeyUseRequest) -> None:
+        """Add a record that an intent had a key opened, successfully or not."""
+        self._record(org, key, request, Allowed())
 
     def record_refusal(self, org: str, key: KeyDescriptor, request: KeyUseRequest) -> None:
         """Add a record that no grant lets an agent sign with a key."""

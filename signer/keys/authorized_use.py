@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from schemas.intents.intent_parts import ClientShare
 from schemas.intents.reasons import Reason
@@ -12,7 +12,17 @@ from signer.custody.errors import ClientShareMissingError, CorruptError, Custody
 from signer.keys.accesses import KeyAccesses, KeyUseRequest
 from signer.keys.descriptor import KeyDescriptor
 
-OpenKey: TypeAlias = Callable[[KeyDescriptor, str, ClientShare | None], DigestSigner]
+
+class OpenedKey(DigestSigner, Protocol):
+    """A key that is open; ``opened`` is whether it was opened for this use."""
+
+    @property
+    def opened(self) -> bool:
+        """Whether holders were asked for it now."""
+        ...
+
+
+OpenKey: TypeAlias = Callable[[KeyDescriptor, str, ClientShare | None], OpenedKey]
 """Opens a key for an agent, with the client share of its intent; raises ``CustodyError``."""
 
 
@@ -33,8 +43,15 @@ class KeyUse:
         self, org: str, key: KeyDescriptor, request: KeyUseRequest, share: ClientShare | None
     ) -> DigestSigner:
         """Return a signer for a key; raise ``CustodyError`` if the key does not open."""
-        with self._accesses.recording(org, key, request):
-            return self.open_key(key, request.agent, share)
+        try:
+            opened = self.open_key(key, request.agent, share)
+        except CustodyError:
+            # A failed attempt is an access too: it may be a guess at a client share.
+            self._accesses.record_opening(org, key, request)
+            raise
+        if opened.opened:
+            self._accesses.record_opening(org, key, request)
+        return opened
 
     def problem(
         self, org: str, key: KeyDescriptor, request: KeyUseRequest, share: ClientShare | None

@@ -102,7 +102,6 @@ class Keychain:
         self._random_bytes = random_bytes
         self._keyring = Keyring(self._open, clock_ms, LIMITS)
         self._failures: deque[tuple[VersionId, ProviderFailure]] = deque(maxlen=FAILURES_MAX)
-        self._openings = 0
         self.share_boxes: ShareBoxes = NoShareBoxes()
 
     @property
@@ -128,10 +127,6 @@ class Keychain:
         """Close a key that may no longer be used, for all agents."""
         version = (key.account, key.path, key.version)
         self._keyring.drop(lambda name: name[:3] == version)
-
-    def openings(self) -> int:
-        """Return how often holders were asked to open a key."""
-        return self._openings
 
     def drain_failures(self) -> list[tuple[VersionId, ProviderFailure]]:
         """Return and clear the providers that failed while the others sufficed to open a key."""
@@ -176,7 +171,6 @@ class Keychain:
         self._keyring.close()
 
     def _open(self, name: KeyName) -> Handle:
-        self._openings += 1
         key = self._keys.version(name.account, name.path, name.version)
         sealed = self._keys.wrappings.sealed(key.version_id) if key else None
         if key is None or sealed is None:

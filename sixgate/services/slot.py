@@ -13,7 +13,6 @@ from signer.custody.kms.port import RootKms
 from signer.custody.kms.root_file import open_local_kms
 from signer.custody.process import forbid_inspection
 from signer.custody.sealing import Holders
-from signer.keys.accesses import KeyAccesses
 from signer.keys.authorized_use import KeyUse
 from signer.keys.custody_maintenance import CustodyMaintenance
 from signer.keys.custody_records import CustodyRecords
@@ -133,7 +132,7 @@ def make_slot(
         registry, vault, holders, imports, secrets.token_bytes, signer_keys.secret_holders
     )
     case_builder = CaseBuilder(registry, keys.reference, memory, decided_before)
-    key_use = KeyUse(keychain.use, KeyAccesses(keychain.openings))
+    key_use = KeyUse(keychain.use)
     stage = SigningStage(signer_keys.identity, case_builder, keys, key_use)
     maintenance = CustodyMaintenance(
         signer_keys.identity, vaults, keychain, shares, signer_keys.records

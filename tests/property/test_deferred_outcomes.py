@@ -10,8 +10,8 @@ from hypothesis import given
 
 from schemas.intents.outcome import AnyOutcome, decode_outcome
 from schemas.topics import Topic
-from signer.core.ethereum.signing import DigestSigner
 from signer.core.window import SIGN_MS_MAX
+from signer.keys.authorized_use import OpenedKey
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.keychain import LIMITS
 from signer.stage import slot
@@ -94,7 +94,7 @@ def test_a_signature_that_took_too_long_is_not_published(late_ms: int, *, halts:
     life = SignerRun(Disk(), {})
     open_key = life.slot.stage.key_use.open_key
 
-    def slow(key: KeyDescriptor, *asker: Any) -> DigestSigner:
+    def slow(key: KeyDescriptor, *asker: Any) -> OpenedKey:
         life.now_ms = NOW_MS + late_ms
         return open_key(key, *asker)
 
@@ -109,7 +109,7 @@ def open_slowly(life: SignerRun) -> set[str]:
     """Delay the first opening of every key; return the set of opened addresses."""
     open_key, opened = life.slot.stage.key_use.open_key, set[str]()
 
-    def slow(key: KeyDescriptor, *asker: Any) -> DigestSigner:
+    def slow(key: KeyDescriptor, *asker: Any) -> OpenedKey:
         if key.address not in opened:
             opened.add(key.address)
             life.now_ms += SIGN_MS_MAX + 1
@@ -155,7 +155,7 @@ def test_a_start_finishes_where_keys_close_before_a_slower_kms_has_opened_them_a
     life, used_ms = SignerRun(disk, {}), dict[str, int]()
     open_key, open_ms = life.slot.stage.key_use.open_key, LIMITS.idle_ms_max + 1
 
-    def closing(key: KeyDescriptor, *asker: Any) -> DigestSigner:
+    def closing(key: KeyDescriptor, *asker: Any) -> OpenedKey:
         if life.now_ms - used_ms.get(key.address, 0) > LIMITS.idle_ms_max:
             life.now_ms += open_ms
         used_ms[key.address] = life.now_ms

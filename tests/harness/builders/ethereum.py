@@ -26,9 +26,10 @@ from signer.core.ethereum.transaction import (
 
 
 class MemoryKey:
-    """A digest signer with a known secret, unlike the product's keys."""
+    """A digest signer with a known secret, unlike the product's keys; it counts as open before."""
 
-    def __init__(self, secret: bytes) -> None:
+    def __init__(self, secret: bytes, *, opened: bool = False) -> None:
+        self.opened = opened
         self._key = PrivateKey(secret)
         self.address = address_of(self._key.public_key.format(compressed=False))
 

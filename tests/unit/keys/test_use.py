@@ -4,14 +4,13 @@ import pytest
 
 from schemas.intents.intent_parts import ClientShare
 from schemas.intents.reasons import Reason
-from signer.core.ethereum.signing import DigestSigner
 from signer.custody.errors import (
     ClientShareMissingError,
     CorruptError,
     CustodyError,
     KmsUnavailableError,
 )
-from signer.keys.accesses import KeyAccesses, KeyUseRequest
+from signer.keys.accesses import KeyUseRequest
 from signer.keys.authorized_use import KeyUse
 from signer.keys.descriptor import KeyDescriptor
 from tests.harness.builders.cases import NOW_MS, ORG, SECRET, key
@@ -28,11 +27,11 @@ class Holders:
         self.error = error
         self.asked = 0
 
-    def open(self, _key: KeyDescriptor, _agent: str, _share: ClientShare | None) -> DigestSigner:
+    def open(self, _key: KeyDescriptor, _agent: str, _share: ClientShare | None) -> MemoryKey:
         self.asked += 1
         if self.error is not None:
             raise self.error
-        return MemoryKey(SECRET)
+        return MemoryKey(SECRET, opened=self.asked == 1)
 
 
 def problem(use: KeyUse, share: ClientShare | None = None) -> Reason | None:
@@ -81,9 +80,10 @@ def test_holders_that_failed_are_not_asked_again_in_a_batch(
 
 def test_each_opening_is_noted_once_and_so_is_a_refusal() -> None:
     holders = Holders()
-    use = KeyUse(holders.open, KeyAccesses(lambda: holders.asked))
+    use = KeyUse(holders.open)
     use.begin(NOW_MS)
     assert problem(use) is None
+    assert problem(use) is None  # open already
     use.record_refusal(ORG, key(), KeyUseRequest("eve", BOB.intent))
     assert [b'"actor":"bob"' in noted.value for noted in use.drain()] == [True, False]
     assert use.drain() == []

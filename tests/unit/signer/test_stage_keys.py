@@ -8,10 +8,10 @@ from schemas.intents.outcome import AnyOutcome, IntentRejected, TransactionSigne
 from schemas.intents.reasons import Reason
 from schemas.registry.key_chains import KeyChain
 from schemas.registry.records import AccountOpened
-from signer.core.ethereum.signing import DigestSigner
 from signer.custody import ed25519
 from signer.custody.errors import KmsUnavailableError
 from signer.keys.addresses.derivation import derive
+from signer.keys.authorized_use import OpenedKey
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.register import KeyRegister
 from tests.harness.builders.cases import (
@@ -148,7 +148,7 @@ def test_a_failing_key_is_tried_once_per_batch() -> None:
     signer, tried = process(), []
     sound = signer.stage.key_use.open_key
 
-    def hangs(key: KeyDescriptor, *_: object) -> DigestSigner:
+    def hangs(key: KeyDescriptor, *_: object) -> OpenedKey:
         tried.append(key.path)
         raise KmsUnavailableError("no answer")
 

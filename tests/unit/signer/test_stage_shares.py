@@ -13,11 +13,12 @@ from schemas.intents.reasons import Reason
 from schemas.keys.key_events import KeyRequest
 from schemas.registry.custody import CustodyMode
 from schemas.registry.records import AgentSet
-from signer.keys.accesses import KeyAccesses
 from signer.keys.authorized_use import KeyUse
+from signer.keys.descriptor import KeyDescriptor
 from tests.harness.builders.cases import KEY_PATH, NOW_MS, agent, arrival, intent
 from tests.harness.builders.custody_client import Fund, fund
 from tests.harness.builders.custody_providers import WITH_CLIENT
+from tests.harness.builders.ethereum import MemoryKey
 from tests.harness.builders.vault_events import FUND
 from tests.harness.pipeline.signer_process import Crash, Died, Disk, SignerProcess
 
@@ -41,10 +42,12 @@ def restarted(one: Fund, disk: Disk) -> SignerProcess:
     """A restarted signer: no key is open, only the disk remains."""
     one.executor.keychain.close()
     process = SignerProcess(disk, one.executor.registry, one.executor.keys)
-    process.stage.key_use = KeyUse(
-        one.executor.keychain.use, KeyAccesses(one.executor.keychain.openings)
-    )
+    process.stage.key_use = KeyUse(one.executor.keychain.use)
     return process
+
+
+def never_opened(key: KeyDescriptor, *_: object) -> MemoryKey:
+    raise AssertionError(f"{key.path} was opened")
 
 
 def asked(share: ClientShare | None, **changes: Any) -> TransactionIntent:
@@ -151,6 +154,6 @@ def test_an_agent_without_a_grant_opens_nothing_and_is_recorded() -> None:
         eve = agent(agent="eve", account=FUND, key_paths=())
         one.executor.registry.apply(one.executor.operator.write(eve))
         process = restarted(one, Disk())
+        process.stage.key_use = KeyUse(never_opened)
         process.run([arrival(intent(agent="eve", account=FUND, client_share=share))], NOW_MS)
         assert accessed(process.disk) == [("eve", False, "key_not_granted")]
-        assert one.executor.keychain.openings() == 0
