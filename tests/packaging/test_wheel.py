@@ -1,4 +1,4 @@
-"""The files of the image suffice: the demo runs from the wheel, without the repository."""
+"""The files that the Dockerfile copies suffice: the demo runs from their wheel alone."""
 
 import shutil
 import subprocess
