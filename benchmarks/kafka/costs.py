@@ -16,20 +16,21 @@ from benchmarks.kafka.sizes import Sizes
 from benchmarks.kafka.work import loaded_slot, one_hop, signed
 from benchmarks.measure import MICRO, Figure
 from schemas.intents.outcome import TransactionSigned, decode_outcome
+from schemas.intents.reasons import Gate
 from schemas.partition import partition_of
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
-from signer.core.case import apply_rule
+from signer.core.case import Case, run_rules
 from signer.core.ethereum.signing import sign_transaction
 from signer.core.ethereum.validation import ValidTransaction
-from signer.core.rules import RULES
+from signer.core.rules.decision import Facts
 from signer.core.signatures import verify
 from signer.core.transactions import transaction_of
 from signer.custody.event_signing import Ed25519Signer
 from signer.stage.slot import Slot
 from sixgate.clocks import wall_ms
 from streams.clearances import ClearanceCache
-from streams.gates.passage import GateProjections, Passage
+from streams.gates.passage import IN_ORDER, GateProjections, Passage
 from streams.gates.projection import Projection
 from streams.gates.stages import GATE_OF, enter
 from streams.kafka.projections import Projections
@@ -80,12 +81,15 @@ class Work:
 
     def rules(self) -> None:
         """Run every rule once as a gate and once as the signer."""
-        rules = RULES["transaction"]
-        gates = [rules[gate.gate] for gate in GATE_OF.values()]
         for passage in self.passages:
-            account = self._slot.account(passage.case.intent.account)
-            for rule in (*gates, *rules.values()):
-                apply_rule(rule, passage.case, account)
+            known = passage.case
+            account = self._slot.account(known.intent.account)
+            facts = Facts.remembered(
+                known.facts, owner=None, earlier=None, decided_before=False, boot=None
+            )
+            case = Case(known.intent, known.digest, known.policy, facts)
+            list(run_rules(known, account, (gate.gate for gate in IN_ORDER)))
+            list(run_rules(case, account, Gate))
 
     def sign(self) -> None:
         """Make both signatures of every outcome."""

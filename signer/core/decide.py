@@ -8,10 +8,9 @@ from schemas.intents.intent import EXPIRY_MS_MAX, AnyIntent, TransactionIntent, 
 from schemas.intents.outcome import IntentRejected, MessageSigned, TransactionSigned
 from schemas.intents.reasons import Gate
 from signer.core.account import Account, LiveIntent
-from signer.core.case import Case, apply_rule, internal_error
+from signer.core.case import Case, internal_error, run_rules
 from signer.core.draft import common_fields, draft
 from signer.core.ethereum.validation import first_problem
-from signer.core.rules import RULES
 from signer.core.rules.decision import Rejected, Signable, invalid
 from signer.core.transactions import transaction_of
 
@@ -95,8 +94,7 @@ def _duplicate(case: Case) -> Duplicate | None:
 def _find(case: Case, account: Account, signer: str) -> Finding | Draft:
     read: Signable | None = None
     # 2.
-    for gate, rule in RULES[case.intent.kind].items():
-        decision = apply_rule(rule, case, account)
+    for gate, decision in run_rules(case, account, Gate):
         if isinstance(decision, Rejected):
             return Finding(gate, decision)
         read = decision.signable or read

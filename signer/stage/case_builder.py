@@ -1,18 +1,18 @@
 """Builds the case of an intent: authenticates it and adds registered and remembered facts."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from schemas.canonical import MalformedError
 from schemas.dsse import INTENT_TYPE, Envelope
 from schemas.intents.clearance import Clearance
 from schemas.intents.intent import EXPIRY_MS_MAX, AnyIntent, decode_intent, intent_digest
 from signer.core.account import far_key, owner_key
-from signer.core.case import Authentic, Case, registered_case
+from signer.core.case import Authentic, Case, gate_case
 from signer.core.key_ref import FindKey
 from signer.core.registry.registry import Registry
+from signer.core.rules.decision import Facts
 from signer.core.signatures import open_envelope
-from signer.core.simulation_report import verified_report
 from signer.stage.memory import Memory
 
 
@@ -53,24 +53,20 @@ class CaseBuilder:
         """
         intent, _, digest = authentic
         memory = self.memory
-        report, problem = verified_report(simulation, self.registry, intent, digest)
         owner = memory.live(intent.account, owner_key(intent.agent, intent.idempotency_key))
         earlier = memory.live(intent.account, digest)
         # Another intent may own the idempotency key since the record of this one was forgotten.
         remembered = earlier is not None or (owner is not None and owner.intent == digest)
         forgotten = not remembered and self._may_be_forgotten(intent, at_ms)
-        case = registered_case(authentic, self.registry, self.find_key, at_ms)
-        facts = replace(
-            case.facts,
-            simulation=report,
-            simulation_problem=problem,
-            key_problem=None,
+        known = gate_case(authentic, self.registry, self.find_key, simulation, at_ms)
+        facts = Facts.remembered(
+            known.facts,
             owner=owner,
             earlier=earlier,
             decided_before=forgotten and self.decided_before(digest),
             boot=self.boot,
         )
-        return replace(case, facts=facts)
+        return Case(intent, digest, known.policy, facts)
 
     def _may_be_forgotten(self, intent: AnyIntent, at_ms: int) -> bool:
         """Return whether an intent without a record may have been decided before."""

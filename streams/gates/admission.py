@@ -5,7 +5,7 @@ from schemas.dsse import INTENT_TYPE, Envelope
 from schemas.fields import TEXT_MAX
 from schemas.intents.clearance import Clearance, Unattributed
 from schemas.intents.intent import AnyIntent, decode_intent, intent_digest
-from schemas.intents.reasons import Gate, Reason
+from schemas.intents.reasons import Reason
 from schemas.ledger.audit import input_digest
 from schemas.partition import well_routed
 from schemas.record import Record
@@ -13,9 +13,7 @@ from schemas.topics import SUBMITTED_BYTES_MAX, Topic
 from signer.core.case import Authentic
 from signer.core.errors import InvalidSignatureError, UnknownAgentError
 from signer.core.signatures import open_envelope
-from streams.gates.passage import GateProjections, Passage, RuleGate, case_of
-
-GATE = RuleGate(Gate.ADMISSION, Topic.ADMITTED)
+from streams.gates.passage import GateProjections, Passage, case_of
 
 
 class UnattributableError(Exception):

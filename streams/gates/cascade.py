@@ -7,11 +7,11 @@ from schemas.dsse import Envelope
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from signer.core.rules.simulation import required
-from streams.gates import admission, simulation
-from streams.gates.passage import GateProjections, Passage, RuleGate, outgoing
-from streams.gates.stages import IN_ORDER, Simulate
+from streams.gates import admission
+from streams.gates.passage import IN_ORDER, SIMULATION, GateProjections, Passage, RuleGate, outgoing
+from streams.gates.stages import Simulate
 
-BEFORE_SIMULATION = IN_ORDER[: IN_ORDER.index(simulation.GATE)]
+BEFORE_SIMULATION = IN_ORDER[: IN_ORDER.index(SIMULATION)]
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ def run(
         report = reports.get(passage.source)
         decided = passage.with_report(report, view) if report else passage
         if topic is Topic.CHAIN_CLEARED:
-            _, decided = _run_gates(decided, (simulation.GATE,), view, cascade)
+            _, decided = _run_gates(decided, (SIMULATION,), view, cascade)
         cascade.decided.append(decided)
     return cascade
 

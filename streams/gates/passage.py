@@ -12,13 +12,11 @@ from schemas.intents.reasons import Gate
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.core.account import Account
-from signer.core.case import Authentic, Case, apply_rule, registered_case
+from signer.core.case import Authentic, GateCase, gate_case, run_rules, verified_report
 from signer.core.errors import UnknownAgentError
 from signer.core.key_ref import FindKey
 from signer.core.registry.registry import Registry
-from signer.core.rules import RULES
 from signer.core.rules.decision import Decision, Rejected
-from signer.core.simulation_report import verified_report
 from streams.clearances import ClearanceError, Received
 
 Accounts: TypeAlias = Callable[[str], Account]
@@ -38,7 +36,7 @@ class Passage:
     """An admitted intent between two gates; ``source`` names its submitted record."""
 
     source: str
-    case: Case
+    case: GateCase
     clearance: Clearance
 
     def with_report(self, report: Envelope, view: GateProjections) -> "Passage":
@@ -63,8 +61,7 @@ class RuleGate:
     def judge(self, passage: Passage, accounts: Accounts) -> tuple[Topic, Passage]:
         """Return the next topic, and the passage with this gate's verdict added."""
         case = passage.case
-        rule = RULES[case.intent.kind][self.gate]
-        decision = apply_rule(rule, case, accounts(case.intent.account))
+        [(_, decision)] = run_rules(case, accounts(case.intent.account), (self.gate,))
         verdict = _verdict(self.gate, case, decision)
         topic = self.writes if verdict.passed else Topic.DECIDED
         before = passage.clearance
@@ -78,12 +75,21 @@ class RuleGate:
         return topic, Passage(passage.source, case, clearance)
 
 
-def case_of(authentic: Authentic, view: GateProjections, at_ms: int) -> Case:
-    """Return the facts that gates know about an authenticated intent.
+ADMISSION = RuleGate(Gate.ADMISSION, Topic.ADMITTED)
+ALLOWLIST = RuleGate(Gate.ALLOWLIST, Topic.ALLOWLISTED)
+VALUE_CAP = RuleGate(Gate.VALUE_CAP, Topic.CAPPED)
+# Its sums come from a projection of the outcomes, which lags.
+DAILY_LIMIT = RuleGate(Gate.DAILY_LIMIT, Topic.WITHIN_LIMIT)
+CHAIN_RESTRICTION = RuleGate(Gate.CHAIN_RESTRICTION, Topic.CHAIN_CLEARED)
+SIMULATION = RuleGate(Gate.SIMULATION, Topic.DECIDED)
+IN_ORDER = (ADMISSION, ALLOWLIST, VALUE_CAP, DAILY_LIMIT, CHAIN_RESTRICTION, SIMULATION)
 
-    Gates neither open keys nor remember intents, so only the signer applies rules that need these.
-    """
-    return registered_case(authentic, view.registry, view.find_key, at_ms)
+
+def case_of(
+    authentic: Authentic, view: GateProjections, at_ms: int, report: Envelope | None = None
+) -> GateCase:
+    """Return an authenticated intent with the facts that gates know."""
+    return gate_case(authentic, view.registry, view.find_key, report, at_ms)
 
 
 def resume(received: Received, view: GateProjections, at_ms: int) -> Passage:
@@ -93,10 +99,8 @@ def resume(received: Received, view: GateProjections, at_ms: int) -> Passage:
         agent = view.registry.agent_of(intent)
     except UnknownAgentError as error:
         raise ClearanceError(str(error)) from None
-    case = case_of(Authentic(intent, agent, clearance.intent), view, at_ms)
-    passage = Passage(source, case, clearance)
-    report = clearance.simulation
-    return passage.with_report(report, view) if report else passage
+    authentic = Authentic(intent, agent, clearance.intent)
+    return Passage(source, case_of(authentic, view, at_ms, clearance.simulation), clearance)
 
 
 def outgoing(topic: Topic, passage: Passage) -> Outgoing:
@@ -104,7 +108,7 @@ def outgoing(topic: Topic, passage: Passage) -> Outgoing:
     return Outgoing(topic, passage.case.intent.account, passage.clearance.encode())
 
 
-def _verdict(gate: Gate, case: Case, decision: Decision) -> Verdict:
+def _verdict(gate: Gate, case: GateCase, decision: Decision) -> Verdict:
     rejected = decision if isinstance(decision, Rejected) else None
     return Verdict(
         gate=gate,

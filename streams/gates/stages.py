@@ -15,24 +15,18 @@ from streams.clearances import (
     Received,
     receive,
 )
-from streams.gates import (
-    admission,
-    allowlist,
-    chain_restriction,
-    daily_limit,
-    simulation,
-    value_cap,
+from streams.gates import admission
+from streams.gates.passage import (
+    ADMISSION,
+    IN_ORDER,
+    SIMULATION,
+    GateProjections,
+    Passage,
+    RuleGate,
+    outgoing,
+    resume,
 )
-from streams.gates.passage import GateProjections, Passage, RuleGate, outgoing, resume
 
-IN_ORDER = (
-    admission.GATE,
-    allowlist.GATE,
-    value_cap.GATE,
-    daily_limit.GATE,
-    chain_restriction.GATE,
-    simulation.GATE,
-)
 # Each gate reads what the one before it writes.
 GATE_OF = dict(zip((Topic.SUBMITTED, *(gate.writes for gate in IN_ORDER)), IN_ORDER, strict=False))
 CLEARANCE_BYTES_MAX = INTERNAL_BYTES_MAX // 2
@@ -46,7 +40,7 @@ def enter(
     gate: RuleGate, record: Record, view: GateProjections, at_ms: int, cache: ClearanceCache
 ) -> Entered:
     """Return the intent in a record, or the event that ends a record without a valid intent."""
-    if gate is admission.GATE:
+    if gate is ADMISSION:
         admitted = admission.admit(record, view, at_ms)
         if isinstance(admitted, Passage):
             return admitted
@@ -103,6 +97,6 @@ def run_gates(
         if topic not in GATE_OF:
             return
         current = GATE_OF[topic]
-        if not is_open(event) or (current is simulation.GATE and waiting_for_simulation([passage])):
+        if not is_open(event) or (current is SIMULATION and waiting_for_simulation([passage])):
             cache.put(event.value, DecodedClearance(passage.clearance, passage.case.intent))
             return

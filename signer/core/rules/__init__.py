@@ -19,10 +19,10 @@ from signer.core.rules import (
     typed_data,
     value_cap,
 )
-from signer.core.rules.decision import PASSED, Decision, Facts, Rule
+from signer.core.rules.decision import PASSED, Decision, GateFacts, Rule
 
 
-def _not_applicable(_i: AnyIntent, _p: Policy, _a: Account, _f: Facts) -> Decision:
+def _not_applicable(_i: AnyIntent, _p: Policy, _a: Account, _f: GateFacts) -> Decision:
     """Pass: a message moves no value, costs no gas and cannot be simulated."""
     return PASSED
 

@@ -4,11 +4,11 @@ from schemas.intents.intent import EXPIRY_MS_MAX, Intent, TransactionIntent
 from schemas.intents.reasons import Reason
 from schemas.registry.policy import Policy
 from signer.core.account import Account
-from signer.core.rules.decision import PASSED, Decision, Facts, Passed, Rejected, invalid
+from signer.core.rules.decision import PASSED, Decision, Facts, GateFacts, Passed, Rejected, invalid
 from signer.core.transaction_types import type_problem
 
 
-def decide(intent: Intent, policy: Policy, account: Account, facts: Facts) -> Decision:
+def decide(intent: Intent, policy: Policy, account: Account, facts: GateFacts) -> Decision:
     """Reject by agent and policy, the intent's expiry, its idempotency key and the rate limit."""
     return (
         _agent_problem(policy, facts)
@@ -20,7 +20,7 @@ def decide(intent: Intent, policy: Policy, account: Account, facts: Facts) -> De
 
 
 def decide_transaction(
-    intent: TransactionIntent, policy: Policy, account: Account, facts: Facts
+    intent: TransactionIntent, policy: Policy, account: Account, facts: GateFacts
 ) -> Decision:
     """Reject as ``decide``, then fields that do not form a transaction of one type."""
     decision = decide(intent, policy, account, facts)
@@ -28,7 +28,7 @@ def decide_transaction(
     return invalid(problem) if problem else decision
 
 
-def _agent_problem(policy: Policy, facts: Facts) -> Rejected | None:
+def _agent_problem(policy: Policy, facts: GateFacts) -> Rejected | None:
     agent = facts.agent
     if not agent.active:
         return Rejected(Reason.AGENT_INACTIVE, f"agent {agent.agent} was deactivated")
@@ -42,7 +42,7 @@ def _agent_problem(policy: Policy, facts: Facts) -> Rejected | None:
     return None
 
 
-def _expiry_problem(intent: Intent, facts: Facts) -> Rejected | None:
+def _expiry_problem(intent: Intent, facts: GateFacts) -> Rejected | None:
     left_ms = intent.expires_at_ms - facts.at_ms
     evidence = {"at_ms": str(facts.at_ms), "expires_at_ms": str(intent.expires_at_ms)}
     if left_ms <= 0:
@@ -52,14 +52,15 @@ def _expiry_problem(intent: Intent, facts: Facts) -> Rejected | None:
     return None
 
 
-def _idempotency_conflict(intent: Intent, facts: Facts) -> Rejected | None:
-    if facts.owner is None:
+def _idempotency_conflict(intent: Intent, facts: GateFacts) -> Rejected | None:
+    # Only the signer remembers which request used a key first.
+    if not isinstance(facts, Facts) or facts.owner is None:
         return None
     detail = f"idempotency key {intent.idempotency_key} belongs to another request"
     return Rejected(Reason.IDEMPOTENCY_CONFLICT, detail, {"first": facts.owner.intent})
 
 
-def _rate_problem(policy: Policy, account: Account, facts: Facts) -> Rejected | None:
+def _rate_problem(policy: Policy, account: Account, facts: GateFacts) -> Rejected | None:
     limit = policy.intents_max
     if limit is None or account.intents_of(facts.agent.agent, facts.at_ms) < limit:
         return None

@@ -4,11 +4,13 @@ from schemas.intents.intent import TransactionIntent
 from schemas.intents.reasons import Reason
 from schemas.registry.policy import Policy
 from signer.core.account import Account
-from signer.core.rules.decision import PASSED, Decision, Facts, Rejected
+from signer.core.rules.decision import PASSED, Decision, GateFacts, Rejected
 from signer.core.rules.delegation import judge_delegate
 
 
-def decide(intent: TransactionIntent, policy: Policy, _account: Account, _facts: Facts) -> Decision:
+def decide(
+    intent: TransactionIntent, policy: Policy, _account: Account, _facts: GateFacts
+) -> Decision:
     """Reject a recipient or delegate that is not listed, and creation unless it is allowed.
 
     Every entry of an authorization list is judged, regardless of its signer: the chain applies all.

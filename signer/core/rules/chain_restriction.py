@@ -4,10 +4,10 @@ from schemas.intents.intent import Intent
 from schemas.intents.reasons import Reason
 from schemas.registry.policy import Policy
 from signer.core.account import Account
-from signer.core.rules.decision import PASSED, Decision, Facts, Rejected
+from signer.core.rules.decision import PASSED, Decision, GateFacts, Rejected
 
 
-def decide(intent: Intent, policy: Policy, _account: Account, facts: Facts) -> Decision:
+def decide(intent: Intent, policy: Policy, _account: Account, facts: GateFacts) -> Decision:
     """Reject a chain that is not registered or not in ``tx_allowed_chains``."""
     if facts.chain is None:
         return Rejected(Reason.CHAIN_UNKNOWN, f"chain {intent.chain_id} is not registered")

@@ -5,10 +5,12 @@ from schemas.intents.money import wei_to_eth
 from schemas.intents.reasons import Reason
 from schemas.registry.policy import Policy
 from signer.core.account import Account
-from signer.core.rules.decision import PASSED, Decision, Facts, Passed, Rejected
+from signer.core.rules.decision import PASSED, Decision, GateFacts, Passed, Rejected
 
 
-def decide(intent: TransactionIntent, policy: Policy, account: Account, facts: Facts) -> Decision:
+def decide(
+    intent: TransactionIntent, policy: Policy, account: Account, facts: GateFacts
+) -> Decision:
     """Reject a value that would raise the 24-hour sum above ``tx_daily_limit_eth``."""
     limit = policy.daily_wei_max
     if limit is None:

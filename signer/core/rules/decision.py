@@ -1,7 +1,7 @@
 """The interface of rules: the facts they get and the decisions they return."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, TypeAlias
 
 from schemas.intents.reasons import Reason
@@ -16,13 +16,11 @@ from signer.core.registry.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """Everything a decision depends on besides intent, policy and account.
+class GateFacts:
+    """What a gate knows besides intent, policy and account.
 
     No field has a default, so that no fact is forgotten. ``grants`` are the agent's grants.
-    ``simulation_problem`` is why the report that was sent is not trusted. ``owner`` and ``earlier``
-    are the live records of this idempotency key and of this intent. ``key_problem`` is why the key
-    could not be opened for this decision. ``boot`` is the id of the deciding boot, if attested.
+    ``simulation_problem`` is why the report that was sent is not trusted.
     """
 
     at_ms: int
@@ -33,11 +31,43 @@ class Facts:
     simulation: SimulationReport | None
     simulation_problem: Reason | None
     key: KeyRef | None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts(GateFacts):
+    """Everything a decision depends on besides intent, policy and account.
+
+    Only the signer knows these: ``owner`` and ``earlier`` are the live records of this idempotency
+    key and of this intent. ``key_problem`` is why the key could not be opened for this decision.
+    ``boot`` is the id of the deciding boot, if attested.
+    """
+
     key_problem: Reason | None
     owner: LiveIntent | None
     earlier: LiveIntent | None
     decided_before: bool
     boot: str | None
+
+    @classmethod
+    def remembered(
+        cls,
+        known: GateFacts,
+        *,
+        owner: LiveIntent | None,
+        earlier: LiveIntent | None,
+        decided_before: bool,
+        boot: str | None,
+    ) -> "Facts":
+        """Add to what a gate knows what the signer remembers, before any key is opened."""
+        gate_facts = {one.name: getattr(known, one.name) for one in fields(GateFacts)}
+        return cls(
+            **gate_facts,
+            key_problem=None,
+            owner=owner,
+            earlier=earlier,
+            decided_before=decided_before,
+            boot=boot,
+        )
 
 
 class Signable(NamedTuple):
@@ -68,8 +98,11 @@ class Rejected:
 
 
 Decision: TypeAlias = Passed | Rejected
-Rule: TypeAlias = Callable[[Any, Policy, Account, Facts], Decision]
-"""A rule accepts intents of the kinds that ``signer.core.rules.RULES`` lists it for."""
+Rule: TypeAlias = Callable[[Any, Policy, Account, Any], Decision]
+"""A rule accepts intents of the kinds that ``signer.core.rules.RULES`` lists it for.
+
+The rule of signing needs `Facts`, so it rejects without them; all others take `GateFacts`.
+"""
 PASSED = Passed()
 
 

@@ -7,12 +7,12 @@ from signer.core.account import Account
 from signer.core.ethereum.validation import first_authorization_problem
 from signer.core.nonces import ANY_CHAIN
 from signer.core.rules import chain_restriction
-from signer.core.rules.decision import PASSED, Decision, Facts, Rejected, invalid
+from signer.core.rules.decision import PASSED, Decision, GateFacts, Rejected, invalid
 from signer.core.transactions import authorization_of
 
 
 def decide(
-    intent: AuthorizationIntent, policy: Policy, _account: Account, _facts: Facts
+    intent: AuthorizationIntent, policy: Policy, _account: Account, _facts: GateFacts
 ) -> Decision:
     """Reject an authorization that EIP-7702 does not allow, then as ``judge_delegate`` does."""
     problem = first_authorization_problem(authorization_of(intent, intent.nonce or 0))
@@ -22,7 +22,7 @@ def decide(
 
 
 def decide_chain(
-    intent: AuthorizationIntent, policy: Policy, account: Account, facts: Facts
+    intent: AuthorizationIntent, policy: Policy, account: Account, facts: GateFacts
 ) -> Decision:
     """Reject a chain as for other intents; ``decide`` has already judged chain 0 (every chain)."""
     if intent.chain_id == ANY_CHAIN:

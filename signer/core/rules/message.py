@@ -5,12 +5,12 @@ from schemas.intents.reasons import Reason
 from schemas.registry.policy import Policy
 from signer.core.account import Account
 from signer.core.ethereum.personal_message import mistakable_for, personal_message_hash
-from signer.core.rules.decision import Decision, Facts, Passed, Rejected, Signable
+from signer.core.rules.decision import Decision, GateFacts, Passed, Rejected, Signable
 
 MESSAGE_BYTES_MAX = 64 * 1024
 
 
-def decide(intent: MessageIntent, policy: Policy, _account: Account, _facts: Facts) -> Decision:
+def decide(intent: MessageIntent, policy: Policy, _account: Account, _facts: GateFacts) -> Decision:
     """Reject a message that is too large, or could be a hash, a transaction or typed data.
 
     ``allow_raw_hashes`` allows hashes and pre-images.

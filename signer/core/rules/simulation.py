@@ -6,7 +6,7 @@ from schemas.intents.simulation import SimulationReport
 from schemas.registry.policy import Policy
 from signer.core.account import Account
 from signer.core.registry.settings import Settings
-from signer.core.rules.decision import PASSED, Decision, Facts, Passed, Rejected
+from signer.core.rules.decision import PASSED, Decision, GateFacts, Passed, Rejected
 
 CLOCK_SKEW_MS_MAX = 30_000
 
@@ -18,7 +18,9 @@ def required(intent: AnyIntent, settings: Settings) -> bool:
     return intent.simulate_first or settings.simulation_always
 
 
-def decide(intent: TransactionIntent, _policy: Policy, _account: Account, facts: Facts) -> Decision:
+def decide(
+    intent: TransactionIntent, _policy: Policy, _account: Account, facts: GateFacts
+) -> Decision:
     """Reject unless a required simulation succeeded and is fresh."""
     if not required(intent, facts.settings):
         return PASSED
@@ -31,7 +33,7 @@ def decide(intent: TransactionIntent, _policy: Policy, _account: Account, facts:
     return _judge_report(facts.simulation, facts)
 
 
-def usable_report(facts: Facts) -> SimulationReport | None:
+def usable_report(facts: GateFacts) -> SimulationReport | None:
     """Return the report if its gas, fees and nonce may be used: it is fresh and succeeded."""
     report = facts.simulation
     if report is None or report.status != "succeeded" or not _fresh(report, facts):
@@ -39,14 +41,14 @@ def usable_report(facts: Facts) -> SimulationReport | None:
     return report
 
 
-def _fresh(report: SimulationReport, facts: Facts) -> bool:
+def _fresh(report: SimulationReport, facts: GateFacts) -> bool:
     """Return whether a report is neither too old nor from the future, within the clock skew."""
     age_ms = facts.at_ms - report.simulated_at_ms
     young = -CLOCK_SKEW_MS_MAX <= age_ms <= facts.settings.simulation_age_ms_max
     return young and facts.at_ms < report.expires_at_ms
 
 
-def _judge_report(report: SimulationReport, facts: Facts) -> Decision:
+def _judge_report(report: SimulationReport, facts: GateFacts) -> Decision:
     if not _fresh(report, facts):
         age_ms = facts.at_ms - report.simulated_at_ms
         return Rejected(Reason.SIMULATION_STALE, f"the simulation is {age_ms} ms old")

@@ -6,14 +6,16 @@ from schemas.registry.policy import Policy, TypedDataDomain
 from signer.core.account import Account
 from signer.core.ethereum.typed_data.document import TypedData, read_typed_data
 from signer.core.ethereum.typed_data.errors import TypedDataError
-from signer.core.rules.decision import Decision, Facts, Passed, Rejected, Signable
+from signer.core.rules.decision import Decision, GateFacts, Passed, Rejected, Signable
 from signer.core.rules.spending import find_spending
 
 # Maximum length of an evidence value; a path of 32 names of 64 characters is longer.
 _PLACE_MAX = 1024
 
 
-def decide(intent: TypedDataIntent, policy: Policy, _account: Account, facts: Facts) -> Decision:
+def decide(
+    intent: TypedDataIntent, policy: Policy, _account: Account, facts: GateFacts
+) -> Decision:
     """Reject typed data that is invalid, or whose domain and type the policy does not allow.
 
     If the organisation requires explicit policies, typed data that can spend is judged strictly.

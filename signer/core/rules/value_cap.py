@@ -6,11 +6,13 @@ from schemas.intents.reasons import Reason
 from schemas.registry.policy import Policy
 from signer.core.account import Account
 from signer.core.fees import resolve_fees
-from signer.core.rules.decision import Decision, Facts, Passed, Rejected
+from signer.core.rules.decision import Decision, GateFacts, Passed, Rejected
 from signer.core.rules.simulation import usable_report
 
 
-def decide(intent: TransactionIntent, policy: Policy, _account: Account, facts: Facts) -> Decision:
+def decide(
+    intent: TransactionIntent, policy: Policy, _account: Account, facts: GateFacts
+) -> Decision:
     """Reject a value over ``tx_max_value_eth``, or a cost over ``tx_max_fee_eth``.
 
     The cost is the maximum for gas and blobs, without the value. Unknown fees are not judged here;

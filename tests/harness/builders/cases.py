@@ -26,7 +26,7 @@ from schemas.registry.records import (
     ServiceSet,
     record_digest,
 )
-from signer.core.case import Case
+from signer.core.case import Case, GateCase
 from signer.core.registry.registered import RegisteredPolicy
 from signer.core.registry.registry import Registry
 from signer.core.registry.settings import Settings
@@ -346,7 +346,7 @@ def provisioned(registry: Registry, *secrets: tuple[str, str, bytes]) -> KeyRegi
     return register
 
 
-def asked(one: Case) -> TransactionIntent:
+def asked(one: GateCase) -> TransactionIntent:
     """Return the transaction intent of a case."""
     assert isinstance(one.intent, TransactionIntent)
     return one.intent

@@ -18,16 +18,8 @@ from schemas.topics import Topic
 from signer.core.account import Account
 from signer.core.registry.registered import RegisteredPolicy
 from signer.core.rules import RULES
-from streams.gates import (
-    admission,
-    allowlist,
-    cascade,
-    chain_restriction,
-    daily_limit,
-    simulation,
-    value_cap,
-)
-from streams.gates.passage import GateProjections, Passage
+from streams.gates import admission, cascade
+from streams.gates.passage import ALLOWLIST, IN_ORDER, GateProjections, Passage
 from streams.gates.stages import Simulate
 from tests.harness.builders.cases import (
     ACCOUNT,
@@ -55,14 +47,6 @@ WAY = (
     Topic.WITHIN_LIMIT,
     Topic.CHAIN_CLEARED,
     Topic.DECIDED,
-)
-GATES = (
-    admission.GATE,
-    allowlist.GATE,
-    value_cap.GATE,
-    daily_limit.GATE,
-    chain_restriction.GATE,
-    simulation.GATE,
 )
 RULES_HERE = policy(
     tx_to_allowlist=("0x" + "11" * 20,),
@@ -214,7 +198,7 @@ def test_a_rule_that_raises_is_a_rejection_and_not_the_end_of_the_process() -> N
     assert isinstance(admitted, Passage)
     brittle = RegisteredPolicy(Brittle(**RULES_HERE.model_dump()), "0x" + "00" * 32)
     case = replace(admitted.case, policy=brittle)
-    topic, passage = allowlist.GATE.judge(replace(admitted, case=case), world().accounts)
+    topic, passage = ALLOWLIST.judge(replace(admitted, case=case), world().accounts)
     assert topic is Topic.DECIDED
     [verdict] = passage.clearance.verdicts
     assert (verdict.passed, verdict.reason) == (False, Reason.INTERNAL_ERROR)
@@ -223,8 +207,8 @@ def test_a_rule_that_raises_is_a_rejection_and_not_the_end_of_the_process() -> N
 
 def test_the_gates_have_the_order_of_the_signers_rules() -> None:
     for rules in RULES.values():
-        assert [gate.gate for gate in GATES] == list(rules)[:-1]
-    assert [gate.writes for gate in GATES] == list(WAY)
+        assert [*(gate.gate for gate in IN_ORDER), Gate.SIGNING] == list(rules) == list(Gate)
+    assert [gate.writes for gate in IN_ORDER] == list(WAY)
 
 
 def test_a_long_detail_is_cut_to_the_limit_of_a_record() -> None:

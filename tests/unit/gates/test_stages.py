@@ -13,8 +13,8 @@ from schemas.record import Outgoing, Record
 from schemas.topics import INTERNAL_BYTES_MAX, SUBMITTED_BYTES_MAX, Topic
 from signer.core.account import Account
 from streams.clearances import ClearanceCache
-from streams.gates.passage import GateProjections
-from streams.gates.stages import GATE_OF, IN_ORDER, enter, run_gates
+from streams.gates.passage import IN_ORDER, GateProjections
+from streams.gates.stages import GATE_OF, enter, run_gates
 from tests.harness.builders.cases import ACCOUNT, NOW_MS, intent, provisioned, registered, sealed
 
 REGISTRY = registered()[1]

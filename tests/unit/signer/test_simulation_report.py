@@ -5,7 +5,7 @@ import pytest
 from schemas.dsse import INTENT_TYPE, SIMULATION_TYPE, Envelope
 from schemas.intents.intent import intent_digest
 from schemas.intents.reasons import Reason
-from signer.core.simulation_report import verified_report
+from signer.core.case import verified_report
 from tests.harness.builders.cases import (
     ALICE,
     MAINNET,
