@@ -4,15 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from schemas.canonical import MalformedError
-from schemas.dsse import INTENT_TYPE, Envelope
+from schemas.dsse import Envelope
 from schemas.intents.clearance import Clearance
-from schemas.intents.intent import EXPIRY_MS_MAX, AnyIntent, decode_intent, intent_digest
+from schemas.intents.intent import EXPIRY_MS_MAX, AnyIntent
 from signer.core.account import far_key, owner_key
+from signer.core.authentication import authenticate
 from signer.core.case import Authentic, Case, gate_case
 from signer.core.key_ref import FindKey
 from signer.core.registry.registry import Registry
 from signer.core.rules.decision import Facts
-from signer.core.signatures import open_envelope
 from signer.stage.memory import Memory
 
 
@@ -31,19 +31,14 @@ class CaseBuilder:
     boot: str | None = None
 
     def authenticate(self, clearance: Clearance) -> Authentic:
-        """Verify the signature of the agent or its gateway over the intent; trust nothing else.
+        """Authenticate the intent in a clearance as ``authenticate`` does; trust nothing else.
 
-        Raises ``MalformedError``, also for a clearance whose digest is not that of its intent,
-        ``UnknownAgentError`` and ``InvalidSignatureError``.
+        Raises ``MalformedError`` also if the clearance names another digest than its intent's.
         """
-        body = clearance.envelope.body()
-        intent = decode_intent(body)
-        agent = self.registry.agent_of(intent)
-        open_envelope(clearance.envelope, INTENT_TYPE, self.registry.key_of_agent(agent))
-        digest = intent_digest(body)
-        if clearance.intent != digest:
+        authentic = authenticate(clearance.envelope, self.registry)
+        if clearance.intent != authentic.digest:
             raise MalformedError("intent", "not the digest of the intent in the envelope")
-        return Authentic(intent, agent, digest)
+        return authentic
 
     def case(self, authentic: Authentic, simulation: Envelope | None, at_ms: int) -> Case:
         """Return an intent with all facts that the rules need, at a time in ms.

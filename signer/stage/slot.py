@@ -1,16 +1,20 @@
 """Slot: the commit protocol of one signer, what each commit contains and in which order.
 
-It writes nothing: the caller makes every commit durable. Opening a key may call a KMS.
+A charge is durable before its signature exists. The slot writes nothing: its caller makes every
+commit durable before the next step. Opening a key may call a KMS.
 
-1. ``pin`` decides a batch. Its commit contains the pinned outcomes, the new positions, the state,
-   and the signed outcomes that are not yet published.
-   *If the process ends before the commit, the batch is read again, and ``recover`` signs and
-   publishes the earlier batch's outcomes. If it ends after that, ``recover`` continues with step
-   2.*
-2. ``sign`` signs the pinned outcomes: the same bytes every time.
-   *If the process ends here, ``recover`` makes the same bytes again.*
+1. ``pin`` decides a batch and pins every outcome, allocation or refusal, without a signature. Its
+   commit contains the pinned outcomes, the new positions, the state, and the signed outcomes that
+   are not yet published.
+   *If the process ends before the commit, nothing of this batch happened: it is read again, and
+   ``recover`` signs and publishes the earlier batch's outcomes. If it ends after that, ``recover``
+   continues with step 2, even if intents expired or keys were rotated since.*
+2. ``sign`` signs the pinned outcomes: the same bytes every time (RFC 6979, RFC 8032), and marks
+   them done.
+   *If the process ends here, nothing was published; ``recover`` makes the same bytes again.*
 3. Signed outcomes are published with the next batch's commit if that batch is ready, otherwise by
-   ``publish`` in a commit without a batch: they never wait for one.
+   ``publish`` in a commit without a batch: they never wait for one. They are published in the order
+   of their sequence, so a reader can detect a missing one.
    *If the process ends before that commit, ``recover`` signs and publishes them.*
 """
 

@@ -1,14 +1,7 @@
-"""Signing stage: pin outcomes, then sign, then publish. A charge is durable before its signature.
+"""Signing stage: decides clearances in order, and signs what was decided.
 
-1. ``allocate`` decides a batch and pins every outcome, allocation or refusal, without signatures.
-   The caller commits its events and ``memory.drain()`` in one transaction.
-   *If the process ends before that commit, nothing happened. If it ends after that, ``recover``
-   finds the pinned outcomes and continues with step 2, even if intents expired or keys were rotated
-   since.*
-2. ``sign`` signs the pinned outcomes: the same bytes every time (RFC 6979, RFC 8032).
-   *If the process ends here, nothing was published; ``recover`` makes the same bytes again.*
-3. The caller commits the signed outcomes with ``memory.drain()``, which marks them done. They are
-   published in the order of their sequence, so a reader can detect a missing one.
+It changes the signer's memory only; ``slot`` has the commit protocol. The steps 1 to 3 in the
+comments here are those of ``slot``.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,18 +1,16 @@
 """Admission: the first gate. Authenticates a submitted record, or records it as unattributed."""
 
 from schemas.canonical import MalformedError, event_id
-from schemas.dsse import INTENT_TYPE, Envelope
+from schemas.dsse import Envelope
 from schemas.fields import TEXT_MAX
 from schemas.intents.clearance import Clearance, Unattributed
-from schemas.intents.intent import AnyIntent, decode_intent, intent_digest
 from schemas.intents.reasons import Reason
 from schemas.ledger.audit import input_digest
 from schemas.partition import well_routed
 from schemas.record import Record
 from schemas.topics import SUBMITTED_BYTES_MAX, Topic
-from signer.core.case import Authentic
+from signer.core.authentication import authenticate
 from signer.core.errors import InvalidSignatureError, UnknownAgentError
-from signer.core.signatures import open_envelope
 from streams.gates.passage import GateProjections, Passage, case_of
 
 
@@ -40,31 +38,27 @@ def admit(record: Record, view: GateProjections, at_ms: int) -> Passage | Unattr
 
 
 def _authenticate(record: Record, view: GateProjections, at_ms: int) -> Passage:
-    envelope, body, intent = _decode(record.value)
     try:
-        agent = view.registry.agent_of(intent)
-        open_envelope(envelope, INTENT_TYPE, view.registry.key_of_agent(agent))
+        envelope = _envelope(record.value)
+        authentic = authenticate(envelope, view.registry)
+    except MalformedError as error:
+        raise UnattributableError(Reason.MALFORMED, str(error)) from None
     except UnknownAgentError as error:
         raise UnattributableError(Reason.AGENT_UNKNOWN, str(error)) from None
     except InvalidSignatureError as error:
         raise UnattributableError(Reason.SIGNATURE_INVALID, str(error)) from None
-    if not well_routed(record, intent.account, view.registry.partitions):
+    if not well_routed(record, authentic.intent.account, view.registry.partitions):
         detail = "the key or partition of the record does not match its account"
         raise UnattributableError(Reason.MISROUTED, detail)
-    name = intent_digest(body)
+    name = authentic.digest
     clearance = Clearance(
         id=event_id(Topic.SUBMITTED, name), intent=name, envelope=envelope, verdicts=()
     )
-    case = case_of(Authentic(intent, agent, name), view, at_ms)
+    case = case_of(authentic, view, at_ms)
     return Passage(record.source, case, clearance)
 
 
-def _decode(value: bytes) -> tuple[Envelope, bytes, AnyIntent]:
+def _envelope(value: bytes) -> Envelope:
     if len(value) > SUBMITTED_BYTES_MAX:
-        raise UnattributableError(Reason.MALFORMED, f"bytes: over {SUBMITTED_BYTES_MAX}")
-    try:
-        envelope = Envelope.decode(value)
-        body = envelope.body()
-        return envelope, body, decode_intent(body)
-    except MalformedError as error:
-        raise UnattributableError(Reason.MALFORMED, str(error)) from None
+        raise MalformedError("bytes", f"over {SUBMITTED_BYTES_MAX}")
+    return Envelope.decode(value)
