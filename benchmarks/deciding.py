@@ -36,7 +36,6 @@ from signer.keys.provisioning import KeyProvisioner
 from signer.keys.share_key_rotation import ShareKeyRotation
 from signer.keys.vaults.order_execution import VaultOrderExecutor
 from signer.keys.vaults.register import VaultRegister
-from signer.stage.case_builder import CaseBuilder
 from signer.stage.memory import Memory
 from signer.stage.stage import Arrival, SigningStage
 from signer.stage.state import StateKey, StateMac, StateWrite
@@ -185,8 +184,8 @@ def _stage(folder: Folder) -> tuple[SigningStage, DictStore]:
     vaults = VaultOrderExecutor(
         registry, vault_register, holders, ShareKeyImportBoxes(shares), secrets.token_bytes
     )
-    case_builder = CaseBuilder(registry, keys.reference, memory, lambda _: False)
-    stage = SigningStage(identity, case_builder, keys, KeyUse(keychain.use))
+    key_use = KeyUse(keychain.use)
+    stage = SigningStage(identity, registry, memory, keys, key_use, lambda _: False)
     provisioner = KeyProvisioner(keys, keychain, ShareKeyImportBoxes(shares))
     records = CustodyRecords("bench", "", KmsJournal(wall_ms))
     maintenance = CustodyMaintenance(identity, vaults, keychain, shares, records)

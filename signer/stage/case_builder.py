@@ -1,73 +1,58 @@
-"""Builds the case of an intent: authenticates it and adds registered and remembered facts."""
+"""Case builder: completes what gates know about an intent with what the signer remembers."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from schemas.canonical import MalformedError
-from schemas.dsse import Envelope
 from schemas.intents.clearance import Clearance
 from schemas.intents.intent import EXPIRY_MS_MAX, AnyIntent
 from signer.core.account import far_key, owner_key
 from signer.core.authentication import authenticate
-from signer.core.case import Authentic, Case, gate_case
-from signer.core.key_ref import FindKey
+from signer.core.case import Authentic, Case, GateCase
 from signer.core.registry.registry import Registry
 from signer.core.rules.decision import Facts
 from signer.stage.memory import Memory
 
 
-@dataclass(slots=True)
-class CaseBuilder:
-    """Turns clearances into cases.
+def authenticate_clearance(clearance: Clearance, registry: Registry) -> Authentic:
+    """Authenticate the intent in a clearance as ``authenticate`` does; trust nothing else.
 
-    ``decided_before`` queries the ledger for an outcome that the memory may have forgotten.
-    ``boot`` is the id of this boot.
+    Raises ``MalformedError`` also if the clearance names another digest than its intent's.
     """
+    authentic = authenticate(clearance.envelope, registry)
+    if clearance.intent != authentic.digest:
+        raise MalformedError("intent", "not the digest of the intent in the envelope")
+    return authentic
 
-    registry: Registry
-    find_key: FindKey
-    memory: Memory
-    decided_before: Callable[[str], bool]
-    boot: str | None = None
 
-    def authenticate(self, clearance: Clearance) -> Authentic:
-        """Authenticate the intent in a clearance as ``authenticate`` does; trust nothing else.
+def remembered_case(
+    known: GateCase, memory: Memory, decided_before: Callable[[str], bool], boot: str | None
+) -> Case:
+    """Return an intent with all facts that the rules need.
 
-        Raises ``MalformedError`` also if the clearance names another digest than its intent's.
-        """
-        authentic = authenticate(clearance.envelope, self.registry)
-        if clearance.intent != authentic.digest:
-            raise MalformedError("intent", "not the digest of the intent in the envelope")
-        return authentic
+    ``decided_before`` queries the ledger for an outcome that the memory may have forgotten; its
+    errors are raised. ``boot`` is the id of this boot.
+    """
+    intent, digest = known.intent, known.digest
+    owner = memory.live(intent.account, owner_key(intent.agent, intent.idempotency_key))
+    earlier = memory.live(intent.account, digest)
+    # Another intent may own the idempotency key since the record of this one was forgotten.
+    remembered = earlier is not None or (owner is not None and owner.intent == digest)
+    forgotten = not remembered and _may_be_forgotten(intent, memory, known.facts.at_ms)
+    facts = Facts.remembered(
+        known.facts,
+        owner=owner,
+        earlier=earlier,
+        decided_before=forgotten and decided_before(digest),
+        boot=boot,
+    )
+    return Case(intent, digest, known.policy, facts)
 
-    def case(self, authentic: Authentic, simulation: Envelope | None, at_ms: int) -> Case:
-        """Return an intent with all facts that the rules need, at a time in ms.
 
-        ``simulation`` is the report in its clearance. May call ``decided_before`` and raises its
-        errors.
-        """
-        intent, _, digest = authentic
-        memory = self.memory
-        owner = memory.live(intent.account, owner_key(intent.agent, intent.idempotency_key))
-        earlier = memory.live(intent.account, digest)
-        # Another intent may own the idempotency key since the record of this one was forgotten.
-        remembered = earlier is not None or (owner is not None and owner.intent == digest)
-        forgotten = not remembered and self._may_be_forgotten(intent, at_ms)
-        known = gate_case(authentic, self.registry, self.find_key, simulation, at_ms)
-        facts = Facts.remembered(
-            known.facts,
-            owner=owner,
-            earlier=earlier,
-            decided_before=forgotten and self.decided_before(digest),
-            boot=self.boot,
-        )
-        return Case(intent, digest, known.policy, facts)
-
-    def _may_be_forgotten(self, intent: AnyIntent, at_ms: int) -> bool:
-        """Return whether an intent without a record may have been decided before."""
-        if not 0 < intent.expires_at_ms - at_ms <= EXPIRY_MS_MAX:
-            return True
-        # A record is kept for at least 24 h and until every repetition expires, so without a record
-        # this intent was never decided and repeats nothing. The exception is ``expiry_too_far``,
-        # which leaves a marker.
-        return self.memory.live(intent.account, far_key(intent.expires_at_ms)) is not None
+def _may_be_forgotten(intent: AnyIntent, memory: Memory, at_ms: int) -> bool:
+    """Return whether an intent without a record may have been decided before."""
+    if not 0 < intent.expires_at_ms - at_ms <= EXPIRY_MS_MAX:
+        return True
+    # A record is kept for at least 24 h and until every repetition expires, so without a record
+    # this intent was never decided and repeats nothing. The exception is ``expiry_too_far``,
+    # which leaves a marker.
+    return memory.live(intent.account, far_key(intent.expires_at_ms)) is not None

@@ -4,7 +4,7 @@ It changes the signer's memory only; ``slot`` has the commit protocol. The steps
 comments here are those of ``slot``.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -16,7 +16,7 @@ from schemas.ledger.audit import AuditAction, audited, input_digest
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.core.account import LiveIntent, owner_key
-from signer.core.case import Case
+from signer.core.case import Case, gate_case
 from signer.core.decide import Allocation, Draft, Duplicate, Judgement, Refusal, authorize
 from signer.core.errors import InvalidSignatureError, UnknownAgentError
 from signer.core.ethereum.signing import DigestSigner
@@ -27,7 +27,7 @@ from signer.keys.accesses import KeyUseRequest
 from signer.keys.authorized_use import KeyUse
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.register import KeyRegister
-from signer.stage.case_builder import CaseBuilder
+from signer.stage.case_builder import authenticate_clearance, remembered_case
 from signer.stage.memory import Memory
 from signer.stage.sign import signed
 
@@ -60,32 +60,18 @@ class HaltError(Exception):
 class SigningStage:
     """The sixth gate. Single-threaded: one writer decides, in order.
 
-    New outcomes name ``boot``. Outcomes that an earlier boot pinned keep the name of that boot.
+    ``decided_before`` returns whether the ledger has an outcome of an intent that the memory may
+    have forgotten. New outcomes name ``boot``, once the signer is attested. Outcomes that an
+    earlier boot pinned keep the name of that boot.
     """
 
     identity: Ed25519Signer
-    case_builder: CaseBuilder
+    registry: Registry
+    memory: Memory
     keys: KeyRegister
     key_use: KeyUse
-
-    @property
-    def registry(self) -> Registry:
-        """The registry."""
-        return self.case_builder.registry
-
-    @property
-    def memory(self) -> Memory:
-        """The memory of past decisions."""
-        return self.case_builder.memory
-
-    @property
-    def boot(self) -> str | None:
-        """The boot id, once the signer is attested."""
-        return self.case_builder.boot
-
-    @boot.setter
-    def boot(self, boot: str | None) -> None:
-        self.case_builder.boot = boot
+    decided_before: Callable[[str], bool]
+    boot: str | None = None
 
     def allocate(self, arrivals: Iterable[Arrival], now_ms: int) -> Batch:
         """Decide clearances in order and pin their outcomes (step 1).
@@ -150,14 +136,17 @@ class SigningStage:
         return events
 
     def _judge(self, arrival: Arrival, at_ms: int, batch: Batch) -> str | None:
+        registry, clearance = self.registry, arrival.clearance
         try:
-            authentic = self.case_builder.authenticate(arrival.clearance)
+            authentic = authenticate_clearance(clearance, registry)
         except (MalformedError, UnknownAgentError, InvalidSignatureError) as error:
             # No outcome: the record does not prove that an agent asked for anything.
-            named = input_digest(arrival.clearance.encode())
+            named = input_digest(clearance.encode())
             batch.events.append(self._audit("record.refused", arrival, at_ms, named, str(error)))
             return None
-        case = self.case_builder.case(authentic, arrival.clearance.simulation, at_ms)
+        report, find_key = clearance.simulation, self.keys.reference
+        known = gate_case(authentic, registry, find_key, report, at_ms)
+        case = remembered_case(known, self.memory, self.decided_before, self.boot)
         judged = self._authorize(case)
         if isinstance(judged, Duplicate):
             batch.events.append(

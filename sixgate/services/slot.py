@@ -23,7 +23,6 @@ from signer.keys.provisioning import KeyProvisioner
 from signer.keys.share_key_rotation import ShareKeyRotation
 from signer.keys.vaults.order_execution import VaultOrderExecutor
 from signer.keys.vaults.register import VaultRegister
-from signer.stage.case_builder import CaseBuilder
 from signer.stage.memory import Memory
 from signer.stage.slot import Slot
 from signer.stage.stage import SigningStage
@@ -131,9 +130,8 @@ def make_slot(
     vaults = VaultOrderExecutor(
         registry, vault, holders, imports, secrets.token_bytes, signer_keys.secret_holders
     )
-    case_builder = CaseBuilder(registry, keys.reference, memory, decided_before)
     key_use = KeyUse(keychain.use)
-    stage = SigningStage(signer_keys.identity, case_builder, keys, key_use)
+    stage = SigningStage(signer_keys.identity, registry, memory, keys, key_use, decided_before)
     maintenance = CustodyMaintenance(
         signer_keys.identity, vaults, keychain, shares, signer_keys.records
     )

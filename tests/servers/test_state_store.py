@@ -10,7 +10,6 @@ import pytest
 from schemas.record import Record
 from schemas.topics import Topic
 from signer.keys.authorized_use import KeyUse
-from signer.stage.case_builder import CaseBuilder
 from signer.stage.memory import Memory
 from signer.stage.stage import SigningStage
 from signer.stage.state import StateKey, StateStore, StateWrite
@@ -166,8 +165,8 @@ def test_a_signers_whole_history_works_with_the_store(opened: Opened) -> None:
     _, registry = registered()
     memory = Memory(opened.store, STATE_MAC, SLOT)
     keys = provisioned(registry)
-    case_builder = CaseBuilder(registry, keys.reference, memory, lambda _: False)
-    stage = SigningStage(SIGNER, case_builder, keys, KeyUse(lambda *_: MemoryKey(SECRET)))
+    key_use = KeyUse(lambda *_: MemoryKey(SECRET))
+    stage = SigningStage(SIGNER, registry, memory, keys, key_use, lambda _: False)
     for turn in range(4):
         at_ms = NOW_MS + turn * DAY_MS
         asked = intent(idempotency_key=f"{turn}", expires_at_ms=at_ms + 1)

@@ -13,7 +13,6 @@ from signer.core.registry.registry import Registry
 from signer.keys.authorized_use import KeyUse
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.register import KeyRegister
-from signer.stage.case_builder import CaseBuilder
 from signer.stage.memory import Memory
 from signer.stage.stage import Arrival, Batch, SigningStage
 from signer.stage.state import StateMac, StateWrite
@@ -83,8 +82,9 @@ class SignerProcess:
         def open_key(key: KeyDescriptor, *_: object) -> MemoryKey:
             return opened[key.address]
 
-        case_builder = CaseBuilder(self.registry, self.keys.reference, self.memory, self._decided)
-        self.stage = SigningStage(SIGNER, case_builder, self.keys, KeyUse(open_key))
+        self.stage = SigningStage(
+            SIGNER, self.registry, self.memory, self.keys, KeyUse(open_key), self._decided
+        )
 
     def start(self, now_ms: int, die: Crash | None = None) -> Batch:
         """Recover: finish what an earlier run allocated, and return it."""

@@ -23,9 +23,7 @@ from signer.keys.orders import KeyOrderError
 from signer.keys.register import KeyRegister
 from signer.keys.vaults.orders import authorize_order, open_vault_order
 from signer.secrets.read_requests import ReadRequestError, SeenRequests, verify_request
-from signer.stage.case_builder import CaseBuilder
-from signer.stage.memory import Memory
-from signer.stage.state import StateMac
+from signer.stage.case_builder import authenticate_clearance
 from streams.gates.admission import admit
 from streams.gates.passage import GateProjections, Passage
 from tests.harness.builders.cases import (
@@ -44,7 +42,6 @@ from tests.harness.builders.scoped_admins import (
     gateway_agent,
     organisation,
 )
-from tests.harness.builders.state_store import DictStateStore
 from tests.harness.builders.vault_orders import asked
 
 NEW_KEY = Ed25519Signer(GATEWAY.keyid, b"G" * 32)
@@ -71,10 +68,9 @@ def signer(registry: Registry, agent: str, by: Ed25519Signer) -> bool:
     """Return whether the signer itself authenticates an intent."""
     envelope = by.sign_envelope(INTENT_TYPE, intent(agent=agent).encode())
     clearance = arrival(intent(agent=agent)).clearance.model_copy(update={"envelope": envelope})
-    memory = Memory(DictStateStore(), StateMac(b"k" * 32), "0")
-    builder = CaseBuilder(registry, KeyRegister().reference, memory, lambda _: False)
+    received = Clearance.decode(clearance.encode())
     try:
-        return isinstance(builder.authenticate(Clearance.decode(clearance.encode())), Authentic)
+        return isinstance(authenticate_clearance(received, registry), Authentic)
     except (InvalidSignatureError, UnknownAgentError):
         return False
 

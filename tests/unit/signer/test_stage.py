@@ -206,7 +206,7 @@ def test_a_remembered_intent_is_not_looked_up() -> None:
     def unreachable(name: str) -> bool:
         raise AssertionError(name)
 
-    process.stage.case_builder.decided_before = unreachable
+    process.stage.decided_before = unreachable
     process.run([arrival(asked)], NOW_MS + 1)
     assert [audit.action for audit in process.disk.audits] == ["intent.duplicate"]
 
@@ -368,7 +368,7 @@ def test_a_refusal_for_a_far_expiry_causes_no_later_ledger_queries() -> None:
     def unreachable(name: str) -> bool:
         raise AssertionError(name)
 
-    process.stage.case_builder.decided_before = unreachable
+    process.stage.decided_before = unreachable
     for n in range(5):
         at_ms = NOW_MS + (n + 1) * DAY_MS + 1
         asked = intent(idempotency_key=f"{n}", expires_at_ms=at_ms + DAY_MS)
