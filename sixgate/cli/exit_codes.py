@@ -28,7 +28,7 @@ class ExitCode(IntEnum):
     SQL_REFUSED = 10, "The SQL query is invalid, not read-only, or exceeds a limit."
     WEAKER = 11, "Kafka's topics or rights, or a KMS key, are missing or weaker than declared."
     TAKEN_OVER = 12, "A newer process fenced this one; nothing is lost."
-    STALLED = 13, "The probed process is stalled; with --pid it was ended."
+    STALLED = 13, "A process made no progress and ended itself, or the probed process makes none."
     NOT_ATTESTED = 14, "Attestation evidence does not verify under the policy."
     GATES_FAILED = 70, "The gates could not read or send; unsent records are read again."
     INTERRUPTED = 130, "Interrupted by Ctrl-C; accepted intents are still decided."

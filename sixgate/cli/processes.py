@@ -32,7 +32,6 @@ EVENTS = {
     ExitCode.TAKEN_OVER: "process.fenced",
 }
 PROBED = {"STALLED": ExitCode.STALLED, "ABSENT": ExitCode.UNREACHABLE, "UNEXPECTED": ExitCode.USAGE}
-TERM_S_MAX = 10.0
 API_KEY_VARIABLE = "SIXGATE_API_KEY"
 _LOG = logging.getLogger("sixgate.process")
 
@@ -90,7 +89,7 @@ def signer(*, slots: str | None) -> None:
     run_until_stopped("services.signer:SignerProcess", load_signer_settings(config_file(), slots))
 
 
-@command("probe", example="--url http://127.0.0.1:9101 --pid 4711")
+@command("probe", example="--url http://127.0.0.1:9101")
 @Option("--url http://HOST:PORT", "Metrics address of the process.", required=True)
 @Option(
     "--stalled-s",
@@ -98,11 +97,9 @@ def signer(*, slots: str | None) -> None:
     type=click.FloatRange(0.1, 3_600),
     default=30.0,
 )
-@Option("--pid", "End this process if it is stalled and owns the URL.", type=click.IntRange(min=2))
-def probe(*, url: str, stalled_s: float, pid: int | None) -> None:
+def probe(*, url: str, stalled_s: float) -> None:
     """Report whether a process is healthy. Exit code 13 means stalled."""
     from sixgate.services.probe import State, check_health, parse_address
-    from sixgate.services.process_termination import WrongProcessError, terminate
 
     try:
         at = parse_address(url)
@@ -112,13 +109,7 @@ def probe(*, url: str, stalled_s: float, pid: int | None) -> None:
     if found.state is State.HEALTHY:
         show(found.sentence)
         return
-    ended = ""
-    if pid is not None and found.state is State.STALLED:
-        try:
-            ended = f" {terminate(pid, at, TERM_S_MAX)} ended process {pid}: restart it."
-        except WrongProcessError as error:
-            fail_usage(str(error))
-    raise CommandError(PROBED[found.state.name], found.sentence + ended)
+    raise CommandError(PROBED[found.state.name], found.sentence)
 
 
 @command("mcp", example="--url https://gateway.example --api-key-file agent.key")

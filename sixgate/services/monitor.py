@@ -4,21 +4,50 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from sixgate.services.progress import Progress
 from streams.kafka.reader import PartitionLag
 
 ReadLag: TypeAlias = Callable[[], Iterable[PartitionLag]]
 M = TypeVar("M", Gauge, Counter, Histogram)
-SAMPLE_S = 1.0
 BODY_BYTES_MAX = 1024
 _LOG = logging.getLogger("sixgate.process")
 BUCKETS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
+
+
+@dataclass(slots=True)
+class Progress:
+    """Lag of each partition, and since when its position has not advanced."""
+
+    lags: dict[str, int] = field(default_factory=dict)
+    _positions: dict[str, int] = field(default_factory=dict)
+    _since_s: dict[str, float] = field(default_factory=dict)
+
+    def update(self, partitions: Iterable[PartitionLag], now_s: float) -> None:
+        """Record the current position and end of all partitions."""
+        now = {one.label: one for one in partitions}
+        for partition in self._positions.keys() - now.keys():
+            self._forget(partition)
+        for partition, position, end in now.values():
+            lag = max(0, end - position)
+            if lag == 0 or self._positions.get(partition) != position:
+                self._since_s[partition] = now_s
+            self.lags[partition], self._positions[partition] = lag, position
+
+    def stalled_s(self, now_s: float) -> float:
+        """Return how long the slowest partition with lag has not advanced; 0 without lag."""
+        waiting = [now_s - self._since_s[partition] for partition, lag in self.lags.items() if lag]
+        return max(waiting, default=0.0)
+
+    def _forget(self, partition: str) -> None:
+        """Drop a partition that was reassigned to another process."""
+        for known in (self.lags, self._positions, self._since_s):
+            known.pop(partition, None)
 
 
 class Monitor:
@@ -32,12 +61,13 @@ class Monitor:
         self._process = process
         self._read_lag = read_lag
         self._progress = Progress()
+        self._sampled_s = self._stalled_s = 0.0
         self._is_loaded = False
         self._condition: Callable[[], bool] = lambda: True
         self._pages: list[web.RouteDef] = []
         self._ready = self._metric(Gauge, "ready", "1 while the process is ready")
         self._lag = self._metric(Gauge, "lag_records", "Lag of a partition in records", "partition")
-        self._stalled = self._metric(
+        self._stalled_seconds = self._metric(
             Gauge, "stalled_seconds", "Seconds without progress of the slowest partition with lag"
         )
         self._decisions = self._metric(
@@ -62,7 +92,7 @@ class Monitor:
             buckets=BUCKETS_S,
         )
         self._ready.labels(process).set_function(self.is_ready)
-        self._stalled.labels(process).set(0)
+        self._stalled_seconds.labels(process).set(0)
 
     def ready(self) -> None:
         """Mark the process as loaded."""
@@ -108,12 +138,24 @@ class Monitor:
         self._breaker.labels(self._process).set_function(state)
 
     def sample(self, now_s: float) -> None:
-        """Update lag and stall metrics from the current positions."""
+        """Update lag and stall metrics from the current positions, in the event loop.
+
+        ``now_s`` is the event loop's time.
+        """
+        self._sampled_s = now_s  # the event loop runs, even if the positions cannot be read
         self._progress.update(self._read_lag(), now_s)
         self._lag.clear()
         for partition, lag in self._progress.lags.items():
             self._lag.labels(self._process, partition).set(lag)
-        self._stalled.labels(self._process).set(self._progress.stalled_s(now_s))
+        self._stalled_s = self._progress.stalled_s(now_s)
+        self._stalled_seconds.labels(self._process).set(self._stalled_s)
+
+    def stalled_s(self, now_s: float) -> float:
+        """Return how long nothing advanced: a position with lag, or the event loop that samples.
+
+        Any thread may ask.
+        """
+        return max(self._stalled_s, now_s - self._sampled_s)
 
     def _metric(self, kind: type[M], name: str, help_text: str, *labels: str, **more: Any) -> M:
         names = ["process", *labels]
@@ -143,47 +185,13 @@ class Monitor:
         return web.Response(text="waiting\n" if self._is_loaded else "loading\n", status=503)
 
 
-def pid_socket_name(port: int) -> str:
-    """Name the abstract Unix socket that identifies the process serving a monitor port."""
-    return f"\0sixgate-monitor-{port}"
-
-
 @asynccontextmanager
 async def serving(monitor: Monitor, host: str, port: int) -> AsyncIterator[None]:
-    """Serve the monitor's pages and sample progress every second until the block ends."""
+    """Serve the monitor's pages until the block ends."""
     runner = web.AppRunner(monitor.app(), access_log=None)
     await runner.setup()
-    sampling = asyncio.create_task(_sample_often(monitor))
     try:
         await web.TCPSite(runner, host, port).start()
-        async with _pid_socket(port):
-            yield
+        yield
     finally:
-        sampling.cancel()
         await runner.cleanup()
-
-
-@asynccontextmanager
-async def _pid_socket(port: int) -> AsyncIterator[None]:
-    """Listen on a socket that identifies this process to ``sixgate probe --pid`` (SO_PEERCRED).
-
-    The signer is undumpable, so ``/proc`` hides its open files and with them who owns the port.
-    """
-    try:
-        server = await asyncio.start_unix_server(_close, pid_socket_name(port))
-    except OSError:  # taken by a process at the same port of another address; run without it
-        _LOG.warning("monitor.pid_socket_taken", extra={"port": port})
-        yield
-        return
-    async with server:
-        yield
-
-
-async def _close(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.close()
-
-
-async def _sample_often(monitor: Monitor) -> None:
-    while True:
-        monitor.sample(asyncio.get_running_loop().time())
-        await asyncio.sleep(SAMPLE_S)

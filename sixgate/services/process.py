@@ -1,7 +1,8 @@
-"""Runs a scaled process: logs, stop signals, monitor, and the error that ends it.
+"""Runs a process on Kafka: logs, stop signals, monitor, and the error that ends it.
 
 SIGTERM and SIGINT only set ``stop``: the process finishes its current work and returns. SIGKILL is
-safe at any moment, because the next start recovers; each process's module says how.
+safe at any moment, because the next start recovers; each process's module says how. A stalled
+process ends itself (``sixgate.services.stall``).
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from sixgate.config.sections import MonitorSettings
 from sixgate.config.signer import SignerProcessSettings
 from sixgate.logs import configure_logging
 from sixgate.services.monitor import Monitor, serving
+from sixgate.services.stall import StallLimits, ending_stalled
 
 S_contra = TypeVar("S_contra", bound=SignerProcessSettings, contravariant=True)
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -50,13 +52,15 @@ class ProcessKind(Protocol[S_contra]):
         ...
 
 
-def run_process(kind: ProcessKind[S_contra], settings: S_contra) -> None:
+def run_process(
+    kind: ProcessKind[S_contra], settings: S_contra, limits: StallLimits | None = None
+) -> None:
     """Make a process and run it until SIGTERM or SIGINT; raise the first error."""
     configure_logging(settings.monitor.log_level)
     facts = {"role": kind.role, "pid": os.getpid(), "version": version("sixgate")}
     _LOG.info("process.started", extra=facts | {"settings": settings_digest(settings)})
     try:
-        asyncio.run(_run(kind(settings), settings.monitor))
+        asyncio.run(_run(kind(settings), settings.monitor, limits or StallLimits()))
     except BaseExceptionGroup as group:
         # The exit code depends on the error's type, and a TaskGroup wraps it.
         raise _first(group) from None
@@ -70,7 +74,7 @@ def lock_memory_or_warn() -> None:
         _LOG.warning("memory.unlocked", extra={"detail": advice})
 
 
-async def _run(process: Process, settings: MonitorSettings) -> None:
+async def _run(process: Process, settings: MonitorSettings, limits: StallLimits) -> None:
     stop = asyncio.Event()
 
     def stop_on(number: signal.Signals) -> None:
@@ -80,6 +84,7 @@ async def _run(process: Process, settings: MonitorSettings) -> None:
     for number in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stop_on, number)
     async with AsyncExitStack() as opened:
+        await opened.enter_async_context(ending_stalled(process.monitor, limits))
         if settings.port:
             await opened.enter_async_context(serving(process.monitor, settings.host, settings.port))
         await process.run(stop)
