@@ -18,7 +18,7 @@ from schemas.fields import (
     X25519PublicKey,
 )
 from schemas.keys.order import Order
-from schemas.keys.vault_events import Rewrap
+from schemas.keys.vault_events import Rewrap, SecretStored, ShareKeyAnnounced
 from schemas.keys.wrapped import Blob, Wrapped
 from schemas.registry.custody import CustodyMode
 from schemas.registry.key_chains import KeyChain
@@ -136,7 +136,8 @@ class KeyDeactivated(SignerEvent):
 
 AnyOrder: TypeAlias = KeyRequest | KeyRotation | KeyDeactivation | KeyImport
 AnyAnswer: TypeAlias = KeyProvisioned | KeyDeactivated
-VaultEvent: TypeAlias = AnyAnswer | Rewrap
+VaultEvent: TypeAlias = AnyAnswer | SecretStored | Rewrap | ShareKeyAnnounced
+"""Every event of ``vault``."""
 _ORDERS: TypeAdapter[AnyOrder] = TypeAdapter(Annotated[AnyOrder, Field(discriminator="type")])
 _EVENTS: TypeAdapter[VaultEvent] = TypeAdapter(Annotated[VaultEvent, Field(discriminator="type")])
 
@@ -147,7 +148,7 @@ def decode_order(raw: bytes) -> AnyOrder:
 
 
 def decode_vault_event(raw: bytes) -> VaultEvent:
-    """Parse a signer's event about keys or their wrapping; raise ``MalformedError``."""
+    """Parse a signer's event on ``vault``; raise ``MalformedError``."""
     return decode_as(_EVENTS.validate_json, raw)
 
 

@@ -149,7 +149,7 @@ class Keychain:
         require_client(vault, key.share_for)
         context = secret_context(self._registry.org, vault, key.path, key.version)
         public_key = curves.public_key(CURVES[key.chain], secret)
-        wrapped_kek = self._keys.wrapped_kek(*vault.id)
+        wrapped_kek = self._keys.wrappings.wrapped_kek(vault.id)
         sealing = seal_in_vault(
             vault, self._holders, wrapped_kek, context, secret, self._random_bytes
         )

@@ -116,7 +116,7 @@ class Operations:
         account, path = ordered.order.account, ordered.order.path
         check_validity(ordered.order, now_ms)
         # 2. Idempotent: a repeated order gets its first answer.
-        if (earlier := self.keys.answers.get(ordered.id)) is not None:
+        if (earlier := self.vault.events.get(ordered.id)) is not None:
             return [Outgoing(Topic.VAULT, account, earlier.encode())]
         before = self.keys.find(account, path)
         # 3. If the process ends here, the new key existed in memory only; the order is carried out
@@ -135,9 +135,8 @@ class Operations:
     def _answer_vault_order(self, ordered: VerifiedVaultOrder, now_ms: int) -> list[Outgoing]:
         account, org = ordered.order.account, self.registry.org
         check_timely(ordered.order, now_ms)
-        secrets, keys = self.vault.secrets.events, self.keys.answers
         # 2. Idempotent, as for key orders. An earlier answer is not an access, so no record.
-        if (earlier := secrets.get(ordered.id) or keys.get(ordered.id)) is not None:
+        if (earlier := self.vault.events.get(ordered.id)) is not None:
             return [Outgoing(Topic.VAULT, account, earlier.encode())]
         access = authorize_order(ordered, self.registry, now_ms)
         if isinstance(access, AccessRefused):

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TypeAlias
 
-from schemas.canonical import MalformedError
 from schemas.keys.key_events import (
     AnyAnswer,
     AnyOrder,
@@ -15,18 +14,14 @@ from schemas.keys.key_events import (
     KeyProvisioned,
     KeyRequest,
     KeyRotation,
-    VaultEvent,
-    decode_vault_event,
 )
-from schemas.keys.vault_events import Rewrap
 from signer.core.key_ref import KeyRef, KeyState
 from signer.core.registry.registry import Registry
 from signer.core.registry.vault import Vault
-from signer.keys.answers import check_matches_order, verify_answer
+from signer.keys.answers import check_matches_order
 from signer.keys.descriptor import KeyDescriptor, key_version_id, sealed_key
 from signer.keys.orders import KeyOrderError, check_validity
-from signer.keys.vaults.rewraps import apply_rewrap, verify_rewrap
-from signer.keys.vaults.wrappings import WrappingError, Wrappings
+from signer.keys.vaults.wrappings import Wrappings
 
 AccountPath: TypeAlias = tuple[str, str]
 
@@ -36,14 +31,13 @@ class KeyRegister:
     """All versions of the keys of all accounts, and how each is wrapped.
 
     A path is unique within its account, an address over all accounts and versions. ``by_path`` has
-    the newest version of every key. ``answers`` has the one answer to each order, and the rewrap
-    events. ``ordered_at_ms`` is the time of the newest executed order about each key.
+    the newest version of every key. ``ordered_at_ms`` is the time of the newest executed order
+    about each key.
     """
 
     by_path: dict[AccountPath, KeyDescriptor] = field(default_factory=dict)
     versions: dict[AccountPath, list[KeyDescriptor]] = field(default_factory=dict)
     by_address: dict[str, AccountPath] = field(default_factory=dict)
-    answers: dict[str, VaultEvent] = field(default_factory=dict)
     wrappings: Wrappings = field(default_factory=Wrappings)
     ordered_at_ms: dict[AccountPath, int] = field(default_factory=dict)
 
@@ -64,33 +58,6 @@ class KeyRegister:
     def all(self) -> Iterator[KeyDescriptor]:
         """Yield every version of every key; the versions of a key in order."""
         return chain.from_iterable(self.versions.values())
-
-    def answered(self, name: str) -> KeyDescriptor | None:
-        """Return the version that the answer with this id created or deactivated."""
-        answer = self.answers.get(name)
-        if not isinstance(answer, KeyProvisioned | KeyDeactivated):
-            return None
-        return self.version(answer.account, answer.path, answer.version)
-
-    def load(self, raw: bytes, registry: Registry) -> None:
-        """Load an event of ``vault``, an answer to an order or a rewrap; idempotent.
-
-        Raises ``KeyOrderError`` unless a registered signer answered an admin's order with exactly
-        what was ordered, and the order was possible in the state before it. A replayed event
-        changes nothing, so it cannot bring back a former state.
-        """
-        try:
-            event = decode_vault_event(raw)
-        except MalformedError as error:
-            raise KeyOrderError(f"the event is malformed ({error})") from None
-        if isinstance(event, KeyProvisioned | KeyDeactivated):
-            self._apply_answer(event, registry)
-        else:
-            self._apply_rewrap(event, registry)
-
-    def wrapped_kek(self, account: str, vault: str) -> bytes | None:
-        """Return the wrapped KEK of an account's vault; None if it has no KEK yet."""
-        return self.wrappings.wrapped_kek((account, vault))
 
     def newest_answer(self, order: AnyOrder) -> KeyProvisioned | None:
         """Return the answer that created the newest key at an order's path."""
@@ -125,10 +92,12 @@ class KeyRegister:
                 "if you still want this rotation"
             )
 
-    def _apply_answer(self, answer: AnyAnswer, registry: Registry) -> None:
-        order = verify_answer(answer, registry)
-        if self.answers.get(answer.id) == answer:
-            return
+    def apply(self, answer: AnyAnswer, order: AnyOrder, registry: Registry) -> None:
+        """Apply the answer to an order, both verified.
+
+        Raises ``KeyOrderError`` or ``WrappingError`` and changes nothing unless the order was
+        possible in the state before it, and the answer is exactly what was ordered.
+        """
         self.check_possible(order)
         check_matches_order(answer, order, self.newest_answer(order))
         if isinstance(answer, KeyProvisioned):
@@ -136,15 +105,6 @@ class KeyRegister:
             self._check_new(answer, vault)
             self.wrappings.add(vault, key_version_id(answer), sealed_key(answer))
         self._fold(answer, order)
-
-    def _apply_rewrap(self, event: Rewrap, registry: Registry) -> None:
-        vault = verify_rewrap(event, registry)
-        if self.answers.get(event.id) != event:
-            try:
-                apply_rewrap(self.wrappings, vault, event)
-            except WrappingError as error:
-                raise KeyOrderError(str(error)) from None
-            self.answers[event.id] = event
 
     def _check_new(self, answer: KeyProvisioned, vault: Vault) -> None:
         if answer.address in self.by_address:
@@ -154,10 +114,7 @@ class KeyRegister:
         if vault.plan.needs_client is not (answer.client_share is not None):
             verb = "lacks the" if vault.plan.needs_client else "has a"
             raise KeyOrderError(f"the answer {verb} client share, unlike mode {vault.mode}")
-        try:
-            self.wrappings.check_new(vault, key_version_id(answer), sealed_key(answer))
-        except WrappingError as error:
-            raise KeyOrderError(str(error)) from None
+        self.wrappings.check_new(vault, key_version_id(answer), sealed_key(answer))
 
     def _fold(self, answer: AnyAnswer, order: AnyOrder) -> None:
         account_path, imported = (answer.account, answer.path), isinstance(order, KeyImport)
@@ -179,7 +136,6 @@ class KeyRegister:
             versions.append(key)
             self.by_address[answer.address] = account_path
         self.by_path[account_path] = versions[-1]
-        self.answers[answer.id] = answer
         self.ordered_at_ms[account_path] = max(
             order.requested_at_ms, self.ordered_at_ms.get(account_path, 0)
         )

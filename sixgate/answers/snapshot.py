@@ -7,7 +7,6 @@ from schemas.keys.key_events import KeyProvisioned
 from schemas.keys.provider_roots import ProviderRootChanged
 from schemas.keys.recovery import SecretRecovered
 from schemas.keys.vault_events import SecretStored, VaultKeyChanged
-from schemas.registry.custody import KEY_VAULTS
 from signer.core.account import Account
 from signer.core.registry.registry import Registry
 from signer.core.registry.settings import as_entries
@@ -98,7 +97,7 @@ def secret_entry(found: SecretStored) -> Json:
 def vault_content(vaults: VaultRegister, vault_id: VaultId) -> Json:
     """Return the answer of ``Api.vault``."""
     secrets = vaults.secrets
-    wrappings = vaults.keys.wrappings if vault_id[1] in KEY_VAULTS else secrets.wrappings
+    wrappings = vaults.wrappings
     key = wrappings.keys.get(vault_id)
     paths = sorted(path for path in secrets.versions if path[:2] == vault_id)
     return {
@@ -115,7 +114,7 @@ def vault_content(vaults: VaultRegister, vault_id: VaultId) -> Json:
 
 def vault_answer(vaults: VaultRegister, name: str) -> Json | None:
     """Return ``Api.order_vault``'s answer to the order with this id, if the signer answered it."""
-    event = vaults.secrets.events.get(name) or vaults.keys.answers.get(name)
+    event = vaults.events.get(name)
     match event:
         case SecretStored():
             vault = {"account": event.account, "vault": event.vault, "mode": event.mode}
@@ -137,7 +136,7 @@ def client_shares(vaults: VaultRegister, vault_id: VaultId, path: str) -> list[J
     fields |= {"kind", "generated", "stored_at_ms"}
     return [
         event.model_dump(include=fields, exclude_none=True)
-        for event in (*vaults.keys.answers.values(), *vaults.secrets.events.values())
+        for event in vaults.events.values()
         if isinstance(event, KeyProvisioned | SecretStored | SecretRecovered)
         and (event.account, event.vault, event.path) == (*vault_id, path)
         and event.client_share

@@ -14,7 +14,6 @@ from signer.custody.errors import ClientShareMissingError
 from signer.keys.access import Refused as AccessRefused
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.orders import KeyOrderError, VerifiedKeyOrder, open_order
-from signer.keys.register import KeyRegister
 from signer.keys.vaults.client_shares import require_client
 from signer.keys.vaults.orders import (
     VerifiedVaultOrder,
@@ -71,9 +70,9 @@ def check_key_order(
     raw: bytes, registry: Registry, vaults: VaultRegister
 ) -> CheckedOrder[KeyDescriptor]:
     """Return a valid or already answered key order; raise ``key_refused`` otherwise."""
-    ordered = _verified_key_order(raw, registry, vaults.keys)
+    ordered = _verified_key_order(raw, registry, vaults)
     return CheckedOrder(
-        ordered.order.account, "key_refused", lambda: vaults.keys.answered(ordered.id)
+        ordered.order.account, "key_refused", lambda: vaults.answered_key(ordered.id)
     )
 
 
@@ -94,12 +93,12 @@ def check_vault_order(raw: bytes, registry: Registry, vaults: VaultRegister) -> 
     )
 
 
-def _verified_key_order(raw: bytes, registry: Registry, keys: KeyRegister) -> VerifiedKeyOrder:
+def _verified_key_order(raw: bytes, registry: Registry, vaults: VaultRegister) -> VerifiedKeyOrder:
     _check_size(raw, "key_refused")
     try:
         ordered = open_order(raw, registry)
-        if keys.answered(ordered.id) is None:
-            keys.check_possible(ordered.order)
+        if vaults.answered_key(ordered.id) is None:
+            vaults.keys.check_possible(ordered.order)
     except KeyOrderError as error:
         raise ApiError("key_refused", str(error)) from None
     return ordered

@@ -137,7 +137,7 @@ class VaultOrderExecutor:
         try:
             return tuple(islice(events, count_max))
         except NOT_OPEN as error:  # the vault's newest KEK does not open: all versions are stuck
-            outdated = self.vault.wrappings_of(vault).outdated(vault.id)
+            outdated = self.vault.wrappings.outdated(vault.id)
             self._stuck |= dict.fromkeys(outdated, str(error))
             return ()
 
@@ -156,24 +156,22 @@ class VaultOrderExecutor:
         New versions are sealed under the current KEK, so a settled vault stays settled until its
         KEK changes.
         """
-        for wrappings in (self.vault.keys.wrappings, self.vault.secrets.wrappings):
-            for vault_id, key in list(wrappings.keys.items()):
-                if max(key.newest) == 1 or self._settled.get(vault_id) == key.current:
-                    continue
-                outdated = list(wrappings.outdated(vault_id))
-                if not outdated:
-                    self._settled[vault_id] = key.current
-                elif any(each not in self._stuck for each in outdated):
-                    yield self.registry.vaults[vault_id]
+        wrappings = self.vault.wrappings
+        for vault_id, key in list(wrappings.keys.items()):
+            if max(key.newest) == 1 or self._settled.get(vault_id) == key.current:
+                continue
+            outdated = list(wrappings.outdated(vault_id))
+            if not outdated:
+                self._settled[vault_id] = key.current
+            elif any(each not in self._stuck for each in outdated):
+                yield self.registry.vaults[vault_id]
 
     def _rotation(self, vault: Vault, signer: str, now_ms: int) -> Rotation:
-        wrappings = self.vault.wrappings_of(vault)
-        return Rotation(self.registry.org, vault, wrappings, signer, now_ms)
+        return Rotation(self.registry.org, vault, self.vault.wrappings, signer, now_ms)
 
     def _recovery(self, vault: Vault) -> Recovery:
-        wrappings = self.vault.wrappings_of(vault)
         holders = self._holders(signing=vault.holds_keys)
-        return Recovery(self.registry, vault, wrappings, holders, self.random_bytes)
+        return Recovery(self.registry, vault, self.vault.wrappings, holders, self.random_bytes)
 
     def _value(self, order: SecretOrder, box: bytes) -> bytearray:
         if order.box is not None:

@@ -5,30 +5,24 @@ readable by declaring it a secret of another kind.
 """
 
 from dataclasses import dataclass, field
-from typing import Annotated, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from pydantic import Field, TypeAdapter
-
-from schemas.canonical import MalformedError, decode_as
 from schemas.dsse import Envelope
-from schemas.keys.vault_events import Rewrap, SecretOrder, SecretStored, vault_answer_id
+from schemas.keys.vault_events import SecretOrder, SecretStored, vault_answer_id
 from signer.core.registry.registry import Registry
 from signer.core.registry.vault import Vault, VaultId, VersionId
 from signer.keys.access import Target
 from signer.keys.orders import KeyOrderError
 from signer.keys.signer_events import open_admin_order, require_answer_signature
 from signer.keys.vaults.orders import read_vault_order
-from signer.keys.vaults.rewraps import apply_rewrap, verify_rewrap
 from signer.keys.vaults.wrapping_fields import sealed_from
-from signer.keys.vaults.wrappings import WrappingError, Wrappings
+from signer.keys.vaults.wrappings import Wrappings
 
-SecretEvent: TypeAlias = SecretStored | Rewrap
 VAULT_VERSIONS_MAX = 100_000
 VAULT_BYTES_MAX = 64 * 1024 * 1024
 """Limits of one vault: no version is ever deleted, and every signer keeps all of them in memory."""
 SecretId: TypeAlias = tuple[str, str, str]
 """Account, vault and path of a secret."""
-_EVENTS: TypeAdapter[SecretEvent] = TypeAdapter(Annotated[SecretEvent, Field(discriminator="type")])
 
 
 class VaultUsage(NamedTuple):
@@ -42,35 +36,12 @@ class VaultUsage(NamedTuple):
 class SecretRegister:
     """All versions of the secrets of all accounts, and how each is wrapped.
 
-    ``used`` is the fill of each vault. ``events`` maps ids to loaded events, so that loading one
-    again changes nothing.
+    ``used`` is the fill of each vault.
     """
 
     versions: dict[SecretId, list[SecretStored]] = field(default_factory=dict)
-    events: dict[str, SecretEvent] = field(default_factory=dict)
     wrappings: Wrappings = field(default_factory=Wrappings)
     used: dict[VaultId, VaultUsage] = field(default_factory=dict)
-
-    def load(self, raw: bytes, registry: Registry) -> None:
-        """Load an event; idempotent.
-
-        Raises ``KeyOrderError`` and changes nothing unless the event is verified and the next one.
-        """
-        try:
-            event = decode_as(_EVENTS.validate_json, raw)
-        except MalformedError as error:
-            raise KeyOrderError(f"the event is malformed ({error})") from None
-        if isinstance(event, SecretStored):
-            vault = _verify(event, registry)
-        else:
-            vault = verify_rewrap(event, registry)
-        if self.events.get(event.id) == event:
-            return
-        try:
-            self._fold(event, vault)
-        except WrappingError as error:
-            raise KeyOrderError(str(error)) from None
-        self.events[event.id] = event
 
     def history(self, secret_id: SecretId) -> tuple[SecretStored, ...]:
         """Return the versions of a secret, oldest first."""
@@ -102,10 +73,11 @@ class SecretRegister:
                 f"{used.ciphertext_bytes} bytes: create another vault"
             )
 
-    def _fold(self, event: SecretEvent, vault: Vault) -> None:
-        if not isinstance(event, SecretStored):
-            apply_rewrap(self.wrappings, vault, event)
-            return
+    def apply(self, event: SecretStored, vault: Vault) -> None:
+        """Apply a verified version.
+
+        Raises ``KeyOrderError`` or ``WrappingError`` and changes nothing unless it is the next one.
+        """
         self.check_next(read_secret_order(event.request))
         version_id = VersionId(event.account, event.vault, event.path, event.version)
         sealed = sealed_from(event, bytes.fromhex(event.ciphertext[2:]))
@@ -133,7 +105,7 @@ def target_of(stored: SecretStored, vault: Vault) -> Target:
     return Target(vault, stored.path, stored.kind, stored.generated)
 
 
-def _verify(event: SecretStored, registry: Registry) -> Vault:
+def verify_stored(event: SecretStored, registry: Registry) -> Vault:
     """Return the vault of a version that a signer made as ordered; raise ``KeyOrderError``.
 
     An admin's order is verified here. An agent's order is not: its key and grants may have changed

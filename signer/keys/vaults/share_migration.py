@@ -71,7 +71,7 @@ class ShareMigration:
         vault = ordered.vault
         if order.provider not in vault.providers:
             raise KeyOrderError(f"{order.provider} holds no share in {vault.name}")
-        moves = self.vault.wrappings_of(vault).moves.get((vault.id, order.provider))
+        moves = self.vault.wrappings.moves.get((vault.id, order.provider))
         change_count = moves.changes if moves else 0
         if order.sequence != change_count + 1:
             raise KeyOrderError(
@@ -116,7 +116,7 @@ class ShareMigration:
         self, vault: Vault, provider: str, move: ShareMove, signer: str, now_ms: int
     ) -> tuple[list[SecretRewrapped], CustodyError | None]:
         """Return the events of the shares moved, and the provider's error if it failed."""
-        wrappings, events = self.vault.wrappings_of(vault), list[SecretRewrapped]()
+        wrappings, events = self.vault.wrappings, list[SecretRewrapped]()
         try:
             kms = self._target_kms(vault, provider, move)
             for version_id in self._next(provider, move):
@@ -141,7 +141,7 @@ class ShareMigration:
     ) -> SealedSecret | None:
         """Return a version with its share moved; if the share does not open, note it as stuck."""
         context = secret_context(self.registry.org, vault, version_id.path, version_id.version)
-        sealed = self.vault.wrappings_of(vault).versions[version_id].sealed
+        sealed = self.vault.wrappings.versions[version_id].sealed
         try:
             moved = rewrap_share(kms, kms, context, sealed, provider)
             _require_changed(moved, sealed)
@@ -154,10 +154,9 @@ class ShareMigration:
         return sorted(p for p in move.left if (p, provider) not in self.stuck)[:SHARES_MAX]
 
     def _unfinished(self) -> Iterator[tuple[tuple[tuple[str, str], str], ShareMove]]:
-        for wrappings in (self.vault.keys.wrappings, self.vault.secrets.wrappings):
-            for key, move in wrappings.moves.items():
-                if move.left:
-                    yield key, move
+        for key, move in self.vault.wrappings.moves.items():
+            if move.left:
+                yield key, move
 
     def _newly(self, known: set[tuple[VersionId, str]]) -> tuple[Stuck, ...]:
         return tuple((share[0], why) for share, why in self.stuck.items() if share not in known)

@@ -140,7 +140,7 @@ def vault_reply(services: Services, known: KnownVault) -> models.VaultReply:
     vault, details = known.vault, known.details
     read = services.backend.read
     fingerprints = fingerprints_of(services, vault)
-    key = read.vaults.wrappings_of(vault).keys.get(vault.id)
+    key = read.vaults.wrappings.keys.get(vault.id)
     plan = PLANS[vault.mode]
     return models.VaultReply(
         id=known.id,

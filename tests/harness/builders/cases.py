@@ -34,6 +34,7 @@ from signer.core.rules.decision import Facts
 from signer.custody.event_signing import Ed25519Signer
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.register import KeyRegister
+from signer.keys.vaults.register import VaultRegister
 from signer.stage.stage import Arrival
 from tests.harness.builders.ethereum import MemoryKey
 
@@ -339,7 +340,12 @@ def registered(*entries: Entry, under: Policy | None = None) -> tuple[Operator, 
 
 def provisioned(registry: Registry, *secrets: tuple[str, str, bytes]) -> KeyRegister:
     """Return a register with these keys, each given as account, path and secret."""
-    register = KeyRegister()
+    return with_keys(registry, *secrets).keys
+
+
+def with_keys(registry: Registry, *secrets: tuple[str, str, bytes]) -> VaultRegister:
+    """Return the register of ``vault`` with these keys."""
+    register = VaultRegister()
     for account, path, secret in secrets or ((ACCOUNT, KEY_PATH, SECRET),):
         answer = key_answer(key_request(account=account, path=path), secret)
         register.load(SIGNER.sign_event(answer), registry)

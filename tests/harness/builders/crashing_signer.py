@@ -23,7 +23,6 @@ from signer.keys.operations import Operations
 from signer.keys.provisioning import KeyProvisioner
 from signer.keys.share_key_rotation import ShareKeyRotation
 from signer.keys.vaults.order_execution import VaultOrderExecutor
-from signer.keys.vaults.register import VaultRegister
 from signer.stage.slot import Commit, Slot
 from signer.stage.stage import Arrival
 from tests.harness.builders.cases import (
@@ -39,9 +38,9 @@ from tests.harness.builders.cases import (
     chain,
     intent,
     policy,
-    provisioned,
     registered,
     sealed,
+    with_keys,
 )
 from tests.harness.builders.order_executor import ImportKey
 from tests.harness.pipeline.signer_process import Died, Disk, SignerProcess
@@ -64,7 +63,8 @@ REGISTRY = registered(
     chain(chain_id=MAINNET, name="ethereum", aliases=()),
     under=LIMITED,
 )[1]
-KEYS = provisioned(REGISTRY, (ACCOUNT, HOT, SECRETS[0]), ("ops", HOT, SECRETS[1]))
+VAULT = with_keys(REGISTRY, (ACCOUNT, HOT, SECRETS[0]), ("ops", HOT, SECRETS[1]))
+KEYS = VAULT.keys
 AGENTS = {"alice": (ACCOUNT, ALICE), "bob": (ACCOUNT, BOB), "carol": ("ops", CAROL)}
 
 
@@ -116,7 +116,7 @@ class SignerRun:
 
     def __init__(self, disk: Disk, handed_out: dict[str, set[bytes]], dies_at: int = -1) -> None:
         process = SignerProcess(disk, REGISTRY, KEYS, SECRETS, handed_out)
-        register, holders, box = VaultRegister(KEYS), Holders(KMS), ImportKey(bytes(32))
+        register, holders, box = VAULT, Holders(KMS), ImportKey(bytes(32))
         keychain = Keychain(holders, REGISTRY, KEYS, secrets.token_bytes, lambda: NOW_MS)
         vaults = VaultOrderExecutor(REGISTRY, register, holders, box, secrets.token_bytes)
         provisioner, journal = KeyProvisioner(KEYS, keychain, box), KmsJournal(lambda: NOW_MS)

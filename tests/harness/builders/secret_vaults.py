@@ -20,7 +20,7 @@ from signer.custody.event_signing import Ed25519Signer
 from signer.custody.hpke import HpkeKey
 from signer.custody.sealing import Holders
 from signer.keys.register import KeyRegister
-from signer.keys.vaults.secret_register import SecretRegister
+from signer.keys.vaults.secret_register import SecretRegister, verify_stored
 from signer.keys.vaults.secret_sealing import SecretSealing
 from signer.secrets.secret_service import SecretService
 from tests.harness.builders.cases import (
@@ -59,10 +59,11 @@ def order(mode: CustodyMode, version: int = 1, **changes: Any) -> Envelope:
 
 def put(sealing: SecretSealing, request: Envelope, value: bytes = VALUE) -> SecretStored:
     raw = SIGNER.sign_event(sealing.seal(request, value, SIGNER.keyid, NOW_MS))
-    sealing.secrets.load(raw, sealing.registry)
+    stored = SecretStored.decode(raw)
+    sealing.secrets.apply(stored, verify_stored(stored, sealing.registry))
     assert value not in raw
     assert value.hex().encode() not in raw
-    return SecretStored.decode(raw)
+    return stored
 
 
 def received(stored: SecretStored) -> bytearray | None:

@@ -12,7 +12,7 @@ from signer.core.key_ref import KeyState
 from signer.core.registry.registry import Registry
 from signer.keys.addresses.derivation import canonical_address, derive
 from signer.keys.orders import KeyOrderError
-from signer.keys.register import KeyRegister
+from signer.keys.vaults.register import VaultRegister
 from tests.harness.builders.cases import (
     ACCOUNT,
     KEY_PATH,
@@ -24,9 +24,9 @@ from tests.harness.builders.cases import (
     address_of,
     key_answer,
     key_request,
-    provisioned,
     registered,
     sealed_request,
+    with_keys,
 )
 from tests.harness.builders.order_executor import SECOND, THIRD, ended, order, rotated
 
@@ -36,27 +36,27 @@ def registry() -> Registry:
     return registered(AccountOpened(account="ops"))[1]
 
 
-def refuses(register: KeyRegister, raw: bytes, registry: Registry, because: str) -> None:
+def refuses(register: VaultRegister, raw: bytes, registry: Registry, because: str) -> None:
     before = copy.deepcopy(register)
     with pytest.raises(KeyOrderError, match=because):
         register.load(raw, registry)
     assert register == before
 
 
-def states(register: KeyRegister) -> list[tuple[int, KeyState]]:
-    return [(key.version, key.state) for key in register.all()]
+def states(register: VaultRegister) -> list[tuple[int, KeyState]]:
+    return [(key.version, key.state) for key in register.keys.all()]
 
 
 def test_a_rotated_key_has_a_new_address_and_the_old_version_stays_visible(
     registry: Registry,
 ) -> None:
-    register = provisioned(registry)
+    register = with_keys(registry)
     register.load(rotated(), registry)
-    key = register.find(ACCOUNT, KEY_PATH)
+    key = register.keys.find(ACCOUNT, KEY_PATH)
     assert key is not None
     assert (key.version, key.address) == (2, address_of(SECOND))
     assert states(register) == [(1, KeyState.ROTATED), (2, KeyState.ACTIVE)]
-    old = register.version(ACCOUNT, KEY_PATH, 1)
+    old = register.keys.version(ACCOUNT, KEY_PATH, 1)
     assert old is not None
     assert (old.address, old.active) == (address_of(SECRET), False)
 
@@ -64,7 +64,7 @@ def test_a_rotated_key_has_a_new_address_and_the_old_version_stays_visible(
 def test_replaying_the_first_answer_does_not_bring_the_old_version_back(
     registry: Registry,
 ) -> None:
-    register = provisioned(registry)
+    register = with_keys(registry)
     first = SIGNER.sign_event(key_answer(key_request()))
     register.load(rotated(), registry)
     register.load(rotated(THIRD, 2), registry)
@@ -72,16 +72,16 @@ def test_replaying_the_first_answer_does_not_bring_the_old_version_back(
     for old in (first, rotated(), first):
         register.load(old, registry)
     assert register == before
-    assert register.by_path[ACCOUNT, KEY_PATH].address == address_of(THIRD)
+    assert register.keys.by_path[ACCOUNT, KEY_PATH].address == address_of(THIRD)
 
 
 def test_a_deactivated_key_stays_so_whatever_is_replayed(registry: Registry) -> None:
-    register = provisioned(registry)
+    register = with_keys(registry)
     register.load(ended(), registry)
     register.load(SIGNER.sign_event(key_answer(key_request())), registry)
     register.load(ended(), registry)
     assert states(register) == [(1, KeyState.DEACTIVATED)]
-    found = register.find(ACCOUNT, KEY_PATH)
+    found = register.keys.find(ACCOUNT, KEY_PATH)
     assert found is not None
     assert not found.active
 
@@ -89,7 +89,7 @@ def test_a_deactivated_key_stays_so_whatever_is_replayed(registry: Registry) -> 
 def test_a_deactivated_key_is_followed_by_a_new_version_and_stays_deactivated(
     registry: Registry,
 ) -> None:
-    register = provisioned(registry)
+    register = with_keys(registry)
     register.load(ended(), registry)
     register.load(rotated(), registry)
     assert states(register) == [(1, KeyState.DEACTIVATED), (2, KeyState.ACTIVE)]
@@ -114,7 +114,7 @@ def test_a_deactivated_key_is_followed_by_a_new_version_and_stays_deactivated(
 def test_an_answer_that_is_not_what_was_ordered_changes_nothing(
     raw: bytes, because: str, registry: Registry
 ) -> None:
-    refuses(provisioned(registry), raw, registry, because)
+    refuses(with_keys(registry), raw, registry, because)
 
 
 @pytest.mark.parametrize(
@@ -126,53 +126,53 @@ def test_a_key_of_another_chain_than_was_ordered_is_refused(
     answer = key_answer(key_request(chain=ordered), SECRET)
     address = canonical_address(given, derive(given, bytes.fromhex(answer.public_key[2:])))
     wrong = answer.model_copy(update={"chain": given, "address": address})
-    refuses(KeyRegister(), SIGNER.sign_event(wrong), registry, "another key")
+    refuses(VaultRegister(), SIGNER.sign_event(wrong), registry, "another key")
 
 
 def test_a_rotation_gives_a_key_of_the_same_chain(registry: Registry) -> None:
     answer = key_answer(key_request(), SECOND)
     address = derive(KeyChain.TRON, bytes.fromhex(answer.public_key[2:]))
     wrong = rotated(chain=KeyChain.TRON, address=address)
-    refuses(provisioned(registry), wrong, registry, "another key")
+    refuses(with_keys(registry), wrong, registry, "another key")
 
 
 def test_an_order_of_one_kind_is_not_answered_by_the_other(registry: Registry) -> None:
     deactivation, rotation = order(KeyDeactivation, 1), order(KeyRotation, 1)
     made = rotated(request=sealed_request(deactivation), id=answer_id(deactivation.encode()))
-    refuses(provisioned(registry), made, registry, "another key")
+    refuses(with_keys(registry), made, registry, "another key")
     gone = ended(request=sealed_request(rotation), id=answer_id(rotation.encode()))
-    refuses(provisioned(registry), gone, registry, "another key")
+    refuses(with_keys(registry), gone, registry, "another key")
 
 
 def test_a_second_answer_to_one_order_is_refused(registry: Registry) -> None:
-    register = provisioned(registry)
+    register = with_keys(registry)
     register.load(rotated(), registry)
     refuses(register, rotated(THIRD), registry, "newest version .* 2$")
 
 
 @pytest.mark.parametrize("raw", [rotated(), ended()])
 def test_nothing_that_is_not_there_is_rotated_or_ended(raw: bytes, registry: Registry) -> None:
-    refuses(KeyRegister(), raw, registry, "has no key at")
+    refuses(VaultRegister(), raw, registry, "has no key at")
 
 
 @pytest.mark.parametrize("kind", [KeyRotation, KeyDeactivation])
 def test_an_order_that_no_admin_signed_changes_nothing(kind: Any, registry: Registry) -> None:
     forged = sealed_request(order(kind, 1), MALLORY)
     raw = (rotated if kind is KeyRotation else ended)(request=forged)
-    refuses(provisioned(registry), raw, registry, "signed by an admin")
+    refuses(with_keys(registry), raw, registry, "signed by an admin")
 
 
 def test_an_answer_by_another_than_a_registered_signer_changes_nothing(
     registry: Registry,
 ) -> None:
     for raw in (rotated(signer=MALLORY.keyid), ended(signer=MALLORY.keyid)):
-        refuses(provisioned(registry), raw, registry, "any key .*mallory|any key .*signer-1")
+        refuses(with_keys(registry), raw, registry, "any key .*mallory|any key .*signer-1")
 
 
 def test_the_address_of_a_version_that_was_rotated_out_is_never_free_again(
     registry: Registry,
 ) -> None:
-    register = provisioned(registry)
+    register = with_keys(registry)
     register.load(rotated(), registry)
     other = key_answer(key_request(account="ops"), SECRET)
     refuses(register, SIGNER.sign_event(other), registry, "address 0x")
@@ -182,19 +182,19 @@ def test_the_address_of_a_version_that_was_rotated_out_is_never_free_again(
         import_key="0x" + "00" * 32, box="0x" + "00" * 32,
     )  # fmt: skip
     with pytest.raises(KeyOrderError, match=r"address 0x"):
-        register.check_possible(taken)
+        register.keys.check_possible(taken)
 
 
 def test_an_address_that_is_not_its_public_keys_is_no_key(registry: Registry) -> None:
     wrong = key_answer(key_request(), SECRET, address=address_of(SECOND))
-    refuses(KeyRegister(), SIGNER.sign_event(wrong), registry, "address .*public key")
+    refuses(VaultRegister(), SIGNER.sign_event(wrong), registry, "address .*public key")
     none = key_answer(key_request(), SECRET, public_key="0x0400")
-    refuses(KeyRegister(), SIGNER.sign_event(none), registry, "address .*public key")
+    refuses(VaultRegister(), SIGNER.sign_event(none), registry, "address .*public key")
 
 
 def test_a_register_folded_again_is_the_same(registry: Registry) -> None:
     answers = [SIGNER.sign_event(key_answer(key_request())), rotated(), ended(2), rotated(THIRD, 2)]
-    once, twice = KeyRegister(), KeyRegister()
+    once, twice = VaultRegister(), VaultRegister()
     for raw in answers:
         once.load(raw, registry)
     for raw in answers:
@@ -202,4 +202,4 @@ def test_a_register_folded_again_is_the_same(registry: Registry) -> None:
         for old in answers[: answers.index(raw)]:
             twice.load(old, registry)
     assert once == twice
-    assert len(once.answers) == 4
+    assert len(once.events) == 4

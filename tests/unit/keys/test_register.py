@@ -12,7 +12,7 @@ from schemas.registry.records import AccountOpened
 from signer.core.access import may_use
 from signer.core.registry.registry import Registry
 from signer.keys.orders import KeyOrderError, read_order
-from signer.keys.register import KeyRegister
+from signer.keys.vaults.register import VaultRegister
 from tests.harness.builders.cases import (
     ACCOUNT,
     ADMIN,
@@ -25,10 +25,10 @@ from tests.harness.builders.cases import (
     address_of,
     key_answer,
     key_request,
-    provisioned,
     registered,
     sealed_request,
     service,
+    with_keys,
 )
 
 OTHER_SECRET = b"\x02" * 32
@@ -41,7 +41,7 @@ def registry() -> Registry:
     return registered(AccountOpened(account="ops"), service(MALLORY, "gateway"))[1]
 
 
-def refuses(register: KeyRegister, raw: bytes, registry: Registry, because: str) -> None:
+def refuses(register: VaultRegister, raw: bytes, registry: Registry, because: str) -> None:
     before = copy.deepcopy(register)
     with pytest.raises(KeyOrderError, match=because):
         register.load(raw, registry)
@@ -54,18 +54,18 @@ def answer(**changes: Any) -> bytes:
 
 
 def test_an_answered_request_is_a_key(registry: Registry) -> None:
-    register = KeyRegister()
+    register = VaultRegister()
     register.load(answer(), registry)
-    key = register.find(ACCOUNT, KEY_PATH)
+    key = register.keys.find(ACCOUNT, KEY_PATH)
     assert key is not None
     assert (key.account, key.path, key.version) == (ACCOUNT, KEY_PATH, 1)
     assert key.address == address_of(SECRET)
-    assert register.find("ops", KEY_PATH) is None
-    assert register.find(ACCOUNT, KEY_PATH + "2") is None
+    assert register.keys.find("ops", KEY_PATH) is None
+    assert register.keys.find(ACCOUNT, KEY_PATH + "2") is None
 
 
 def test_the_same_answer_twice_is_one_key(registry: Registry) -> None:
-    register = provisioned(registry)
+    register = with_keys(registry)
     before = copy.deepcopy(register)
     register.load(answer(), registry)
     assert register == before
@@ -74,20 +74,20 @@ def test_the_same_answer_twice_is_one_key(registry: Registry) -> None:
 @pytest.mark.parametrize("by", [MALLORY, SIMULATOR, ALICE, ADMIN])
 def test_an_answer_of_another_service_or_person_is_no_key(by: Any, registry: Registry) -> None:
     forged = by.sign_event(ANSWER)
-    refuses(KeyRegister(), forged, registry, "signed by any key .*signer-1")
+    refuses(VaultRegister(), forged, registry, "signed by any key .*signer-1")
     named = by.sign_event(ANSWER.model_copy(update={"signer": by.keyid}))
-    refuses(KeyRegister(), named, registry, "signed by any key")
+    refuses(VaultRegister(), named, registry, "signed by any key")
 
 
 def test_an_unsigned_answer_is_no_key(registry: Registry) -> None:
-    refuses(KeyRegister(), ANSWER.encode(), registry, "signed by any key .*signer-1")
+    refuses(VaultRegister(), ANSWER.encode(), registry, "signed by any key .*signer-1")
 
 
 def test_what_a_signer_answered_outlives_its_being_switched_off() -> None:
     _, registry = registered(service(SIGNER, "signer", active=False))
-    register = KeyRegister()
+    register = VaultRegister()
     register.load(answer(), registry)
-    assert register.find(ACCOUNT, KEY_PATH) is not None
+    assert register.keys.find(ACCOUNT, KEY_PATH) is not None
 
 
 @pytest.mark.parametrize(
@@ -109,14 +109,16 @@ def test_an_answer_altered_after_signing_is_no_key(
     change: dict[str, Any], registry: Registry
 ) -> None:
     signed = KeyProvisioned.decode(answer())
-    refuses(KeyRegister(), signed.model_copy(update=change).encode(), registry, "signed by any key")
+    refuses(
+        VaultRegister(), signed.model_copy(update=change).encode(), registry, "signed by any key"
+    )
 
 
 @pytest.mark.parametrize("change", [{"account": "ops"}, {"path": "keys/other"}])
 def test_an_answer_for_another_key_than_was_asked_for_is_no_key(
     change: dict[str, Any], registry: Registry
 ) -> None:
-    refuses(KeyRegister(), answer(**change), registry, "another key")
+    refuses(VaultRegister(), answer(**change), registry, "another key")
 
 
 @pytest.mark.parametrize(
@@ -136,55 +138,53 @@ def test_a_request_that_no_admin_made_here_is_no_request(
 ) -> None:
     with pytest.raises(KeyOrderError, match=because):
         read_order(request_envelope, registry)
-    refuses(KeyRegister(), answer(request=request_envelope), registry, because)
+    refuses(VaultRegister(), answer(request=request_envelope), registry, because)
 
 
 def test_a_path_is_taken_once(registry: Registry) -> None:
-    register = provisioned(registry)
+    register = with_keys(registry)
     with pytest.raises(KeyOrderError, match="already"):
-        register.check_possible(REQUEST)
+        register.keys.check_possible(REQUEST)
     other = SIGNER.sign_event(key_answer(REQUEST, OTHER_SECRET))
     refuses(register, other, registry, "already has a key")
 
 
 def test_an_address_is_taken_once_over_all_accounts_and_paths(registry: Registry) -> None:
-    register = provisioned(registry)
+    register = with_keys(registry)
     for request in (key_request(path="keys/other"), key_request(account="ops")):
         again = SIGNER.sign_event(key_answer(request, SECRET))
         refuses(register, again, registry, "already belongs")
-        register.check_possible(request)
+        register.keys.check_possible(request)
 
 
 def test_the_same_path_in_two_accounts_is_two_keys(registry: Registry) -> None:
-    register = provisioned(
-        registry, (ACCOUNT, "keys/hot", SECRET), ("ops", "keys/hot", OTHER_SECRET)
-    )
-    found = [register.find(account, "keys/hot") for account in (ACCOUNT, "ops")]
+    register = with_keys(registry, (ACCOUNT, "keys/hot", SECRET), ("ops", "keys/hot", OTHER_SECRET))
+    found = [register.keys.find(account, "keys/hot") for account in (ACCOUNT, "ops")]
     assert [key.address for key in found if key] == [address_of(SECRET), address_of(OTHER_SECRET)]
 
 
 def test_an_account_s_vault_keeps_the_key_that_it_was_first_wrapped_under(
     registry: Registry,
 ) -> None:
-    register = provisioned(registry)
+    register = with_keys(registry)
     second = key_answer(key_request(path="keys/b"), OTHER_SECRET, wrapped_kek="0xff")
     refuses(register, SIGNER.sign_event(second), registry, "not under the key")
-    assert register.wrapped_kek(ACCOUNT, "__agent-keys") == b"\x01"
-    assert register.wrapped_kek("ops", "__agent-keys") is None
+    assert register.wrappings.wrapped_kek((ACCOUNT, "__agent-keys")) == b"\x01"
+    assert register.wrappings.wrapped_kek(("ops", "__agent-keys")) is None
 
 
 @pytest.mark.parametrize("raw", [b"", b"{}", REQUEST.encode(), answer() + b" "])
 def test_a_malformed_event_makes_no_key(raw: bytes, registry: Registry) -> None:
-    refuses(KeyRegister(), raw, registry, "malformed")
+    refuses(VaultRegister(), raw, registry, "malformed")
 
 
 def test_a_version_too_high_for_64_bits_is_malformed(registry: Registry) -> None:
     raw = answer().replace(b'"version":1', b'"version":18446744073709551616')
-    refuses(KeyRegister(), raw, registry, "malformed")
+    refuses(VaultRegister(), raw, registry, "malformed")
 
 
 def test_a_key_s_wrapped_secret_is_in_no_representation(registry: Registry) -> None:
-    key = provisioned(registry).find(ACCOUNT, KEY_PATH)
+    key = with_keys(registry).keys.find(ACCOUNT, KEY_PATH)
     assert key is not None
     assert "ciphertext" not in repr(key)
 
@@ -222,7 +222,7 @@ def test_an_agent_may_use_its_own_keys_and_those_granted_by_name(
 
 
 def test_a_descriptor_hides_its_answer_but_compares_it(registry: Registry) -> None:
-    one, other = (provisioned(registry).find(ACCOUNT, KEY_PATH) for _ in range(2))
+    one, other = (with_keys(registry).keys.find(ACCOUNT, KEY_PATH) for _ in range(2))
     assert one == other
     assert hash(one) == hash(other)
     changed: Canonical = key_answer(REQUEST, kms_key="other")

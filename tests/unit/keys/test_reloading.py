@@ -7,7 +7,7 @@ from schemas.registry.custody import AGENT_KEYS, TREASURY_KEYS
 from schemas.registry.records import AccountOpened, SettingSet, VaultCreated
 from signer.custody.sealing import Holders
 from signer.keys.orders import KeyOrderError
-from signer.keys.register import KeyRegister
+from signer.keys.vaults.register import VaultRegister
 from signer.stage.state import StateIntegrityError, StateRollbackError
 from tests.harness.builders.cases import ACCOUNT, SIGNER
 from tests.harness.builders.custody_providers import clouds
@@ -123,4 +123,4 @@ def test_a_signer_that_puts_an_ordinary_key_into_the_treasury_is_refused() -> No
     made = KeyProvisioned.decode(executor.order(KeyRequest(**terms())).value)
     moved = made.model_copy(update={"vault": TREASURY_KEYS, "signature": None})
     with pytest.raises(KeyOrderError, match="another key"):
-        KeyRegister().load(SIGNER.sign_event(moved), executor.registry)
+        VaultRegister().load(SIGNER.sign_event(moved), executor.registry)

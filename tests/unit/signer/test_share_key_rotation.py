@@ -145,13 +145,18 @@ def test_a_crash_before_the_commit_keeps_the_announced_key() -> None:
     later = SlotRun(slot.disk, slot.now_ms)
     assert later.opens(first) == SHARE
     assert later.share_keys.version == 1
-    later.executor.register.load(first_announcement(slot), later.executor.registry)
+    later.executor.register.load(announcement(slot, 1), later.executor.registry)
     assert later.rotate() != first
 
 
-def first_announcement(slot: SlotRun) -> bytes:
-    """Return the first committed announcement."""
-    return next(e.encode() for e in slot.executor.register.announced.values() if e.version == 1)
+def announcement(slot: SlotRun, version: int) -> bytes:
+    """Return the committed announcement of a share key."""
+    events = slot.executor.register.events.values()
+    return next(
+        event.encode()
+        for event in events
+        if isinstance(event, ShareKeyAnnounced) and event.version == version
+    )
 
 
 def test_a_key_is_erased_only_after_recovery_has_finished() -> None:
@@ -240,7 +245,7 @@ def test_a_replayed_announcement_does_not_restore_a_former_key() -> None:
     assert slot.executor.register.share_keys[FUND].public_key == second
     other = SlotRun()
     other.executor.register.load(
-        next(e.encode() for e in slot.executor.register.announced.values() if e.version == 2),
+        announcement(slot, 2),
         other.executor.registry,
     )
     with pytest.raises(KeyOrderError, match=r"share key 1 .*2"):

@@ -13,7 +13,7 @@ from signer.custody.errors import KmsUnavailableError
 from signer.keys.addresses.derivation import derive
 from signer.keys.authorized_use import OpenedKey
 from signer.keys.descriptor import KeyDescriptor
-from signer.keys.register import KeyRegister
+from signer.keys.vaults.register import VaultRegister
 from tests.harness.builders.cases import (
     ACCOUNT,
     KEY_PATH,
@@ -27,8 +27,8 @@ from tests.harness.builders.cases import (
     key_answer,
     key_request,
     policy,
-    provisioned,
     registered,
+    with_keys,
 )
 from tests.harness.builders.order_executor import SECOND, ended, rotated
 from tests.harness.pipeline.signer_process import Crash, Died, Disk, SignerProcess
@@ -40,10 +40,10 @@ _, REGISTRY = registered(
 
 def process(*answers: bytes, disk: Disk | None = None) -> SignerProcess:
     """Return a signer that knows the key of ``cases`` and what was answered since."""
-    keys = provisioned(REGISTRY)
+    register = with_keys(REGISTRY)
     for raw in answers:
-        keys.load(raw, REGISTRY)
-    return SignerProcess(disk or Disk(), REGISTRY, keys, (SECRET, SECOND))
+        register.load(raw, REGISTRY)
+    return SignerProcess(disk or Disk(), REGISTRY, register.keys, (SECRET, SECOND))
 
 
 def outcome(one: SignerProcess) -> AnyOutcome:
@@ -109,9 +109,9 @@ def test_a_key_that_cannot_sign_is_refused() -> None:
         public_key=f"0x{public_key.hex()}",
         address=derive(KeyChain.SOLANA, public_key),
     )
-    keys = KeyRegister()
-    keys.load(SIGNER.sign_event(answer), REGISTRY)
-    signer = SignerProcess(Disk(), REGISTRY, keys)
+    register = VaultRegister()
+    register.load(SIGNER.sign_event(answer), REGISTRY)
+    signer = SignerProcess(Disk(), REGISTRY, register.keys)
     signer.stage.key_use.open_key = lambda *_: None  # type: ignore[assignment]  # it opens
     signer.run([arrival(intent())], NOW_MS)
     refused = outcome(signer)
@@ -136,7 +136,7 @@ def test_no_key_is_opened_for_an_intent_that_is_refused(
     changes: dict[str, Any], reason: Reason
 ) -> None:
     _, registry = registered(STRANGER, under=policy(tx_max_value_eth="5"))
-    signer = SignerProcess(Disk(), registry, provisioned(registry))
+    signer = SignerProcess(Disk(), registry, with_keys(registry).keys)
     signer.stage.key_use.open_key = unopened  # type: ignore[assignment]  # it never returns
     signer.run([arrival(intent(**changes))], NOW_MS)
     refused = outcome(signer)

@@ -13,7 +13,7 @@ from signer.core.registry.registry import Registry
 from signer.core.registry.vault import VersionId
 from signer.custody.envelope import SealedSecret
 from signer.keys.orders import KeyOrderError
-from signer.keys.register import KeyRegister
+from signer.keys.vaults.register import VaultRegister
 from tests.harness.builders.cases import (
     ADMIN,
     ALICE,
@@ -22,7 +22,7 @@ from tests.harness.builders.cases import (
     SIGNER,
     key_answer,
     key_request,
-    provisioned,
+    with_keys,
 )
 from tests.harness.builders.cases import registered as usually_registered
 from tests.harness.builders.vault_events import (
@@ -42,20 +42,20 @@ OLD_ANSWER = (
 )  # fmt: skip
 
 
-def keys_in(mode: CustodyMode) -> tuple[KeyRegister, Registry]:
-    registry, register = registered(mode), KeyRegister()
+def keys_in(mode: CustodyMode) -> tuple[VaultRegister, Registry]:
+    registry, register = registered(mode), VaultRegister()
     register.load(SIGNER.sign_event(answered(mode)), registry)
     return register, registry
 
 
-def refuses(register: KeyRegister, raw: bytes, registry: Registry, because: str) -> None:
+def refuses(register: VaultRegister, raw: bytes, registry: Registry, because: str) -> None:
     before = copy.deepcopy(register)
     with pytest.raises(KeyOrderError, match=because):
         register.load(raw, registry)
     assert register == before
 
 
-def now(register: KeyRegister) -> SealedSecret:
+def now(register: VaultRegister) -> SealedSecret:
     sealed = register.wrappings.sealed(HERE)
     assert sealed is not None
     return sealed
@@ -67,7 +67,10 @@ def test_an_answer_from_before_there_were_modes_is_read_as_it_was_written() -> N
     assert b"wrapped_shares" not in raw
     assert b"client_share" not in raw
     assert KeyProvisioned.decode(raw).encode() == raw
-    assert provisioned(usually_registered()[1]).wrapped_kek("treasury", AGENT_KEYS) == b"\x01"
+    assert (
+        with_keys(usually_registered()[1]).wrappings.wrapped_kek(("treasury", AGENT_KEYS))
+        == b"\x01"
+    )
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -82,10 +85,10 @@ def test_a_downgraded_mode_in_the_stored_event_is_refused(
     mode: CustodyMode, stored: CustodyMode
 ) -> None:
     forged = SIGNER.sign_event(answered(stored))
-    refuses(KeyRegister(), forged, registered(mode), rf"\b{stored}\b.* {mode}$")
+    refuses(VaultRegister(), forged, registered(mode), rf"\b{stored}\b.* {mode}$")
     disguised = SIGNER.sign_event(answered(stored).model_copy(update={"mode": mode}))
     with pytest.raises(KeyOrderError):
-        KeyRegister().load(disguised, registered(mode))
+        VaultRegister().load(disguised, registered(mode))
 
 
 @pytest.mark.parametrize(
@@ -102,26 +105,26 @@ def test_shares_of_other_providers_than_the_vault_names_are_refused(
 ) -> None:
     wrapped = tuple({"provider": name, "blob": "0x01"} for name in shares)
     forged = SIGNER.sign_event(answered("2of3_multi_hsm", wrapped_shares=wrapped))
-    refuses(KeyRegister(), forged, registered("2of3_multi_hsm"), "2of3_multi_hsm")
+    refuses(VaultRegister(), forged, registered("2of3_multi_hsm"), "2of3_multi_hsm")
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_clients_share_that_the_mode_lacks_or_wants_is_refused(mode: CustodyMode) -> None:
     share = None if answered(mode).client_share else "0x0c"
     forged = SIGNER.sign_event(answered(mode, client_share=share))
-    refuses(KeyRegister(), forged, registered(mode), f"client share.*{mode}")
+    refuses(VaultRegister(), forged, registered(mode), f"client share.*{mode}")
 
 
 @pytest.mark.parametrize("vault", ["main", "__treasury-keys", "other"])
 def test_a_key_in_another_vault_than_was_ordered_is_refused(vault: str) -> None:
     forged = SIGNER.sign_event(answered("envelope", vault=vault))
-    refuses(KeyRegister(), forged, registered("envelope"), "another key")
+    refuses(VaultRegister(), forged, registered("envelope"), "another key")
 
 
 def test_a_new_kek_rewraps_every_version_and_decrypts_none() -> None:
     register, registry = keys_in("envelope")
     register.load(changed(), registry)
-    assert register.wrapped_kek(FUND, AGENT_KEYS) == b"\x02"
+    assert register.wrappings.wrapped_kek((FUND, AGENT_KEYS)) == b"\x02"
     assert now(register) == SealedSecret(b"\x01", b"\x01", b"\x03")
     assert list(register.wrappings.outdated((FUND, AGENT_KEYS))) == [HERE]
     register.load(rewrapped(), registry)
@@ -132,7 +135,7 @@ def test_a_new_kek_rewraps_every_version_and_decrypts_none() -> None:
 def test_an_interrupted_kek_rotation_can_be_read_and_continues() -> None:
     register, registry = keys_in("envelope")
     register.load(changed(), registry)
-    again = KeyRegister()
+    again = VaultRegister()
     for raw in (SIGNER.sign_event(answered("envelope")), changed()):
         again.load(raw, registry)
     assert again == register

@@ -14,7 +14,6 @@ from signer.custody.errors import CustodyError, KmsUnavailableError
 from signer.custody.kms.port import RootKms
 from signer.custody.sealing import Holders
 from signer.keys.orders import KeyOrderError
-from signer.keys.register import KeyRegister
 from signer.keys.vaults.register import VaultRegister
 from signer.keys.vaults.rotation import Rotation
 from tests.harness.builders.cases import ADMIN, NOW_MS, ORG, SIGNER
@@ -49,14 +48,14 @@ def rotation(one: Fund) -> Rotation:
 def change(one: Fund, kind: KeyChange, sequence: int = 1, new: RootKms | None = None) -> None:
     root = one.clouds.root
     made = rotation(one).change_key(order(kind, sequence), root, new or root, Stream(f"{kind}"))
-    one.executor.keys.load(SIGNER.sign_event(made), one.executor.registry)
+    one.executor.register.load(SIGNER.sign_event(made), one.executor.registry)
 
 
 def finish(one: Fund, steps: int | None = None, root: RootKms | None = None) -> None:
     """Rewrap outdated versions, and die after so many steps."""
     events = rotation(one).rewrap_outdated(root or one.clouds.root, Stream("rewrap"))
     for event in [event for event, _ in zip(events, range(steps or 99), strict=False)]:
-        one.executor.keys.load(SIGNER.sign_event(event), one.executor.registry)
+        one.executor.register.load(SIGNER.sign_event(event), one.executor.registry)
 
 
 def all_sign(one: Fund) -> None:
@@ -129,7 +128,7 @@ def test_a_root_that_fails_in_a_rotation_changes_only_what_events_say(call: int)
         made = None
         try:
             made = rotation(one).change_key(order("kek"), down, down, Stream("kek"))
-            one.executor.keys.load(SIGNER.sign_event(made), one.executor.registry)
+            one.executor.register.load(SIGNER.sign_event(made), one.executor.registry)
             finish(one, root=down)
         except KmsUnavailableError:
             pass
@@ -161,13 +160,12 @@ def test_every_reader_of_the_events_of_a_rotation_gets_the_same_vault() -> None:
             root = one.clouds.root
             made = here.change_key(order("kek", sequence), root, root, Stream(f"{sequence}"))
             published.append(SIGNER.sign_event(made))
-            one.executor.keys.load(published[-1], one.executor.registry)
+            one.executor.register.load(published[-1], one.executor.registry)
             for event in list(here.rewrap_outdated(root, Stream(f"rewrap {sequence}"))):
                 published.append(SIGNER.sign_event(event))
-                one.executor.keys.load(published[-1], one.executor.registry)
-        again = KeyRegister()
+                one.executor.register.load(published[-1], one.executor.registry)
+        again = VaultRegister()
         for raw in published:
             again.load(raw, one.executor.registry)
-        mine, others = VaultRegister(again), VaultRegister(one.executor.keys)
-        assert mine.digest() == others.digest()
-        assert again == one.executor.keys
+        assert again.digest() == one.executor.register.digest()
+        assert again == one.executor.register

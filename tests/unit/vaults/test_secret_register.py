@@ -14,7 +14,8 @@ from signer.core.registry.registry import Registry
 from signer.custody.event_signing import Ed25519Signer
 from signer.keys.access import Accessor, Allowed, decide
 from signer.keys.orders import KeyOrderError
-from signer.keys.vaults.secret_register import SecretRegister, target_of
+from signer.keys.vaults.register import VaultRegister
+from signer.keys.vaults.secret_register import target_of
 from tests.harness.builders.cases import (
     ACCOUNT,
     ADMIN,
@@ -74,15 +75,15 @@ def stored(
     return signer.sign_event(SecretStored(**(fields | made | changes)))
 
 
-def refuses(register: SecretRegister, raw: bytes, because: str) -> None:
+def refuses(register: VaultRegister, raw: bytes, because: str) -> None:
     before = copy.deepcopy(register)
     with pytest.raises(KeyOrderError, match=because):
         register.load(raw, vaults())
     assert register == before
 
 
-def holding(*events: bytes) -> SecretRegister:
-    register = SecretRegister()
+def holding(*events: bytes) -> VaultRegister:
+    register = VaultRegister()
     for raw in events:
         register.load(raw, vaults())
     return register
@@ -90,7 +91,7 @@ def holding(*events: bytes) -> SecretRegister:
 
 def test_versions_follow_one_another_and_stay() -> None:
     register = holding(stored(1), stored(2), stored(3))
-    assert [version.ciphertext for version in register.history(PLACE)] == [
+    assert [version.ciphertext for version in register.secrets.history(PLACE)] == [
         "0xcc01",
         "0xcc02",
         "0xcc03",
@@ -101,7 +102,7 @@ def test_versions_follow_one_another_and_stay() -> None:
 def test_whatever_is_replayed_in_whatever_order_leaves_the_longest_run_from_the_first(
     versions: list[int],
 ) -> None:
-    register, length, registry = SecretRegister(), 0, vaults()
+    register, length, registry = VaultRegister(), 0, vaults()
     for version in versions:
         if version <= length + 1:
             register.load(stored(version), registry)
@@ -110,7 +111,7 @@ def test_whatever_is_replayed_in_whatever_order_leaves_the_longest_run_from_the_
             with pytest.raises(KeyOrderError):
                 register.load(stored(version), registry)
     expected = [SecretStored.decode(stored(number + 1)) for number in range(length)]
-    assert list(register.history(PLACE)) == expected
+    assert list(register.secrets.history(PLACE)) == expected
 
 
 def test_another_value_for_a_version_that_is_there_is_refused() -> None:
@@ -132,7 +133,7 @@ def test_a_private_key_that_is_renamed_to_something_readable_is_refused(kind: Se
 def test_a_generated_key_that_is_passed_off_as_a_users_is_refused() -> None:
     generated: dict[str, Any] = {"kind": "ssh_key", "box": None}
     refuses(holding(), stored(order=generated, generated=False), "not match its order")
-    (kept,) = holding(stored(order=generated)).history(PLACE)
+    (kept,) = holding(stored(order=generated)).secrets.history(PLACE)
     off = Accessor(agent(intents_api_enabled=False), (ALL,))
     target = target_of(kept, vaults().vaults[ACCOUNT, "main"])
     assert not isinstance(decide(off, target, "get", NOW_MS), Allowed)
@@ -165,7 +166,7 @@ def test_an_order_or_event_with_an_unauthorised_signature_is_refused(by: Ed25519
 
 
 def test_the_register_accepts_an_agents_order_without_checking_grants() -> None:
-    assert holding(stored(by=ALICE, order={"agent": "alice"})).history(PLACE)
+    assert holding(stored(by=ALICE, order={"agent": "alice"})).secrets.history(PLACE)
 
 
 def test_an_order_of_another_organisation_is_refused() -> None:
