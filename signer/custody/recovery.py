@@ -25,8 +25,8 @@ from signer.custody.envelope import SealedSecret, open_under_dek
 from signer.custody.errors import CorruptError, QuorumError, RecoveryRefusedError
 from signer.custody.failures import Cause, ProviderFailure
 from signer.custody.opening import open_by_providers
+from signer.custody.order_validity import validity_problem
 from signer.custody.sealing import Holders, wrap_shares
-from signer.keys.order_validity import validity_problem
 
 
 @dataclass(frozen=True, slots=True)

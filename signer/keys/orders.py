@@ -20,8 +20,8 @@ from schemas.redaction import redacted_digest
 from signer.core.errors import InvalidSignatureError
 from signer.core.registry.registry import Registry
 from signer.core.signatures import open_envelope_of_any
+from signer.custody.order_validity import too_early, validity_problem
 from signer.keys.order_scope import key_order_problem
-from signer.keys.order_validity import too_early, validity_problem
 
 _ORDER_RECORD: TypeAdapter[Envelope | KeyDelivery] = TypeAdapter(Envelope | KeyDelivery)
 

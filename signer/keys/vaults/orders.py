@@ -20,9 +20,9 @@ from signer.core.errors import InvalidSignatureError
 from signer.core.registry.registry import Registry
 from signer.core.registry.vault import Vault
 from signer.core.signatures import open_envelope
+from signer.custody.order_validity import validity_problem
 from signer.keys.access import Access, Accessor, Allowed, Target, decide
 from signer.keys.order_scope import vault_order_problem
-from signer.keys.order_validity import validity_problem
 from signer.keys.orders import KeyOrderError, refuse_unknown_registry
 
 _ORDER_RECORD: TypeAdapter[Envelope | SecretDelivery] = TypeAdapter(Envelope | SecretDelivery)

@@ -16,7 +16,7 @@ from schemas.keys.vault_events import (
 )
 from signer.core.registry.registry import Registry
 from signer.core.registry.vault import Vault, VersionId
-from signer.keys.order_validity import validity_problem
+from signer.custody.order_validity import validity_problem
 from signer.keys.orders import KeyOrderError
 from signer.keys.signer_events import (
     open_admin_order,

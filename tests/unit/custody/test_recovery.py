@@ -15,9 +15,9 @@ from signer.custody.errors import (
     SharesMismatchError,
 )
 from signer.custody.opening import open_sealed
+from signer.custody.order_validity import AHEAD_MS_MAX, LIFETIME_MS_MAX
 from signer.custody.recovery import Approval, Recovered, recover
 from signer.custody.sealing import Holders
-from signer.keys.order_validity import AHEAD_MS_MAX, LIFETIME_MS_MAX
 from tests.harness.builders.custody_material import SECRET, LyingKms, Stream
 from tests.harness.builders.custody_providers import (
     MODES,

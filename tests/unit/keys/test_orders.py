@@ -13,8 +13,8 @@ from schemas.topics import Topic
 from signer.core.ethereum.keccak import keccak256
 from signer.core.key_ref import KeyState
 from signer.custody.errors import KmsUnavailableError, SigningNotOfferedError
+from signer.custody.order_validity import LIFETIME_MS_MAX
 from signer.keys.addresses.derivation import canonical_address, derive
-from signer.keys.order_validity import LIFETIME_MS_MAX
 from signer.keys.orders import KeyOrderError
 from signer.keys.register import KeyRegister
 from tests.harness.builders.cases import ACCOUNT, KEY_PATH, NOW_MS, sealed_request

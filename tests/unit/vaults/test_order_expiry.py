@@ -7,7 +7,7 @@ import pytest
 from schemas.partition import partition_of
 from schemas.record import Record
 from schemas.topics import Topic
-from signer.keys.order_validity import LIFETIME_MS_MAX
+from signer.custody.order_validity import LIFETIME_MS_MAX
 from tests.harness.builders.cases import ACCOUNT, NOW_MS
 from tests.harness.builders.order_executor import why
 from tests.harness.builders.vault_orders import executor, generate, put, rotate

@@ -17,9 +17,9 @@ from signer.core.registry.custody_modes import PLANS
 from signer.core.registry.vault import VersionId
 from signer.custody.envelope import SealedSecret
 from signer.custody.errors import KmsUnavailableError
+from signer.custody.order_validity import AHEAD_MS_MAX
 from signer.custody.sealing import Holders
 from signer.keys.custody_maintenance import RETRY_MS
-from signer.keys.order_validity import AHEAD_MS_MAX
 from signer.keys.vaults.order_execution import STUCK_MS
 from sixgate.api import ApiError
 from sixgate.backends.orders import check_vault_order

@@ -22,10 +22,10 @@ from schemas.topics import Topic
 from signer.custody.errors import KmsUnavailableError, SharesMismatchError
 from signer.custody.event_signing import Ed25519Signer
 from signer.custody.hpke import HpkeKey
+from signer.custody.order_validity import AHEAD_MS_MAX, LIFETIME_MS_MAX
 from signer.custody.provider import Provider
 from signer.custody.sealing import Holders
 from signer.keys.operations import Operations
-from signer.keys.order_validity import AHEAD_MS_MAX, LIFETIME_MS_MAX
 from signer.keys.orders import KeyOrderError
 from tests.harness.builders.cases import ADMIN, AGENT, ALICE, KEY_PATH, MALLORY, NOW_MS, ORG, SIGNER
 from tests.harness.builders.custody_client import DIGEST, Fund, fund

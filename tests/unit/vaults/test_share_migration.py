@@ -22,11 +22,11 @@ from signer.custody.event_signing import Ed25519Signer
 from signer.custody.kms.local import LocalKms
 from signer.custody.kms.port import RootKms
 from signer.custody.kms.roots import RotatedRoot
+from signer.custody.order_validity import LIFETIME_MS_MAX
 from signer.custody.provider import Provider
 from signer.custody.sealing import Holders
 from signer.keys.custody_maintenance import RETRY_MS
 from signer.keys.operations import Operations
-from signer.keys.order_validity import LIFETIME_MS_MAX
 from signer.keys.orders import KeyOrderError
 from signer.keys.vaults.order_execution import STUCK_MS
 from signer.keys.vaults.share_migration import SHARES_MAX
