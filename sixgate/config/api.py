@@ -1,5 +1,6 @@
-"""Settings of the HTTP API: ``[api]``."""
+"""Settings of the HTTP API: ``[api]``, ``[gateway]`` and ``[webhooks]``."""
 
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated
 
@@ -38,3 +39,12 @@ class GatewaySettings(HeadSettings):
     """The account of agents that people create; by default that of the desk, or the only one."""
 
     account: Name | None = None
+
+
+class WebhookSettings(Section):
+    """Private networks that webhooks may reach, such as ``10.1.0.0/16``, also by plain HTTP.
+
+    Without them a webhook reaches public addresses only, by HTTPS.
+    """
+
+    allowed_networks: tuple[IPv4Network | IPv6Network, ...] = ()

@@ -6,15 +6,18 @@ from typing import Annotated
 from pydantic import Field
 
 from schemas.fields import Name
-from sixgate.config.api import ApiSettings, GatewaySettings
-from sixgate.config.custody import CustodyAddress, CustodySettings
-from sixgate.config.desk import DeskAddress, DeskSettings
+from sixgate.config.api import ApiSettings, GatewaySettings, WebhookSettings
+from sixgate.config.internal_servers import (
+    CustodyAddress,
+    CustodySettings,
+    DeskAddress,
+    DeskSettings,
+)
 from sixgate.config.loading import load
 from sixgate.config.release import ReleaseSettings
 from sixgate.config.section import Section
 from sixgate.config.sections import HeadSettings
 from sixgate.config.signer import SignerProcessSettings
-from sixgate.config.webhooks import WebhookSettings
 from sixgate.errors import SettingsError
 
 

@@ -3,7 +3,7 @@
 import base64
 
 from sixgate.api import ApiError, Json, bytes_of
-from sixgate.config.custody import CustodyAddress
+from sixgate.config.internal_servers import CustodyAddress
 from sixgate.custody.serving import CUSTODY_CALLS
 from sixgate.remote_calls.bounded_link import BoundedLink
 from sixgate.remote_calls.link import NoResponseError

@@ -3,7 +3,7 @@
 from sixgate.api import ApiError, Json
 from sixgate.backends.operations import Operations
 from sixgate.backends.ports import Backend
-from sixgate.config.desk import DeskAddress
+from sixgate.config.internal_servers import DeskAddress
 from sixgate.desk.service import CODES, DESK_CALLS
 from sixgate.remote_calls.bounded_link import BoundedLink
 from sixgate.remote_calls.link import NoResponseError

@@ -16,8 +16,7 @@ from sixgate.api.services import Services
 from sixgate.api.submission import resume
 from sixgate.backends.ports import Backend
 from sixgate.clocks import wall_ms
-from sixgate.config.api import ApiSettings
-from sixgate.config.webhooks import WebhookSettings
+from sixgate.config.api import ApiSettings, WebhookSettings
 from sixgate.data_folder.folder import GATEWAY, Folder
 from sixgate.data_folder.key_files import ensure_private_key, load_key_file
 from sixgate.desk.desk import Desk

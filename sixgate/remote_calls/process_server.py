@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from sixgate.api.exchange import App
 from sixgate.api.server import Listen, Tcp, serving
+from sixgate.config.internal_servers import MutualTlsServer
 from sixgate.config.limits import Limits
-from sixgate.config.links import MutualTlsServer
 from sixgate.config.release import ReleaseSettings
 from sixgate.remote_calls.mutual_tls import server_context
 from sixgate.remote_calls.replies import only_clients

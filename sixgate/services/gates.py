@@ -25,6 +25,7 @@ from sixgate.config.process_settings import Settings
 from sixgate.data_folder.folder import SIMULATOR, Folder
 from sixgate.data_folder.key_files import load_key_file
 from sixgate.fatal_errors import FATAL_ERRORS
+from sixgate.services.first_failure import FirstFailure
 from sixgate.services.freshness import Freshness
 from sixgate.services.gc_tuning import freeze_gc
 from sixgate.services.monitor import Monitor
@@ -89,11 +90,9 @@ class GatesProcess:
             # 3. Registered before the start, so that a start that fails half-way is stopped too.
             opened.push_async_callback(app.stop)
             await app.start()
-            following = asyncio.create_task(projections.follow())
-            opened.callback(following.cancel)
             freeze_gc()
             self.monitor.ready()
-            await _first_of(stop, following)
+            await FirstFailure().wait(stop, projections.follow())
 
     def _count_ends(self, events: Sequence[Outgoing]) -> None:
         """Count intents that end at a gate. After a crash a resent record is counted again."""
@@ -106,15 +105,6 @@ class GatesProcess:
 
     def _lag(self) -> Iterator[PartitionLag]:
         return self._app.lag() if self._app else iter(())
-
-
-async def _first_of(stop: asyncio.Event, task: "asyncio.Task[None]") -> None:
-    """Wait for ``stop`` or for the task to end; raise the task's error."""
-    stopping = asyncio.create_task(stop.wait())
-    done, _ = await asyncio.wait({stopping, task}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if task in done:
-        task.result()
 
 
 def end_process(error: BaseException) -> NoReturn:

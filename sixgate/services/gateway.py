@@ -21,7 +21,7 @@ from sixgate.api_error import ApiError
 from sixgate.backends.kafka.backend import following_backend
 from sixgate.backends.ports import Backend, Read
 from sixgate.clocks import wall_ms
-from sixgate.config.desk import DeskAddress
+from sixgate.config.internal_servers import DeskAddress
 from sixgate.config.process_settings import Settings
 from sixgate.data_folder.folder import DESK, GATEWAY, Folder
 from sixgate.data_folder.key_files import load_key_file

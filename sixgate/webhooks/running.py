@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sixgate.backends.ports import Read
 from sixgate.clocks import wall_ms
-from sixgate.config.webhooks import WebhookSettings
+from sixgate.config.api import WebhookSettings
 from sixgate.gateway.database import Database
 from sixgate.gateway.outcome_order import OutcomeOrder
 from sixgate.webhooks.connection import resolve_name

@@ -25,7 +25,7 @@ from sixgate.authoring.secret_reader import SecretReader
 from sixgate.authoring.vault_orders import NewSecret, Orderer, VaultId, store
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.clocks import wall_ms
-from sixgate.config.custody import CustodyAddress
+from sixgate.config.internal_servers import CustodyAddress
 from sixgate.config.sections import TlsFiles
 from sixgate.custody.link import CustodyLink
 from sixgate.data_folder.key_files import create_key_file

@@ -12,9 +12,8 @@ from signer.core.registry.registered import Registered
 from sixgate.api.listeners import Address
 from sixgate.api.services import Services
 from sixgate.clocks import wall_ms
-from sixgate.config.api import ApiSettings
+from sixgate.config.api import ApiSettings, WebhookSettings
 from sixgate.config.loading import FROM_ENVIRONMENT
-from sixgate.config.webhooks import WebhookSettings
 from sixgate.data_folder.folder import DESK, Folder
 from sixgate.data_folder.key_files import load_key_file
 from sixgate.data_folder.signer_files import FolderError

@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 import pytest
 
 from sixgate.api.exchange import Receive, Scope, Send
-from sixgate.config.desk import DeskAddress
+from sixgate.config.internal_servers import DeskAddress
 from sixgate.remote_calls.bounded_link import BoundedLink
 from sixgate.remote_calls.link import NoResponseError
 from sixgate.remote_calls.process_server import ListenConfig, serving_clients

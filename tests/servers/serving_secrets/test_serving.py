@@ -15,7 +15,7 @@ from schemas.keys.secret_requests import SecretAnswer, answer_context
 from signer.secrets.secret_service import SecretService
 from sixgate.api import ApiError
 from sixgate.api.client_address import LOCAL_SOCKET
-from sixgate.config.custody import CustodyAddress
+from sixgate.config.internal_servers import CustodyAddress
 from sixgate.config.sections import TlsFiles
 from sixgate.custody.link import CustodyLink
 from sixgate.custody.reading import read

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from sixgate.config.custody import CustodyAddress, CustodySettings
+from sixgate.config.internal_servers import CustodyAddress, CustodySettings
 
 ANYWHERE = "0.0.0.0"  # noqa: S104 - with TLS, or refused
 TLS = {"ca": "ca.pem", "certificate": "own.pem", "key": "own.pem"}

@@ -16,7 +16,7 @@ from sixgate.api.server import Limits, Listen, Tcp, serving
 from sixgate.authoring import operator
 from sixgate.authoring.vault_orders import NewSecret, VaultId, store
 from sixgate.clocks import wall_ms
-from sixgate.config.desk import DeskAddress
+from sixgate.config.internal_servers import DeskAddress
 from sixgate.data_folder.folder import DESK
 from sixgate.data_folder.key_files import load_key_file
 from sixgate.desk.desk import AdminDesk, NoDesk
