@@ -14,11 +14,11 @@ from schemas.intents.reasons import Gate
 from schemas.registry.policy import Policy, TypedDataDomain
 from signer.core.account import Account
 from signer.core.draft import MessageKind, delegation
-from signer.core.ethereum.address import address_of
 from signer.core.ethereum.signing import sign_message_digest
 from signer.core.rules import RULES
 from signer.core.rules.decision import Passed
 from signer.custody.handle import KeyHandle
+from signer.keys.addresses.derivation import address_of
 from sixgate.clocks import wall_ms
 
 RATIO_MAX = 0.5

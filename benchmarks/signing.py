@@ -10,7 +10,6 @@ from coincurve import PublicKey
 
 from benchmarks import fixtures
 from benchmarks.measure import Figure, Work, interleaved
-from signer.core.ethereum.address import address_of
 from signer.core.ethereum.authorization import (
     Authorization,
     SignedAuthorization,
@@ -29,6 +28,7 @@ from signer.core.ethereum.transaction import (
 )
 from signer.core.ethereum.validation import ValidTransaction
 from signer.custody.handle import KeyHandle
+from signer.keys.addresses.derivation import address_of
 from sixgate.cli.transaction_decoding import decode_of_any_chain, sender
 
 ROUNDS, CALLS = 25, 80

@@ -1,4 +1,4 @@
-"""Exact conversion between decimals and integer wei; 1 ETH is 10^18 wei, 1 gwei 10^9."""
+"""Exact conversion between decimals and integer wei; 1 ETH is 10^18 wei."""
 
 import re
 from typing import Annotated
@@ -9,7 +9,6 @@ from schemas.fields import UINT256_MAX
 
 ETH_DECIMALS = 18
 WEI_PER_ETH: int = 10**ETH_DECIMALS
-WEI_PER_GWEI = 10**9
 
 _ETH = re.compile(r"(0|[1-9][0-9]*)(?:\.([0-9]{1,18}))?", re.ASCII)
 _ETH_LENGTH_MAX = 80
@@ -36,22 +35,6 @@ def wei_to_eth(wei: int) -> str:
     whole, fraction = divmod(wei, WEI_PER_ETH)
     digits = f"{fraction:018d}".rstrip("0")
     return f"{whole}.{digits}" if digits else str(whole)
-
-
-def gwei_to_wei(gwei: str) -> int:
-    """Convert a plain decimal of gwei to wei.
-
-    Raises ``ValueError`` as ``eth_to_wei`` does, and for more than 9 decimals.
-    """
-    wei, finer = divmod(eth_to_wei(gwei), WEI_PER_GWEI)
-    if finer:
-        raise ValueError("finer than a wei: a gwei has 9 decimals")
-    return wei
-
-
-def wei_to_gwei(wei: int) -> str:
-    """Write wei as the shortest decimal of gwei that converts back to it."""
-    return wei_to_eth(wei * WEI_PER_GWEI)
 
 
 def _canonical_eth(eth: str) -> str:

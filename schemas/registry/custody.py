@@ -22,6 +22,14 @@ KEY_VAULTS = (AGENT_KEYS, TREASURY_KEYS)
 
 PROVIDERS = ("gcp", "aws", "azure")
 """The default providers of a vault, in this order."""
+PROVIDER_COUNT: dict[CustodyMode, int] = {
+    "envelope": 0,
+    "2of2_client_custody": 0,
+    "2of3_multi_hsm": 3,
+    "2of3_client_custody": 2,
+    "2of3_multi_hsm_client": 3,
+}
+"""The number of providers that a vault of each mode names."""
 SERVER = "server"
 """The holder name of the server's half of a data key; reserved, so no provider has this name."""
 

@@ -19,8 +19,7 @@ from signer.core.key_ref import KeyRef
 from signer.core.rules.decision import Signable
 from signer.core.rules.signing import nonce_next
 from signer.core.rules.simulation import usable_report
-from signer.core.transaction_types import GAS_PRICED, type_of
-from signer.core.transactions import authorization_of
+from signer.core.transactions import GAS_PRICED, authorization_of, type_of
 
 MessageKind: TypeAlias = MessageIntent | TypedDataIntent | AuthorizationIntent
 

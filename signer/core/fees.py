@@ -8,7 +8,7 @@ from schemas.intents.simulation import SimulationReport
 from schemas.registry.records import ChainSet, Fees
 from signer.core.ethereum.gas import blob_wei_max
 from signer.core.ethereum.transaction import TxType
-from signer.core.transaction_types import GAS_PRICED, type_of
+from signer.core.transactions import GAS_PRICED, type_of
 
 
 @dataclass(frozen=True, slots=True)

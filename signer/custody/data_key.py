@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from signer.core.registry.custody_modes import CLIENT_HALF, ClientPart, Plan
 from signer.custody import shamir, xor_split
 from signer.custody.buffers import RandomBytes, wipe, wiping
+from signer.custody.custody_modes import CLIENT_HALF, ClientPart, Plan
 from signer.custody.envelope import require_same
 from signer.custody.share import Share
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
-from signer.core.registry.custody_modes import PLANS, SERVER_HALF, Plan
 from signer.custody.aead import KEY_BYTES
 from signer.custody.buffers import wiping
 from signer.custody.context import Layer, SecretContext
+from signer.custody.custody_modes import PLANS, SERVER_HALF, Plan
 from signer.custody.data_key import join_client_half
 from signer.custody.envelope import SealedSecret, open_under_dek, open_vault_key, unseal_layer
 from signer.custody.errors import ClientShareMissingError, CorruptError, SharesMismatchError

@@ -16,10 +16,10 @@ from schemas.dsse import VAULT_ORDER_TYPE, Envelope
 from schemas.fields import X25519PublicKey
 from schemas.keys.recovery import RecoveryOrder
 from signer.core.errors import InvalidSignatureError
-from signer.core.registry.custody_modes import PLANS
 from signer.core.signatures import open_envelope_of_any
 from signer.custody.buffers import RandomBytes, wipe, wiping
 from signer.custody.context import SecretContext
+from signer.custody.custody_modes import PLANS
 from signer.custody.data_key import split_data_key
 from signer.custody.envelope import SealedSecret, open_under_dek
 from signer.custody.errors import CorruptError, QuorumError, RecoveryRefusedError

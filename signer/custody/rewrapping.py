@@ -11,10 +11,10 @@ from typing import TypeAlias
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from signer.core.registry.custody_modes import PLANS
 from signer.custody.aead import KEY_BYTES
 from signer.custody.buffers import RandomBytes, draw, wiping
 from signer.custody.context import Layer, SecretContext, VaultContext
+from signer.custody.custody_modes import PLANS
 from signer.custody.envelope import (
     SealedSecret,
     WrappedShare,

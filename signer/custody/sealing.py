@@ -7,10 +7,10 @@ key and never check whether the private key exists.
 from dataclasses import dataclass, field
 from functools import partial
 
-from signer.core.registry.custody_modes import PLANS, SERVER_HALF, Plan
 from signer.custody import aead
 from signer.custody.buffers import RandomBytes, draw, wiping
 from signer.custody.context import Layer, SecretContext
+from signer.custody.custody_modes import PLANS, SERVER_HALF, Plan
 from signer.custody.data_key import Parts, split_data_key
 from signer.custody.envelope import (
     SealedSecret,

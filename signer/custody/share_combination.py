@@ -4,9 +4,9 @@ from collections.abc import Callable
 from itertools import combinations
 from typing import TypeAlias
 
-from signer.core.registry.custody_modes import ClientPart, Plan
 from signer.custody.aead import KEY_BYTES
 from signer.custody.context import SecretContext
+from signer.custody.custody_modes import ClientPart, Plan
 from signer.custody.data_key import rebuild_data_key
 from signer.custody.envelope import open_under_dek
 from signer.custody.errors import CorruptError, CustodyError, QuorumError, SharesMismatchError

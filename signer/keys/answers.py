@@ -12,10 +12,10 @@ from schemas.keys.key_events import (
 )
 from schemas.registry.custody import AGENT_KEYS
 from signer.core.registry.registry import Registry
-from signer.core.registry.vault import default_vaults
 from signer.keys.addresses.derivation import canonical_address, derive
 from signer.keys.orders import KeyOrderError, read_answered_order
 from signer.keys.signer_events import require_answer_signature
+from signer.keys.vault_paths import default_vaults
 
 FIRST_VERSION = 1
 

@@ -18,6 +18,7 @@ from schemas.keys.vault_events import ShareKeyAnnounced, announcement_id
 from schemas.ledger.audit import AuditAction, audited, input_digest
 from schemas.record import Outgoing
 from schemas.topics import Topic
+from signer.custody.custody_modes import PLANS
 from signer.custody.errors import CustodyError
 from signer.custody.event_signing import Ed25519Signer
 from signer.custody.share_key import SealedShareKey
@@ -113,7 +114,9 @@ class CustodyMaintenance:
         imported key. A vault can be registered before its account is opened.
         """
         registry = self.vaults.registry
-        vaults = (v for v in registry.vaults.values() if v.plan.needs_client or not v.holds_keys)
+        vaults = (
+            v for v in registry.vaults.values() if PLANS[v.mode].needs_client or not v.holds_keys
+        )
         named = {vault.account for vault in vaults} | set(registry.claims.values())
         return sorted(name for name in named & registry.accounts if self.owns(name))
 

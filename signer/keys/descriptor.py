@@ -4,8 +4,8 @@ from dataclasses import dataclass, field, fields
 
 from schemas.keys.key_events import KeyProvisioned
 from signer.core.key_ref import KeyRef
-from signer.core.registry.vault import VersionId
 from signer.custody.envelope import SealedSecret
+from signer.keys.vault_paths import VersionId
 from signer.keys.vaults.wrapping_fields import sealed_from
 
 

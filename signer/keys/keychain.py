@@ -11,12 +11,13 @@ from schemas.intents.intent_parts import ClientShare
 from schemas.registry.custody import AGENT_KEYS
 from schemas.registry.key_chains import CURVES, SIGNING_CHAINS, KeyChain
 from signer.core.registry.registry import Registry
-from signer.core.registry.vault import Vault, VaultId, VersionId
+from signer.core.registry.vault import Vault, VaultId
 from signer.custody import curves
 from signer.custody.address_handle import AddressHandle
 from signer.custody.buffers import RandomBytes, wiping
 from signer.custody.context import SecretContext
 from signer.custody.curves import new_secret
+from signer.custody.custody_modes import PLANS
 from signer.custody.envelope import SealedSecret
 from signer.custody.errors import CorruptError
 from signer.custody.failures import ProviderFailure
@@ -26,6 +27,7 @@ from signer.custody.opening import open_sealed
 from signer.custody.sealing import Holders
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.register import KeyRegister
+from signer.keys.vault_paths import VersionId
 from signer.keys.vaults.client_shares import (
     NoShareBoxes,
     ShareBoxes,
@@ -118,7 +120,7 @@ class Keychain:
         use. A key that another share opened does not count as open.
         """
         version = (key.account, key.path, key.version)
-        with_client = self._vault(key.account, key.vault).plan.needs_client
+        with_client = PLANS[self._vault(key.account, key.vault).mode].needs_client
         return self._keyring.key(
             KeyName(*version, agent, share) if with_client else KeyName(*version)
         )

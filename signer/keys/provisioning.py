@@ -17,7 +17,6 @@ from schemas.keys.key_events import (
     KeyRequest,
     KeyRotation,
 )
-from signer.core.registry.vault import default_vault
 from signer.custody.buffers import wiping
 from signer.keys.addresses.derivation import canonical_address, derive
 from signer.keys.answers import FIRST_VERSION
@@ -25,6 +24,7 @@ from signer.keys.key_import import ImportBoxes
 from signer.keys.keychain import Keychain, MadeKey, NewKey
 from signer.keys.orders import KeyOrderError, VerifiedKeyOrder
 from signer.keys.register import KeyRegister
+from signer.keys.vault_paths import default_vault
 from signer.keys.vaults.wrapping_fields import wrapping_fields
 
 

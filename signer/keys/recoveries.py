@@ -13,7 +13,7 @@ from schemas.keys.recovery import RecoveryOrder
 from schemas.keys.vault_events import SecretDelivery, decode_vault_order
 from schemas.ledger.audit import AuditAction
 from schemas.record import Outgoing
-from signer.core.registry.vault import VersionId
+from signer.keys.vault_paths import VersionId
 
 MakeRecord: TypeAlias = Callable[[AuditAction, str], Outgoing]
 """Makes the audit record of an action and its detail, about the record of the order."""

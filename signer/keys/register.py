@@ -18,6 +18,7 @@ from schemas.keys.key_events import (
 from signer.core.key_ref import KeyRef, KeyState
 from signer.core.registry.registry import Registry
 from signer.core.registry.vault import Vault
+from signer.custody.custody_modes import PLANS
 from signer.keys.answers import check_matches_order
 from signer.keys.descriptor import KeyDescriptor, key_version_id, sealed_key
 from signer.keys.orders import KeyOrderError, check_validity
@@ -111,8 +112,8 @@ class KeyRegister:
             raise KeyOrderError(f"the address {answer.address} already belongs to a key")
         if answer.mode != vault.mode:
             raise KeyOrderError(f"the answer has mode {answer.mode}, but its vault {vault.mode}")
-        if vault.plan.needs_client is not (answer.client_share is not None):
-            verb = "lacks the" if vault.plan.needs_client else "has a"
+        if PLANS[vault.mode].needs_client is not (answer.client_share is not None):
+            verb = "lacks the" if PLANS[vault.mode].needs_client else "has a"
             raise KeyOrderError(f"the answer {verb} client share, unlike mode {vault.mode}")
         self.wrappings.check_new(vault, key_version_id(answer), sealed_key(answer))
 

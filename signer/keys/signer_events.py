@@ -4,6 +4,7 @@ from schemas.dsse import VAULT_ORDER_TYPE, Envelope
 from schemas.keys.order import Order
 from schemas.signer_event import SignerEvent
 from signer.core.errors import InvalidSignatureError
+from signer.core.registry.registered import Registered
 from signer.core.registry.registry import Registry
 from signer.core.signatures import open_envelope_of_any
 from signer.custody.event_signing import verify_event, verify_event_of_any
@@ -27,13 +28,25 @@ def require_signer_event(event: SignerEvent, registry: Registry) -> None:
         raise KeyOrderError(detail) from None
 
 
+def signer_keys_since(registry: Registered, name: str, sequence: int) -> frozenset[str]:
+    """Return a signer's keys except those that the first ``sequence`` records revoked."""
+    keys = registry.signer_keys.get(name, frozenset())
+    revoked = registry.revoked_keys
+    return frozenset(key for key in keys if revoked.get((name, key), sequence) >= sequence)
+
+
+def all_signer_keys_since(registry: Registered, sequence: int) -> dict[str, frozenset[str]]:
+    """Return ``signer_keys_since`` of every signer, by name."""
+    return {name: signer_keys_since(registry, name, sequence) for name in registry.signer_keys}
+
+
 def require_answer_signature(event: SignerEvent, order: Order, registry: Registry) -> None:
     """Raise ``KeyOrderError`` if the event's key was revoked before the order was given.
 
     Before it answers an order, a signer has read the registry at least as far as the order's author
     had. An answer with a key that was revoked by then was made with a stolen key.
     """
-    keys = registry.signer_keys_since(event.signer, order.registry_sequence)
+    keys = signer_keys_since(registry, event.signer, order.registry_sequence)
     try:
         verify_event_of_any(event, keys)
     except InvalidSignatureError:

@@ -9,7 +9,7 @@ from schemas.keys.recovery import SecretRecovered
 from schemas.keys.vault_events import SecretStored, VaultKeyChanged
 from signer.core.account import Account
 from signer.core.registry.registry import Registry
-from signer.core.registry.settings import as_entries
+from signer.core.registry.settings import Settings
 from signer.core.registry.vault import Vault, VaultId
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.vaults.register import VaultRegister
@@ -160,3 +160,14 @@ def _budget(registry: Registry, name: str, accounts: Callable[[str], Account], n
 def plain(value: Canonical) -> Json:
     """Return a registered value as plain data."""
     return value.model_dump(mode="json", exclude_none=True)
+
+
+def as_entries(settings: Settings) -> dict[str, bool | int | str]:
+    """Return the settings by public name; an unset tier is left out."""
+    tier: dict[str, bool | int | str] = {"org.tier": settings.tier} if settings.tier else {}
+    return tier | {
+        "policies.require_explicit": settings.require_explicit,
+        "simulation.required": "always" if settings.simulation_always else "requested",
+        "simulation.age_ms_max": settings.simulation_age_ms_max,
+        "idempotency.remember_ms": settings.remember_ms,
+    }

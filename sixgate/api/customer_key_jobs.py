@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from schemas.registry.records import CustomerKeySet
+from signer.custody.custody_modes import PLANS
 from signer.custody.errors import CmekRefusedError, CorruptError
 from sixgate.api import Json
 from sixgate.api.callers import Caller
@@ -71,7 +72,7 @@ def _check_keys(services: Services, known: KnownVault, keys: KeyPair) -> bool:
     old, new = keys.old.fingerprint, keys.new.fingerprint
     if not enrolled:
         raise Problem(409, "cmek_disabled", f"Vault {known.id} has no customer key.")
-    if known.vault.plan.needs_client:
+    if PLANS[known.vault.mode].needs_client:
         raise Problem(
             409,
             "client_share_needed",

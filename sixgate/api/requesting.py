@@ -14,6 +14,7 @@ from schemas.canonical import digest
 from schemas.intents.intent import AnyIntent
 from schemas.intents.intent_parts import ClientShare
 from schemas.registry.records import AgentSet
+from signer.custody.custody_modes import PLANS
 from sixgate.api.models.submissions import TransactionRequest
 from sixgate.api.models.transactions import TransactionReply
 from sixgate.api.problems import Problem, invalid
@@ -127,7 +128,7 @@ class Signing:
         if key is None:
             return None  # the signer refuses the intent: there is no key
         vault = read.registered.vaults.get((account, key.vault))
-        if vault is None or not vault.plan.needs_client:
+        if vault is None or not PLANS[vault.mode].needs_client:
             raise invalid({CLIENT_SHARE: "must be absent: the key's vault has no client shares"})
         announced = read.vaults.sealed_for(account, read.registered)
         if announced is None:

@@ -14,6 +14,7 @@ from schemas.keys.secret_requests import SecretVersion
 from schemas.keys.vault_events import SecretStored
 from signer.custody.buffers import wiping
 from signer.custody.cmek import layer_of
+from signer.custody.custody_modes import PLANS
 from signer.keys.access import Refused
 from sixgate.api.callers import Caller
 from sixgate.api.problems import Problem, forbidden, invalid
@@ -164,7 +165,7 @@ def _check_usable(services: Services, terms: Terms) -> None:
 
 def _share_bytes(known: KnownVault, share: str | None) -> bytearray | None:
     """Return the client share in a header, which the caller wipes; None if the mode has none."""
-    if not known.vault.plan.needs_client:
+    if not PLANS[known.vault.mode].needs_client:
         return None
     if share is None:
         raise Problem(

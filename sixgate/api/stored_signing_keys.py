@@ -20,13 +20,14 @@ chose that Sixgate alone cannot open them, and signing keys are in another vault
 import re
 
 from schemas.registry.key_chains import Curve, KeyChain
-from signer.core.registry.vault import default_vaults
 from signer.custody import curves
 from signer.custody.buffers import wipe
+from signer.custody.custody_modes import PLANS
 from signer.custody.errors import CorruptError
 from signer.keys.addresses.derivation import canonical_address, derive, display_address
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.paths import chain_at
+from signer.keys.vault_paths import default_vaults
 from sixgate.api.problems import Problem
 from sixgate.api.services import Services
 from sixgate.api.vault_lookup import KnownVault, fingerprints_of
@@ -118,7 +119,9 @@ def _key_vault(services: Services, path: str) -> str:
     """Return the vault for an imported key: the last default one that needs no client share."""
     vaults = services.backend.read.registered.vaults
     known = [vaults.get((services.account, name)) for name in default_vaults(path)]
-    usable = [vault.name for vault in known if vault is not None and not vault.plan.needs_client]
+    usable = [
+        vault.name for vault in known if vault is not None and not PLANS[vault.mode].needs_client
+    ]
     if not usable:
         raise Problem(
             409,

@@ -22,7 +22,7 @@ from schemas.intents.intent_parts import (
     ClientShare,
     SignedAuthorization,
 )
-from schemas.intents.money import eth_to_wei, gwei_to_wei
+from schemas.intents.money import eth_to_wei, wei_to_eth
 from schemas.intents.outcome import SIGNED_TYPES
 from schemas.intents.reasons import Reason
 from signer.core.errors import AddressError
@@ -30,6 +30,7 @@ from signer.core.ethereum.address import parse_address
 from signer.core.ethereum.transaction import TxType
 from sixgate.api import Json
 
+WEI_PER_GWEI = 10**9
 SIGNED = "signed"
 
 EXPIRY_S_MAX = EXPIRY_MS_MAX // 1000
@@ -250,3 +251,19 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def result_of(event: Json) -> str:
     """Return the result of a terminal event: ``signed`` or its reason code."""
     return SIGNED if event["type"] in SIGNED_TYPES else str(event["reason"])
+
+
+def gwei_to_wei(gwei: str) -> int:
+    """Convert a plain decimal of gwei to wei.
+
+    Raises ``ValueError`` as ``eth_to_wei`` does, and for more than 9 decimals.
+    """
+    wei, finer = divmod(eth_to_wei(gwei), WEI_PER_GWEI)
+    if finer:
+        raise ValueError("finer than a wei: a gwei has 9 decimals")
+    return wei
+
+
+def wei_to_gwei(wei: int) -> str:
+    """Write wei as the shortest decimal of gwei that converts back to it."""
+    return wei_to_eth(wei * WEI_PER_GWEI)

@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from schemas.intents.money import gwei_to_wei, wei_to_gwei
 from schemas.registry.records import ChainRemoved, ChainSet
 from sixgate.api import Json
+from sixgate.authoring.form_fields import gwei_to_wei, wei_to_gwei
 from sixgate.cli.declare import Option, argument, flag, gathered, group
 from sixgate.cli.exit_codes import fail_usage
 from sixgate.cli.options import NAME, chain_argument

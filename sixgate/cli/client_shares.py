@@ -19,9 +19,9 @@ from pathlib import Path
 
 from schemas.intents.intent_parts import ClientShare
 from schemas.keys.client_share import ClientShareContext
-from signer.core.registry.custody_modes import PLANS
 from signer.custody.atomic_write import MODE_PRIVATE, write_atomic
 from signer.custody.buffers import wipe, wiping
+from signer.custody.custody_modes import PLANS
 from signer.custody.errors import CorruptError
 from signer.custody.hpke import KEY_BYTES, HpkeKey
 from signer.custody.process import forbid_inspection

@@ -16,9 +16,9 @@ from pathlib import Path
 from schemas.keys.secret_access import Operation
 from schemas.registry.access import Grant
 from schemas.registry.records import AgentSet, CustomerKeySet
-from signer.core.registry.custody_modes import PLANS
 from signer.core.registry.vault import Vault as KnownVault
 from signer.custody.buffers import wiping
+from signer.custody.custody_modes import PLANS
 from signer.custody.errors import CmekRefusedError, CorruptError
 from signer.custody.process import forbid_inspection
 from signer.keys.access import Accessor, Refused, Target, decide

@@ -7,11 +7,11 @@ from schemas.intents.intent_parts import ClientShare
 from schemas.keys.client_share import ClientShareContext
 from schemas.registry.key_chains import KeyChain
 from schemas.registry.networks import key_chain_of
-from signer.core.registry.vault import default_vault
 from signer.custody.buffers import wiping
 from signer.custody.hpke import seal_for
 from signer.custody.process import forbid_inspection
 from signer.keys.paths import agent_key_path, chain_at, network_key_path
+from signer.keys.vault_paths import default_vault
 from sixgate.api import Json
 from sixgate.authoring import form_fields
 from sixgate.authoring.operator import KeyTarget

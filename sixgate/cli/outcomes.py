@@ -111,7 +111,7 @@ def intent_rows(intent: AnyIntent, chains: Chains, unit: str) -> Rows:
 def _of_kind(intent: AnyIntent, unit: str) -> Rows:
     match intent:
         case TransactionIntent():
-            from signer.core.transaction_types import type_of
+            from signer.core.transactions import type_of
 
             yield "type", str(type_of(intent))
             yield "to", address(intent.to) if intent.to else "new contract"

@@ -6,7 +6,7 @@ from pathlib import Path
 from schemas import fields
 from schemas.registry.custody import KEY_VAULTS, CustodyMode
 from schemas.registry.records import VaultCreated
-from signer.core.registry.custody_modes import PLANS
+from signer.custody.custody_modes import PLANS
 from sixgate.api import Json
 from sixgate.authoring.form_fields import matching
 from sixgate.authoring.vault_orders import LostShare, VaultId, recover_share

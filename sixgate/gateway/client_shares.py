@@ -14,6 +14,7 @@ from schemas.intents.intent_parts import ClientShare
 from schemas.keys.client_share import ClientShareContext
 from signer.core.registry.vault import Vault
 from signer.custody.buffers import wiping
+from signer.custody.custody_modes import PLANS
 from signer.custody.hpke import HpkeKey, seal_for
 from signer.keys.descriptor import KeyDescriptor
 from sixgate.api import Json
@@ -26,7 +27,9 @@ class ShareRecipient:
 
     def __init__(self, vault: Vault, org: str) -> None:
         self._vault, self._org = vault, org
-        self._key = HpkeKey.generate(secrets.token_bytes) if vault.plan.needs_client else None
+        self._key = (
+            HpkeKey.generate(secrets.token_bytes) if PLANS[vault.mode].needs_client else None
+        )
 
     @property
     def share_for(self) -> str | None:

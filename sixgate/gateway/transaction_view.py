@@ -7,7 +7,7 @@ from schemas.intents.money import wei_to_eth
 from schemas.intents.outcome import AnyOutcome, IntentRejected, MessageSigned, TransactionSigned
 from schemas.intents.reasons import Gate, Reason
 from signer.core.ethereum.address import checksum_address
-from signer.core.transaction_types import type_of
+from signer.core.transactions import type_of
 from sixgate.api.models.base import timestamp
 from sixgate.api.models.transactions import (
     SimulationStatus,

@@ -5,6 +5,7 @@ from contextlib import suppress
 from functools import cached_property
 
 from signer.core.registry.registry import Registry
+from signer.keys.signer_events import all_signer_keys_since
 from sixgate.config.sections import ClickHouseSettings
 from streams.ledger.errors import LedgerUnavailableError
 from streams.ledger.migrations import refuse_unmigrated
@@ -33,7 +34,7 @@ class LedgerQueries:
 
     def newest(self, accounts: Sequence[str]) -> Mapping[str, int]:
         """Return the sequence of each account's newest outcome in the ledger, if it has one."""
-        keys = self._registry.all_signer_keys_since(self.registry_seen)
+        keys = all_signer_keys_since(self._registry, self.registry_seen)
         if self._required:
             return self._outcomes.newest_sequences(accounts, keys)
         with suppress(LedgerUnavailableError):

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.registry.custody import CustodyMode
-from signer.core.registry.custody_modes import PLANS, ClientPart
 from signer.custody.context import SecretContext
+from signer.custody.custody_modes import PLANS, ClientPart
 from signer.custody.data_key import rebuild_data_key, split_data_key
 from signer.custody.envelope import WrappedShare
 from signer.custody.errors import CorruptError, CustodyError, KmsUnavailableError

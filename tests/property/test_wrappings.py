@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from schemas.canonical import digest
 from schemas.keys.vault_events import SecretRewrapped, VaultKeyChanged
 from schemas.registry.custody import AGENT_KEYS
-from signer.core.registry.vault import Vault, VersionId
+from signer.core.registry.vault import Vault
 from signer.custody.envelope import SealedSecret
+from signer.keys.vault_paths import VersionId
 from signer.keys.vaults.wrappings import WrappingError, Wrappings
 from tests.harness.builders.cases import NOW_MS
 from tests.harness.builders.vault_events import FUND, ordered

@@ -7,7 +7,7 @@ import pytest
 from google.cloud.kms_v1 import ProtectionLevel
 
 from schemas.registry.custody import CustodyMode
-from signer.core.registry.custody_modes import PLANS
+from signer.custody.custody_modes import PLANS
 from sixgate.config.kms import KmsSettings
 from sixgate.config.process_settings import load_settings
 from tests.harness.broker.servers import watched

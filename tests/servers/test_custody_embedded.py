@@ -11,7 +11,7 @@ import pytest
 from schemas.record import Outgoing
 from schemas.registry.custody import CustodyMode
 from schemas.topics import Topic
-from signer.core.registry.custody_modes import PLANS
+from signer.custody.custody_modes import PLANS
 from signer.custody.share_key import OVERLAP_MS
 from signer.keys.share_key_rotation import ERASE_AFTER_MS, ROTATE_AFTER_MS
 from signer.stage.state import StateWrite

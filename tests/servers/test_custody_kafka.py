@@ -10,7 +10,7 @@ import pytest
 
 from schemas.registry.custody import CustodyMode
 from schemas.topics import Topic
-from signer.core.registry.custody_modes import PLANS
+from signer.custody.custody_modes import PLANS
 from tests.harness.judge.promises import check
 from tests.harness.pipeline.custody_organisation import (
     HOLDERS_NEEDED,

@@ -6,7 +6,7 @@ import pytest
 from coincurve import PrivateKey
 
 from signer.core.errors import TransactionDecodingError
-from signer.core.ethereum.address import address_of, checksum_address, parse_address
+from signer.core.ethereum.address import checksum_address, parse_address
 from signer.core.ethereum.authorization import (
     SignedAuthorization,
     authority,
@@ -17,6 +17,7 @@ from signer.core.ethereum.encoding import encode
 from signer.core.ethereum.rlp_codec import encode_list
 from signer.core.ethereum.signing import sign_transaction
 from signer.core.ethereum.validation import ValidTransaction, first_problem
+from signer.keys.addresses.derivation import address_of
 from sixgate.cli.transaction_decoding import decode_of_any_chain, sender
 from tests.harness.builders.ethereum import (
     MemoryKey,

@@ -2,8 +2,6 @@
 
 import re
 
-from coincurve import PublicKey
-
 from signer.core.errors import AddressError
 from signer.core.ethereum.keccak import keccak256
 
@@ -17,8 +15,6 @@ _CASE_BIT = 0x20
 _HIGH_DIGITS = bytes(_CASE_BIT if chr(byte) in "89abcdef" else 0 for byte in range(256))
 _LETTERS = bytes(_CASE_BIT if chr(byte) in "abcdef" else 0 for byte in range(256))
 _FOREIGN = re.compile(r"[^0-9a-fA-F]")
-_UNCOMPRESSED_POINT_BYTES = 65
-_UNCOMPRESSED_POINT_TAG = 0x04
 
 
 def parse_address(text: str) -> bytes:
@@ -54,24 +50,6 @@ def checksum_address(address: bytes) -> str:
     high = keccak256(digits).hex().encode("ascii")[: len(digits)].translate(_HIGH_DIGITS)
     upper = int.from_bytes(high) & int.from_bytes(digits.translate(_LETTERS))
     return "0x" + (int.from_bytes(digits) ^ upper).to_bytes(len(digits)).decode("ascii")
-
-
-def address_of(public_key_uncompressed: bytes) -> bytes:
-    """Return the 20-byte address of a secp256k1 public key of 65 bytes (0x04, X, Y).
-
-    Raises AddressError for another form or a point off the curve, because no key can sign for the
-    address of such a point. Source: Ethereum Yellow Paper, appendix F.
-    """
-    if (
-        len(public_key_uncompressed) != _UNCOMPRESSED_POINT_BYTES
-        or public_key_uncompressed[0] != _UNCOMPRESSED_POINT_TAG
-    ):
-        raise AddressError("public_key", "must be 65 bytes that begin with 0x04.")
-    try:
-        PublicKey(public_key_uncompressed)
-    except ValueError as error:
-        raise AddressError("public_key", "is not a point of secp256k1.") from error
-    return address_of_point(public_key_uncompressed)
 
 
 def address_of_point(point: bytes) -> bytes:

@@ -74,10 +74,7 @@ AUTHORIZATION_RULES: Final = (
         _DELEGATION,
     ),
     Rule(
-        "authorization_nonce_out_of_range",
-        outside("nonce", 0, UINT64_MAX - 1),
-        _NONCE,
-        _DELEGATION,
+        "authorization_nonce_out_of_range", outside("nonce", 0, UINT64_MAX - 1), _NONCE, _DELEGATION
     ),
 )
 RULES: Final = (

@@ -121,17 +121,6 @@ class Registered:
                     return Author(scope.name, scope)
         raise InvalidSignatureError("no admin key of the organisation signed it")
 
-    def signer_keys_since(self, name: str, sequence: int) -> frozenset[str]:
-        """Return a signer's keys except those that the first ``sequence`` records revoked."""
-        keys = self.signer_keys.get(name, frozenset())
-        return frozenset(
-            key for key in keys if self.revoked_keys.get((name, key), sequence) >= sequence
-        )
-
-    def all_signer_keys_since(self, sequence: int) -> dict[str, frozenset[str]]:
-        """Return ``signer_keys_since`` of every signer, by name."""
-        return {name: self.signer_keys_since(name, sequence) for name in self.signer_keys}
-
     def chain_named(self, name: str) -> ChainSet | None:
         """Find a chain by its name or an alias."""
         return next((c for c in self.chains.values() if name == c.name or name in c.aliases), None)

@@ -43,14 +43,3 @@ def checked_setting(settings: Settings, name: str, value: object) -> Settings:
         case "org.tier", str() if value in _TIERS:
             return replace(settings, tier=_TIERS[value])
     raise RegistryEntryError(f"the setting {name} cannot be {value!r}")
-
-
-def as_entries(settings: Settings) -> dict[str, bool | int | str]:
-    """Return the settings by public name; an unset tier is left out."""
-    tier: dict[str, bool | int | str] = {"org.tier": settings.tier} if settings.tier else {}
-    return tier | {
-        "policies.require_explicit": settings.require_explicit,
-        "simulation.required": "always" if settings.simulation_always else "requested",
-        "simulation.age_ms_max": settings.simulation_age_ms_max,
-        "idempotency.remember_ms": settings.remember_ms,
-    }

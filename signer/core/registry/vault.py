@@ -4,14 +4,14 @@ The registry orders its records, so it alone decides which record created a vaul
 changes, events of other topics about it are valid or not regardless of when they are read.
 """
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from schemas.registry.custody import (
-    AGENT_KEYS,
     KEY_VAULTS,
+    PROVIDER_COUNT,
     PROVIDERS,
     SERVER,
     TREASURY_KEYS,
@@ -20,9 +20,7 @@ from schemas.registry.custody import (
 )
 from schemas.registry.records import VaultCreated
 from signer.core.errors import RegistryEntryError
-from signer.core.registry.custody_modes import PLANS, Plan
 
-TREASURY_PATHS = "wallets/"
 RESERVED = "__"
 """Prefix of the names of vaults that every account has automatically."""
 TREASURY_MODES: Mapping[Tier, CustodyMode] = MappingProxyType(
@@ -35,18 +33,6 @@ TREASURY_MODES: Mapping[Tier, CustodyMode] = MappingProxyType(
 )
 VaultId: TypeAlias = tuple[str, str]
 """An account and the name of its vault."""
-
-
-class VersionId(NamedTuple):
-    """One version of one secret."""
-
-    account: str
-    vault: str
-    path: str
-    version: int
-
-    def __str__(self) -> str:
-        return f"{self.path}, version {self.version}, in {self.vault} of {self.account}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +48,6 @@ class Vault:
     def id(self) -> VaultId:
         """Its account and name."""
         return self.account, self.name
-
-    @property
-    def plan(self) -> Plan:
-        """How its mode splits and wraps data keys."""
-        return PLANS[self.mode]
 
     @property
     def holds_keys(self) -> bool:
@@ -104,22 +85,8 @@ def default_mode(vault: str, tier: Tier | None) -> CustodyMode | None:
     return "envelope"
 
 
-def default_vaults(path: str) -> tuple[str, ...]:
-    """Return the vaults that may hold a key at a path if its order names no vault."""
-    return (AGENT_KEYS, TREASURY_KEYS) if path.startswith(TREASURY_PATHS) else (AGENT_KEYS,)
-
-
-def default_vault(account: str, path: str, vaults: Container[VaultId]) -> str:
-    """Return the vault of a key whose order names no vault: the treasury's for wallets.
-
-    An account without a treasury vault keeps wallets with its agents' keys.
-    """
-    known = [name for name in default_vaults(path) if (account, name) in vaults]
-    return known[-1] if known else AGENT_KEYS
-
-
 def _providers(mode: CustodyMode, named: tuple[str, ...]) -> tuple[str, ...]:
-    count = PLANS[mode].providers
+    count = PROVIDER_COUNT[mode]
     providers = named or PROVIDERS[:count]
     if SERVER in providers:
         raise RegistryEntryError(f'"{SERVER}" is reserved and cannot be a provider name')

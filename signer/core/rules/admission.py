@@ -5,7 +5,7 @@ from schemas.intents.reasons import Reason
 from schemas.registry.policy import Policy
 from signer.core.account import Account
 from signer.core.rules.decision import PASSED, Decision, Facts, GateFacts, Passed, Rejected, invalid
-from signer.core.transaction_types import type_problem
+from signer.core.transactions import type_problem
 
 
 def decide(intent: Intent, policy: Policy, account: Account, facts: GateFacts) -> Decision:

@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping
 from coincurve import PublicKey
 
 from schemas.registry.key_chains import KeyChain
+from signer.core.errors import AddressError
 from signer.core.ethereum import address as ethereum_address
 from signer.keys.addresses import base58, bech32
 from signer.keys.addresses.ripemd160 import ripemd160
 
 ED25519_BYTES = 32
+_UNCOMPRESSED_POINT_BYTES = 65
+_UNCOMPRESSED_POINT_TAG = 0x04
 _XRP_ED25519 = b"\xed"  # distinguishes an Ed25519 key from a compressed secp256k1 key
 _XRP_ACCOUNT = b"\x00"
 _TRON_ACCOUNT = b"\x41"
@@ -73,8 +76,26 @@ def _tron(public_key: bytes) -> str:
     return base58.encode_check(_TRON_ACCOUNT + _keccak_tail(public_key))
 
 
+def address_of(public_key_uncompressed: bytes) -> bytes:
+    """Return the 20-byte address of a secp256k1 public key of 65 bytes (0x04, X, Y).
+
+    Raises AddressError for another form or a point off the curve, because no key can sign for the
+    address of such a point. Source: Ethereum Yellow Paper, appendix F.
+    """
+    if (
+        len(public_key_uncompressed) != _UNCOMPRESSED_POINT_BYTES
+        or public_key_uncompressed[0] != _UNCOMPRESSED_POINT_TAG
+    ):
+        raise AddressError("public_key", "must be 65 bytes that begin with 0x04.")
+    try:
+        PublicKey(public_key_uncompressed)
+    except ValueError as error:
+        raise AddressError("public_key", "is not a point of secp256k1.") from error
+    return ethereum_address.address_of_point(public_key_uncompressed)
+
+
 def _keccak_tail(public_key: bytes) -> bytes:
-    return ethereum_address.address_of(PublicKey(public_key).format(compressed=False))
+    return address_of(PublicKey(public_key).format(compressed=False))
 
 
 def _hash160(content: bytes) -> bytes:

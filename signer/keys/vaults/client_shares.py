@@ -7,6 +7,7 @@ from schemas.intents.intent_parts import ClientShare
 from schemas.keys.client_share import ClientShareContext
 from signer.core.registry.vault import Vault
 from signer.custody.context import SecretContext
+from signer.custody.custody_modes import PLANS
 from signer.custody.errors import ClientShareMissingError
 from signer.custody.hpke import seal_for
 
@@ -29,8 +30,8 @@ class NoShareBoxes:
 
 def require_client(vault: Vault, share_for: X25519PublicKey | None) -> None:
     """Raise ``ClientShareMissingError`` unless an order names a client key exactly if needed."""
-    if vault.plan.needs_client is not (share_for is not None):
-        verb = "must" if vault.plan.needs_client else "cannot"
+    if PLANS[vault.mode].needs_client is not (share_for is not None):
+        verb = "must" if PLANS[vault.mode].needs_client else "cannot"
         raise ClientShareMissingError(
             f"An order in a vault of mode {vault.mode} {verb} name the client's public key."
         )

@@ -13,7 +13,7 @@ from schemas.keys.recovery import RecoveryOrder
 from schemas.keys.vault_events import SecretKind, SecretOrder, SecretRewrapped, VaultAnswer
 from schemas.registry.key_chains import Curve
 from signer.core.registry.registry import Registry
-from signer.core.registry.vault import Vault, VersionId
+from signer.core.registry.vault import Vault
 from signer.custody.buffers import RandomBytes, draw, wiping
 from signer.custody.cmek import require_layer
 from signer.custody.curves import new_secret
@@ -21,6 +21,7 @@ from signer.custody.errors import CustodyError
 from signer.custody.rewrapping import NOT_OPEN
 from signer.custody.sealing import Holders
 from signer.keys.key_import import ImportBoxes
+from signer.keys.vault_paths import VersionId
 from signer.keys.vaults.orders import VerifiedVaultOrder
 from signer.keys.vaults.recovery import Recovery
 from signer.keys.vaults.register import VaultRegister

@@ -7,11 +7,12 @@ from schemas.dsse import Envelope
 from schemas.keys.recovery import RecoveryOrder, SecretRecovered
 from schemas.keys.vault_events import vault_answer_id
 from signer.core.registry.registry import Registry
-from signer.core.registry.vault import Vault, VersionId
+from signer.core.registry.vault import Vault
 from signer.custody.buffers import RandomBytes, wiping
 from signer.custody.errors import RecoveryRefusedError
 from signer.custody.recovery import Approval, recover
 from signer.custody.sealing import Holders
+from signer.keys.vault_paths import VersionId
 from signer.keys.vaults.client_shares import seal_share
 from signer.keys.vaults.sealing import secret_context, vault_holders
 from signer.keys.vaults.wrapping_fields import wrapping_fields

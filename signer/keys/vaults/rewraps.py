@@ -15,7 +15,8 @@ from schemas.keys.vault_events import (
     vault_answer_id,
 )
 from signer.core.registry.registry import Registry
-from signer.core.registry.vault import Vault, VersionId
+from signer.core.registry.vault import Vault
+from signer.custody.custody_modes import PLANS
 from signer.custody.order_validity import validity_problem
 from signer.keys.orders import KeyOrderError
 from signer.keys.signer_events import (
@@ -23,6 +24,7 @@ from signer.keys.signer_events import (
     require_answer_signature,
     require_signer_event,
 )
+from signer.keys.vault_paths import VersionId
 from signer.keys.vaults.wrappings import Wrappings
 
 Ordered = TypeVar("Ordered", bound=Order)
@@ -109,7 +111,7 @@ def _check_recovered(event: SecretRecovered, vault: Vault, registry: Registry) -
     ordered = (order.org, order.account, order.vault, order.path, order.version)
     if ordered != (registry.org, event.account, event.vault, event.path, event.version):
         raise KeyOrderError("the event is for another secret than the order")
-    if not vault.plan.recoverable:
+    if not PLANS[vault.mode].recoverable:
         raise KeyOrderError(f"a vault of mode {vault.mode} has no recovery")
     if why := validity_problem(order.requested_at_ms, order.expires_at_ms, event.recovered_at_ms):
         raise KeyOrderError(why)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 from schemas.dsse import Envelope
 from schemas.keys.vault_events import SecretRewrapped, VaultKeyChanged, VaultKeyOrder, rewrap_id
 from schemas.keys.vault_events import vault_answer_id as answer_id
-from signer.core.registry.vault import Vault, VersionId
+from signer.core.registry.vault import Vault
 from signer.custody.buffers import RandomBytes
 from signer.custody.context import SecretContext, VaultContext
 from signer.custody.envelope import SealedSecret, new_vault_key
@@ -25,6 +25,7 @@ from signer.custody.errors import CustodyError
 from signer.custody.kms.port import RootKms
 from signer.custody.rewrapping import rewrap_deks, rewrap_vault_key
 from signer.keys.orders import KeyOrderError
+from signer.keys.vault_paths import VersionId
 from signer.keys.vaults.wrapping_fields import wrapping_fields
 from signer.keys.vaults.wrappings import Wrappings
 

@@ -1,12 +1,14 @@
 """Sealing in a vault: builds the context of a version and selects the vault's key holders."""
 
-from signer.core.registry.vault import Vault, VersionId
+from signer.core.registry.vault import Vault
 from signer.custody.buffers import RandomBytes
 from signer.custody.context import SecretContext
+from signer.custody.custody_modes import PLANS
 from signer.custody.envelope import new_vault_key
 from signer.custody.errors import QuorumError
 from signer.custody.failures import Cause, ProviderFailure
 from signer.custody.sealing import Holders, Sealing, seal
+from signer.keys.vault_paths import VersionId
 
 
 def secret_context(org: str, vault: Vault, path: str, version: int) -> SecretContext:
@@ -56,6 +58,6 @@ def seal_in_vault(
             f"The vault {vault.name} needs {', '.join(absent)}: add them to the settings.",
             tuple(ProviderFailure(name, Cause.NOT_CONFIGURED) for name in absent),
         )
-    if vault.plan.has_vault_key and wrapped_kek is None:
+    if PLANS[vault.mode].has_vault_key and wrapped_kek is None:
         wrapped_kek = new_vault_key(known.root, context.vault_context, random_bytes)
     return seal(holders, wrapped_kek or b"", context, secret, random_bytes)

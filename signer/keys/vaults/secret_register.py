@@ -10,10 +10,12 @@ from typing import NamedTuple, TypeAlias
 from schemas.dsse import Envelope
 from schemas.keys.vault_events import SecretOrder, SecretStored, vault_answer_id
 from signer.core.registry.registry import Registry
-from signer.core.registry.vault import Vault, VaultId, VersionId
+from signer.core.registry.vault import Vault, VaultId
+from signer.custody.custody_modes import PLANS
 from signer.keys.access import Target
 from signer.keys.orders import KeyOrderError
 from signer.keys.signer_events import open_admin_order, require_answer_signature
+from signer.keys.vault_paths import VersionId
 from signer.keys.vaults.orders import read_vault_order
 from signer.keys.vaults.wrapping_fields import sealed_from
 from signer.keys.vaults.wrappings import Wrappings
@@ -120,7 +122,7 @@ def verify_stored(event: SecretStored, registry: Registry) -> Vault:
         raise KeyOrderError(f"{event.account} has no vault {event.vault} for secrets")
     _check_ordered(event, order, registry.org)
     client = event.client_share is not None
-    if event.mode != vault.mode or vault.plan.needs_client is not client:
+    if event.mode != vault.mode or PLANS[vault.mode].needs_client is not client:
         raise KeyOrderError(f"the version does not have its vault's mode {vault.mode}")
     return vault
 

@@ -18,7 +18,7 @@ from typing import Protocol
 from schemas.keys.provider_roots import ProviderRootChanged, ProviderRootOrder
 from schemas.keys.vault_events import SecretRewrapped, vault_answer_id
 from signer.core.registry.registry import Registry
-from signer.core.registry.vault import Vault, VersionId
+from signer.core.registry.vault import Vault
 from signer.custody.buffers import RandomBytes
 from signer.custody.envelope import SealedSecret
 from signer.custody.errors import CorruptError, CustodyError, KmsKeyNotFoundError
@@ -26,6 +26,7 @@ from signer.custody.kms.port import RootKms
 from signer.custody.rewrapping import NOT_OPEN, rewrap_share, verify_root
 from signer.custody.sealing import Holders
 from signer.keys.orders import KeyOrderError
+from signer.keys.vault_paths import VersionId
 from signer.keys.vaults.orders import VerifiedVaultOrder
 from signer.keys.vaults.register import VaultRegister
 from signer.keys.vaults.rotation import Rewraps, Stuck, rewrapped

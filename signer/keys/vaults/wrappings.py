@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 from schemas.keys.provider_roots import ProviderRootChanged
 from schemas.keys.recovery import SecretRecovered
 from schemas.keys.vault_events import SecretRewrapped, VaultKeyChanged
-from signer.core.registry.vault import Vault, VaultId, VersionId
+from signer.core.registry.vault import Vault, VaultId
+from signer.custody.custody_modes import PLANS
 from signer.custody.envelope import SealedSecret
+from signer.keys.vault_paths import VersionId
 from signer.keys.vaults.vault_key import VaultKey
 from signer.keys.vaults.wrapping_fields import sealed_from
 
@@ -89,7 +91,7 @@ class Wrappings:
 
     def add(self, vault: Vault, version_id: VersionId, sealed: SealedSecret) -> None:
         """Add a new version that passed ``check_new``."""
-        if vault.plan.has_vault_key and vault.id not in self.keys:
+        if PLANS[vault.mode].has_vault_key and vault.id not in self.keys:
             self.keys[vault.id] = VaultKey({sealed.wrapped_kek: 1}, {1: sealed.wrapped_kek})
         self.versions[version_id] = WrappedVersion(sealed)
 
@@ -99,7 +101,7 @@ class Wrappings:
         The root changes only while every version is under one KEK, as only that KEK is rewrapped.
         """
         key, wrapped_kek = self.keys.get(vault.id), bytes.fromhex(event.wrapped_kek[2:])
-        if key is None or not vault.plan.has_vault_key:
+        if key is None or not PLANS[vault.mode].has_vault_key:
             raise WrappingError(f"{vault.name} of {vault.account} has no key that could change")
         if event.sequence != key.changes + 1:
             raise WrappingError(
@@ -160,7 +162,7 @@ class Wrappings:
     def _check_forward(
         self, vault: Vault, version_id: VersionId, old: SealedSecret, new: SealedSecret
     ) -> None:
-        if vault.plan.has_vault_key and new.wrapped_kek != self.keys[vault.id].current:
+        if PLANS[vault.mode].has_vault_key and new.wrapped_kek != self.keys[vault.id].current:
             raise WrappingError(f"{version_id} would be under a former key of its vault")
         if new == old:
             raise WrappingError(f"the event would not change the wrapping of {version_id}")
@@ -171,7 +173,7 @@ def check_shape(vault: Vault, sealed: SealedSecret) -> None:
     by_kek = bool(sealed.wrapped_kek) and bool(sealed.wrapped_dek)
     neither = not sealed.wrapped_kek and not sealed.wrapped_dek
     providers = tuple(share.provider for share in sealed.wrapped_shares)
-    if providers != vault.providers or not (by_kek if vault.plan.has_vault_key else neither):
+    if providers != vault.providers or not (by_kek if PLANS[vault.mode].has_vault_key else neither):
         raise WrappingError(
             f"it is not wrapped as mode {vault.mode} with the vault's providers requires"
         )

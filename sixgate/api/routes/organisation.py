@@ -3,7 +3,8 @@
 from fastapi import APIRouter
 
 from schemas.registry.records import SettingSet
-from signer.core.registry.settings import Settings, as_entries
+from signer.core.registry.settings import Settings
+from sixgate.answers.snapshot import as_entries
 from sixgate.api.callers import AnyCaller, Caller, PersonCaller, ServicesOf, record
 from sixgate.api.models import chains as models
 from sixgate.api.models.base import timestamp

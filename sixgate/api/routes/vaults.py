@@ -5,8 +5,8 @@ from fastapi import APIRouter, Response
 from schemas.registry.custody import AGENT_KEYS
 from schemas.registry.records import VaultCreated
 from signer.core.errors import RegistryEntryError
-from signer.core.registry.custody_modes import PLANS, Plan
 from signer.core.registry.vault import Vault, vault_from_record
+from signer.custody.custody_modes import PLANS, Plan
 from sixgate.api.callers import AnyCaller, PersonCaller, ServicesOf, record
 from sixgate.api.models import vaults as models
 from sixgate.api.models.base import timestamp

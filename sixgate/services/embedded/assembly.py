@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from signer.attestation.attestor import Attestor
 from signer.core.registry.registry import Registry
+from signer.keys.signer_events import all_signer_keys_since
 from sixgate.attesting.factory import configuration, open_attestor
 from sixgate.backends.simulations import Simulations
 from sixgate.clocks import boot_ms, wall_ms
@@ -58,7 +59,7 @@ class Parts:
         slot = self.runner.slot
         # 2. The log's own outcomes come first, so that state from an older backup is detected.
         self.ledger_service.catch_up()
-        keys = slot.registry.all_signer_keys_since(slot.state.registry_sequence)
+        keys = all_signer_keys_since(slot.registry, slot.state.registry_sequence)
         accounts = sorted(slot.registry.accounts)
         newest = self.ledger_service.answers.outcomes.newest_sequences(accounts, keys)
         slot.check_not_behind(newest)

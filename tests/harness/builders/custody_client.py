@@ -12,7 +12,7 @@ from schemas.registry.custody import AGENT_KEYS, CustodyMode
 from schemas.registry.records import AccountOpened, VaultCreated
 from schemas.topics import Topic
 from signer.core.ethereum.keccak import keccak256
-from signer.core.registry.custody_modes import PLANS
+from signer.custody.custody_modes import PLANS
 from signer.custody.hpke import HpkeKey, seal_for
 from signer.custody.sealing import Holders
 from signer.custody.share_key import ShareKeyBoxes, ShareKeys, new_share_key

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from threading import Event
 
 from schemas.registry.custody import CustodyMode
-from signer.core.registry.custody_modes import PLANS
 from signer.custody.context import SecretContext
+from signer.custody.custody_modes import PLANS
 from signer.custody.envelope import new_vault_key
 from signer.custody.errors import KmsUnavailableError
 from signer.custody.failures import ProviderFailure

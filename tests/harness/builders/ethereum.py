@@ -6,7 +6,7 @@ from typing import Any
 from coincurve import PrivateKey
 from hypothesis import strategies as st
 
-from signer.core.ethereum.address import address_of, checksum_address, parse_address
+from signer.core.ethereum.address import checksum_address, parse_address
 from signer.core.ethereum.authorization import (
     Authorization,
     SignedAuthorization,
@@ -23,6 +23,7 @@ from signer.core.ethereum.transaction import (
     SetCodeTransaction,
     Transaction,
 )
+from signer.keys.addresses.derivation import address_of
 
 
 class MemoryKey:

@@ -15,7 +15,7 @@ from schemas.record import Outgoing
 from schemas.registry.access import Grant
 from schemas.registry.custody import CustodyMode
 from schemas.registry.records import AccessSet, VaultCreated
-from signer.core.registry.custody_modes import PLANS
+from signer.custody.custody_modes import PLANS
 from signer.custody.event_signing import Ed25519Signer
 from signer.custody.hpke import HpkeKey
 from signer.custody.sealing import Holders

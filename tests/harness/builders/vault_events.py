@@ -14,8 +14,8 @@ from schemas.keys.vault_events import (
 )
 from schemas.registry.custody import AGENT_KEYS, CustodyMode
 from schemas.registry.records import AccountOpened, VaultCreated
-from signer.core.registry.custody_modes import PLANS
 from signer.core.registry.registry import Registry
+from signer.custody.custody_modes import PLANS
 from signer.custody.event_signing import Ed25519Signer
 from tests.harness.builders.cases import (
     ADMIN,

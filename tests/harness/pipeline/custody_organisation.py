@@ -19,7 +19,7 @@ from schemas.record import Outgoing
 from schemas.registry.custody import AGENT_KEYS, CustodyMode
 from schemas.registry.records import AccountOpened, Entry, PolicySet, VaultCreated
 from schemas.topics import Topic
-from signer.core.registry.custody_modes import PLANS
+from signer.custody.custody_modes import PLANS
 from signer.custody.event_signing import Ed25519Signer
 from signer.custody.hpke import HpkeKey, seal_for
 from sixgate.data_folder.creation import Founding, create

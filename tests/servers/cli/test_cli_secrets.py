@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from schemas.registry.custody import CustodyMode
-from signer.core.registry.custody_modes import PLANS
+from signer.custody.custody_modes import PLANS
 from tests.harness.builders.waiting import until
 from tests.harness.cli.command_line import CommandLine, Ended, served
 from tests.harness.cli.intents import WIDE

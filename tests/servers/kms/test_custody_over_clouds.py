@@ -12,7 +12,7 @@ from threading import Event
 import pytest
 
 from schemas.registry.custody import CustodyMode
-from signer.core.registry.custody_modes import PLANS
+from signer.custody.custody_modes import PLANS
 from signer.custody.envelope import new_vault_key
 from signer.custody.errors import CustodyError, QuorumError, SharesMismatchError
 from signer.custody.failures import Cause, ProviderFailure

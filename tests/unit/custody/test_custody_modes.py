@@ -7,8 +7,8 @@ from itertools import permutations
 import pytest
 
 from schemas.registry.custody import CustodyMode
-from signer.core.registry.custody_modes import PLANS
 from signer.custody.context import Layer, SecretContext
+from signer.custody.custody_modes import PLANS
 from signer.custody.data_key import split_data_key
 from signer.custody.envelope import SealedSecret, WrappedShare, open_secret, seal_secret
 from signer.custody.errors import (

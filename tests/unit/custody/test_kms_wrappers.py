@@ -6,7 +6,6 @@ import pytest
 
 from schemas.ledger.audit import AuditRecord
 from schemas.record import Outgoing
-from signer.core.registry.vault import VersionId
 from signer.custody.context import Layer
 from signer.custody.errors import (
     CorruptError,
@@ -22,6 +21,7 @@ from signer.custody.kms.local import LocalKms
 from signer.custody.kms.port import KeyState, KeyStatus, ProtectionLevel
 from signer.custody.kms.roots import RotatedRoot
 from signer.keys.custody_records import CustodyRecords
+from signer.keys.vault_paths import VersionId
 from tests.harness.builders.cases import NOW_MS, SIGNER
 from tests.harness.builders.custody_material import HERE, OTHER_ROOT, root_kms
 from tests.harness.builders.custody_providers import RaisingKms

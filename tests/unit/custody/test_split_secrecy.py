@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from schemas.registry.custody import CustodyMode
-from signer.core.registry.custody_modes import PLANS
 from signer.custody.aead import KEY_BYTES
 from signer.custody.buffers import wipe
+from signer.custody.custody_modes import PLANS
 from signer.custody.data_key import split_data_key
 from signer.custody.errors import CustodyError, KmsUnavailableError
 from signer.custody.opening import open_sealed

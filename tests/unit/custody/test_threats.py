@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from schemas.registry.custody import CustodyMode
-from signer.core.registry.custody_modes import PLANS
 from signer.custody import aead, shamir, xor_split
 from signer.custody.context import Layer, SecretContext
+from signer.custody.custody_modes import PLANS
 from signer.custody.envelope import SealedSecret
 from signer.custody.errors import CorruptError, CustodyError, RecoveryRefusedError
 from signer.custody.kms.local import LocalKms

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signer.core.errors import AddressError
-from signer.core.ethereum.address import address_of, checksum_address, parse_address
+from signer.core.ethereum.address import checksum_address, parse_address
+from signer.keys.addresses.derivation import address_of
 
 VITALIK = "0xd8dA6BF26964aF9D7eEd9e03E53415D37aA96045"
 EIP55_EXAMPLES = [

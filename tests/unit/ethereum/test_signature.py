@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signer.core.errors import SignatureError
-from signer.core.ethereum.address import address_of
 from signer.core.ethereum.signature import check_signature, recover_address
+from signer.keys.addresses.derivation import address_of
 from tests.harness.builders.ethereum import MemoryKey
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141

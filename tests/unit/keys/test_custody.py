@@ -6,7 +6,7 @@ import pytest
 
 from schemas.keys.key_events import KeyRequest, KeyRotation
 from schemas.registry.custody import AGENT_KEYS, CustodyMode
-from signer.core.registry.custody_modes import PLANS
+from signer.custody.custody_modes import PLANS
 from signer.custody.errors import (
     ClientShareMissingError,
     CorruptError,

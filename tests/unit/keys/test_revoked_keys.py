@@ -14,6 +14,7 @@ from schemas.registry.records import AccountOpened, Entry, VaultCreated
 from signer.core.registry.registry import Registry
 from signer.custody.event_signing import Ed25519Signer
 from signer.keys.orders import KeyOrderError, open_order
+from signer.keys.signer_events import all_signer_keys_since
 from signer.keys.vaults.orders import open_vault_order
 from signer.keys.vaults.register import VaultRegister
 from tests.harness.builders.cases import (
@@ -139,8 +140,8 @@ def test_a_revoked_key_is_invalid_for_later_registry_sequences() -> None:
     """Events of a revoked key that know of its revocation were never the signer's."""
     registry = after(REPLACED)
     both, left = {SIGNER.public_key, OWN.public_key}, {OWN.public_key}
-    assert registry.all_signer_keys_since(REVOKED_BY) == {SIGNER.keyid: both}
-    assert registry.all_signer_keys_since(REVOKED_BY + 1) == {SIGNER.keyid: left}
+    assert all_signer_keys_since(registry, REVOKED_BY) == {SIGNER.keyid: both}
+    assert all_signer_keys_since(registry, REVOKED_BY + 1) == {SIGNER.keyid: left}
 
 
 def test_an_order_without_a_registry_sequence_is_malformed() -> None:

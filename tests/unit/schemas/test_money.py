@@ -1,6 +1,7 @@
 import pytest
 
-from schemas.intents.money import WEI_PER_ETH, eth_to_wei, gwei_to_wei, wei_to_eth, wei_to_gwei
+from schemas.intents.money import WEI_PER_ETH, eth_to_wei, wei_to_eth
+from sixgate.authoring.form_fields import gwei_to_wei, wei_to_gwei
 
 UINT256_ETH = "115792089237316195423570985008687907853269984665640564039457.584007913129639935"
 

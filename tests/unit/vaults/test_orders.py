@@ -13,13 +13,13 @@ from schemas.registry.access import Grant
 from schemas.registry.custody import AGENT_KEYS, CustodyMode
 from schemas.registry.records import AccessSet, VaultCreated
 from schemas.topics import Topic
-from signer.core.registry.custody_modes import PLANS
-from signer.core.registry.vault import VersionId
+from signer.custody.custody_modes import PLANS
 from signer.custody.envelope import SealedSecret
 from signer.custody.errors import KmsUnavailableError
 from signer.custody.order_validity import AHEAD_MS_MAX
 from signer.custody.sealing import Holders
 from signer.keys.custody_maintenance import RETRY_MS
+from signer.keys.vault_paths import VersionId
 from signer.keys.vaults.order_execution import STUCK_MS
 from sixgate.api import ApiError
 from sixgate.backends.orders import check_vault_order

@@ -10,9 +10,9 @@ from schemas.keys.key_events import KeyProvisioned
 from schemas.keys.vault_events import SecretRewrapped, VaultKeyChanged
 from schemas.registry.custody import AGENT_KEYS, CustodyMode
 from signer.core.registry.registry import Registry
-from signer.core.registry.vault import VersionId
 from signer.custody.envelope import SealedSecret
 from signer.keys.orders import KeyOrderError
+from signer.keys.vault_paths import VersionId
 from signer.keys.vaults.register import VaultRegister
 from tests.harness.builders.cases import (
     ADMIN,

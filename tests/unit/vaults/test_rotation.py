@@ -9,11 +9,11 @@ from schemas.dsse import VAULT_ORDER_TYPE, Envelope
 from schemas.keys.key_events import KeyRequest, KeyRotation
 from schemas.keys.vault_events import KeyChange, VaultKeyOrder
 from schemas.registry.custody import AGENT_KEYS, CustodyMode
-from signer.core.registry.vault import VersionId
 from signer.custody.errors import CustodyError, KmsUnavailableError
 from signer.custody.kms.port import RootKms
 from signer.custody.sealing import Holders
 from signer.keys.orders import KeyOrderError
+from signer.keys.vault_paths import VersionId
 from signer.keys.vaults.register import VaultRegister
 from signer.keys.vaults.rotation import Rotation
 from tests.harness.builders.cases import ADMIN, NOW_MS, ORG, SIGNER

@@ -5,8 +5,8 @@ import pytest
 from schemas.keys.key_events import KeyRequest
 from schemas.registry.custody import AGENT_KEYS, CustodyMode
 from schemas.topics import Topic
-from signer.core.registry.custody_modes import PLANS
 from signer.custody.context import VaultContext
+from signer.custody.custody_modes import PLANS
 from signer.custody.errors import CustodyError
 from signer.custody.kms.local import LocalKms
 from signer.custody.provider import Provider

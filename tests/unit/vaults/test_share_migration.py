@@ -16,7 +16,7 @@ from schemas.record import Outgoing, Record
 from schemas.registry.custody import CustodyMode
 from schemas.registry.records import VaultCreated
 from schemas.topics import Topic
-from signer.core.registry.custody_modes import PLANS
+from signer.custody.custody_modes import PLANS
 from signer.custody.errors import KmsUnavailableError
 from signer.custody.event_signing import Ed25519Signer
 from signer.custody.kms.local import LocalKms

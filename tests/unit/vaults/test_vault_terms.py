@@ -9,9 +9,9 @@ import pytest
 from schemas.registry.custody import AGENT_KEYS, PROVIDERS, TREASURY_KEYS, CustodyMode, Tier
 from schemas.registry.records import AccountOpened, Entry, SettingSet, VaultCreated
 from signer.core.errors import RegistryRecordError
-from signer.core.registry.custody_modes import PLANS
 from signer.core.registry.registry import Registry
 from signer.core.registry.vault import TREASURY_MODES, Vault, default_mode
+from signer.custody.custody_modes import PLANS
 from tests.harness.builders.cases import ACCOUNT, Operator, registered
 
 MODES: tuple[CustodyMode, ...] = get_args(CustodyMode)

@@ -46,8 +46,8 @@ from signer.attestation.release.request import (
 from signer.attestation.verify.binding import Binding, Purpose
 from signer.attestation.verify.errors import EvidenceError
 from signer.attestation.verify.verify import Verified, verify
-from signer.core.registry.custody_modes import PLANS
 from signer.custody.buffers import wiping
+from signer.custody.custody_modes import PLANS
 from signer.custody.errors import CorruptError
 from signer.custody.hpke import public_key_of
 from signer.custody.kms.port import PLAINTEXT_BYTES_MAX

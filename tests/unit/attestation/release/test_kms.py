@@ -16,9 +16,9 @@ from signer.attestation.device.platform import PlatformBusyError
 from signer.attestation.release.client.kms import Attest, ReleasedKms, ReleaseUnreachableError
 from signer.attestation.verify.binding import Binding
 from signer.attestation.verify.evidence import Evidence
-from signer.core.registry.custody_modes import PLANS
 from signer.custody.buffers import wiping
 from signer.custody.context import SecretContext
+from signer.custody.custody_modes import PLANS
 from signer.custody.errors import (
     CorruptError,
     CustodyError,

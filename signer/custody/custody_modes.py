@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from schemas.registry.custody import CustodyMode
+from schemas.registry.custody import PROVIDER_COUNT, CustodyMode
 
 SERVER_HALF, CLIENT_HALF = 1, 2
 
@@ -59,10 +59,15 @@ PLANS: Mapping[CustodyMode, Plan] = MappingProxyType(
     {
         "envelope": Plan(),
         "2of2_client_custody": Plan(client=ClientPart.HALF),
-        "2of3_multi_hsm": Plan(providers=3, threshold=2),
+        "2of3_multi_hsm": Plan(providers=PROVIDER_COUNT["2of3_multi_hsm"], threshold=2),
         "2of3_client_custody": Plan(
-            providers=2, threshold=2, client=ClientPart.SHARE, recoverable=True
+            providers=PROVIDER_COUNT["2of3_client_custody"],
+            threshold=2,
+            client=ClientPart.SHARE,
+            recoverable=True,
         ),
-        "2of3_multi_hsm_client": Plan(providers=3, threshold=2, client=ClientPart.HALF),
+        "2of3_multi_hsm_client": Plan(
+            providers=PROVIDER_COUNT["2of3_multi_hsm_client"], threshold=2, client=ClientPart.HALF
+        ),
     }
 )
