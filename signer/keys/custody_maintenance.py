@@ -60,6 +60,15 @@ class CustodyMaintenance:
         """Do one portion of each kind of work; return the events to publish."""
         return self.rotate_share_keys(now_ms) + self.rewrap(now_ms) + self.drain_records(now_ms)
 
+    @property
+    def share_version(self) -> int | None:
+        """The version of the current share key."""
+        return self.shares.version
+
+    def end_recovery(self) -> None:
+        """Let expired share keys open no client share from now on."""
+        self.shares.finishing = False
+
     def rewrap(self, now_ms: int) -> list[Outgoing]:
         """Rewrap up to ``REWRAPS_MAX`` versions that are still under a former key.
 

@@ -23,7 +23,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from schemas.keys.boot import SignerBoot
-from schemas.ledger.audit import AuditAction
 from schemas.ledger.heads import RegistryHead
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
@@ -154,7 +153,7 @@ class Slot:
             # again.
             yield from self.finish()
         # Until here, expired share keys still opened the client shares of pinned outcomes.
-        self.operations.maintenance.shares.finishing = False
+        self.operations.maintenance.end_recovery()
 
     def _open_keys(self, unfinished: list[PinnedOutcome]) -> list[PinnedOutcome]:
         """Open the keys of the next portion before its charges are dated.
@@ -255,11 +254,14 @@ class Slot:
         """Raise ``StateRollbackError`` if an account is older than its newest outcome."""
         self.stage.memory.check_not_behind(newest)
 
-    def audit_record(
-        self, action: AuditAction, record: Record, now_ms: int, detail: str
-    ) -> Outgoing:
-        """Return the audit record of an action on a record, usually its refusal."""
-        return self.operations.audit_record(action, record, now_ms, detail)
+    @property
+    def signer(self) -> str:
+        """The name of the signer."""
+        return self.stage.identity.keyid
+
+    def refusal(self, record: Record, now_ms: int, why: str) -> Outgoing:
+        """Return the audit record of a record that is refused."""
+        return self.operations.audit_record("record.refused", record, now_ms, why)
 
     def close(self) -> None:
         """Close and zeroise every open key."""
@@ -284,7 +286,7 @@ class Slot:
             "registry_sequence": self.registry.record_count,
             "key_count": self.vault.count,
             "key_digest": self.vault.digest(),
-            "share_version": self.operations.maintenance.shares.version,
+            "share_version": self.operations.maintenance.share_version,
             "last_ms": max(now_ms, memory.slot.last_ms),
         }
         signed, self._signed = self._signed, []

@@ -71,7 +71,7 @@ class Clearances:
             try:
                 received.append(receive(record, self.partitions))
             except ClearanceError as error:
-                refused.append(self.slot.audit_record("record.refused", record, now_ms, str(error)))
+                refused.append(self.slot.refusal(record, now_ms, str(error)))
         # Before anything is decided: a state that was rolled back must not sign.
         self.check_not_behind_ledger(one.intent.account for one in received)
         found = (one.clearance for one in received)

@@ -14,14 +14,14 @@ class PipelineReadEnvironment:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
-        self.actor = pipeline.slot.operations.identity.keyid
+        self.actor = pipeline.slot.signer
 
     @contextmanager
     def current(self) -> Iterator[int]:
         """Let the pipeline read what waits, then hold its lock: the registry is current."""
         with self._pipeline.lock:
             self._pipeline.step()
-            yield self._pipeline.parts.runner.clock.now_ms()
+            yield self._pipeline.slot.now_ms()
 
     def record(self, event: Outgoing) -> None:
         """Append a record to the pipeline's log, durable on return."""
