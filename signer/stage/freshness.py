@@ -6,7 +6,7 @@ and the time. A process that holds every record up to a head, and whose clock is
 ``HEAD_SKEW_MS_MAX`` of that head, lacks no record that is older than the head.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -16,7 +16,6 @@ from schemas.ledger.heads import RegistryHead
 from signer.core.errors import InvalidSignatureError
 from signer.core.registry.registry import Registry
 from signer.core.signatures import open_envelope
-from signer.custody.event_signing import Ed25519Signer
 
 HEAD_SKEW_MS_MAX = 30_000
 """Largest difference between a head's time and the local clock; also how long a head is valid."""
@@ -76,29 +75,6 @@ class RegistryHeads:
         return heads[0]
 
 
-def next_head(
-    registrar: Ed25519Signer, registry: Registry, heads: Iterable[RegistryHead], now_ms: int
-) -> bytes:
-    """Return the next signed head of a registry; ``heads`` are those published so far.
-
-    Raises ``RegistryStaleError`` if the registrar is not registered with this key, or if a
-    published head names a record that the registry lacks.
-    """
-    if registry.service_key("registrar", registrar.keyid) != registrar.public_key:
-        raise RegistryStaleError(_unregistered(registrar.keyid, registry))
-    # Never sign a shorter registry than one that was signed before: it would hide its records.
-    for known in heads:
-        require_not_withheld(known, registry)
-    head = RegistryHead(
-        org=registry.org,
-        sequence=registry.record_count - 1,
-        digest=registry.last_digest,
-        at_ms=now_ms,
-        valid_until_ms=now_ms + HEAD_SKEW_MS_MAX,
-    )
-    return registrar.sign_envelope(REGISTRY_HEAD_TYPE, head.encode()).encode()
-
-
 def open_head(raw: bytes, registry: Registry) -> SignedHead:
     """Decode a head and verify that an active registrar of this organisation signed it.
 
@@ -151,7 +127,7 @@ def require_fresh(head: RegistryHead, now_ms: int) -> None:
 
 
 _NOTHING_CONSUMED = "Nothing was consumed"
-_NO_REGISTRY = f"Kafka holds no registry: run sixgate publish. {_NOTHING_CONSUMED}"
+NO_REGISTRY = f"Kafka holds no registry: run sixgate publish. {_NOTHING_CONSUMED}"
 _CHECK_BROKERS = f"check the brokers and their principals. {_NOTHING_CONSUMED}"
 
 
@@ -160,18 +136,9 @@ def _replaces(found: SignedHead, known: SignedHead, now_ms: int) -> bool:
     return found.head.at_ms >= known.head.at_ms or known.head.at_ms > now_ms + HEAD_SKEW_MS_MAX
 
 
-def _unregistered(registrar: str, registry: Registry) -> str:
-    if not registry.record_count:
-        return _NO_REGISTRY
-    return (
-        f"the registry does not name {registrar} as an active registrar with this key: run "
-        f"sixgate services add {registrar}, then restart. Nothing was signed"
-    )
-
-
 def _no_head(registry: Registry) -> str:
     if not registry.record_count:
-        return _NO_REGISTRY
+        return NO_REGISTRY
     if any(role == "registrar" and one.active for (role, _), one in registry.services.items()):
         return (
             "no registrar has signed a head of the registry: start sixgate registrar. "

@@ -18,7 +18,6 @@ from typing import ClassVar
 from schemas.record import Outgoing
 from schemas.topics import Principal, Topic
 from signer.custody.event_signing import Ed25519Signer
-from signer.stage.freshness import next_head
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.config.process_settings import Settings
 from sixgate.data_folder.folder import Folder
@@ -26,6 +25,7 @@ from sixgate.data_folder.key_files import load_key_file
 from sixgate.data_folder.signer_files import FolderError
 from sixgate.services.freshness import log_stale_head
 from sixgate.services.monitor import Monitor
+from sixgate.services.registry_heads import next_head
 from sixgate.services.start_checks import check_declared
 from streams.kafka.producer import Sender
 from streams.kafka.reader import PartitionLag

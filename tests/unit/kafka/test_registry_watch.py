@@ -9,10 +9,10 @@ import pytest
 from schemas.record import Record
 from schemas.topics import Topic
 from signer.core.registry.registry import Registry
-from signer.stage.freshness import next_head
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import REGISTRAR, Folder
 from sixgate.data_folder.key_files import load_key_file
+from sixgate.services.registry_heads import next_head
 from streams.kafka.broker import Broker
 from streams.kafka.registry_watch import RegistryWatch
 from streams.log.sqlite import SqliteLog

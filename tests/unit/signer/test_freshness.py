@@ -17,11 +17,11 @@ from signer.stage.freshness import (
     RegistryHeadError,
     RegistryHeads,
     RegistryStaleError,
-    next_head,
     open_head,
     require_fresh,
     require_not_withheld,
 )
+from sixgate.services.registry_heads import next_head
 from tests.harness.builders.cases import (
     MALLORY,
     NOW_MS,
