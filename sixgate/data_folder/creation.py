@@ -14,15 +14,17 @@ from typing import NamedTuple
 from schemas.record import Outgoing
 from schemas.registry.records import GENESIS_PREVIOUS, Entry, OrgCreated, ServiceRole, ServiceSet
 from schemas.topics import Topic
-from signer.custody.atomic_write import sync_folder, write_atomic
+from signer.custody.atomic_write import MODE_PRIVATE, sync_folder, write_atomic
+from signer.custody.buffers import RandomBytes
 from signer.custody.event_signing import Ed25519Signer
+from signer.custody.identity import SealedIdentity, new_identity
+from signer.custody.kms.port import RootKms
 from signer.custody.kms.root_file import create_root_file, open_local_kms
 from sixgate.authoring.operator import record_envelope
 from sixgate.data_folder.folder import ADMIN, LEDGER, REGISTRAR, SIMULATOR, Folder
 from sixgate.data_folder.holder_files import create_local_holders
-from sixgate.data_folder.identity import create_identity
 from sixgate.data_folder.key_files import SEED_BYTES, create_key_file, load_key_file
-from sixgate.data_folder.signer_files import SIGNER, FolderError, Trust
+from sixgate.data_folder.signer_files import SIGNER, FolderError, SignerFiles, Trust
 from streams.log.sqlite import SqliteLog
 
 
@@ -128,3 +130,15 @@ def _chain(
         envelope, previous = record_envelope(admin, org, (sequence, previous), entry, now_ms)
         records.append((envelope, previous))
     return records
+
+
+def create_identity(
+    folder: SignerFiles, org: str, kms: RootKms, random_bytes: RandomBytes
+) -> SealedIdentity:
+    """Create the signer's identity, sealed under a root key; never replaces an existing one.
+
+    Raises ``OSError``, ``CustodyError``.
+    """
+    sealed = new_identity(kms, org, SIGNER, random_bytes)
+    write_atomic(folder.signer_identity, sealed.encode(), replace=False, mode=MODE_PRIVATE)
+    return sealed

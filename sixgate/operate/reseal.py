@@ -8,12 +8,14 @@
 from contextlib import ExitStack
 from typing import NamedTuple
 
+from signer.custody.atomic_write import MODE_PRIVATE, write_atomic
 from signer.custody.identity import SealedIdentity, open_identity, reseal_identity
 from signer.custody.kms.journal import KmsJournal
 from signer.custody.sealing import Holders
 from sixgate.clocks import wall_ms
 from sixgate.config.signer import SignerProcessSettings
-from sixgate.data_folder.identity import replace_identity
+from sixgate.data_folder.identity import identity_bytes
+from sixgate.data_folder.signer_files import FolderError, SignerFiles
 from sixgate.kms.holders import open_holders
 from sixgate.logs import log_kms_call
 from sixgate.services.signer_keys import PreparedSigner, prepare_signer
@@ -54,3 +56,18 @@ def _resealed(prepared: PreparedSigner, holders: Holders) -> SealedIdentity:
         open_identity(source, sealed)  # proves that the root opens it
         return sealed
     return reseal_identity(source, holders.root, sealed)
+
+
+def replace_identity(folder: SignerFiles, sealed: SealedIdentity) -> bool:
+    """Replace the file atomically and durably; return False if it is unchanged.
+
+    Raises ``FolderError``; the old file then remains.
+    """
+    path, content = folder.signer_identity, sealed.encode()
+    if identity_bytes(path) == content:
+        return False
+    try:
+        write_atomic(path, content, replace=True, mode=MODE_PRIVATE)
+    except OSError as error:
+        raise FolderError(f"{path} cannot be written: {error.strerror}") from None
+    return True

@@ -18,7 +18,6 @@ from typing import ClassVar
 
 from schemas.topics import Principal
 from signer.custody.kms.journal import KmsJournal
-from signer.custody.process import forbid_inspection
 from signer.keys.custody_records import CustodyRecords
 from signer.keys.vaults.secret_sealing import SecretSealing
 from signer.secrets.secret_service import SecretService
@@ -36,7 +35,7 @@ from sixgate.remote_calls.process_server import listen_config, serving_clients
 from sixgate.services.first_failure import FirstFailure
 from sixgate.services.freshness import Freshness
 from sixgate.services.monitor import Monitor
-from sixgate.services.process import lock_memory_or_warn
+from sixgate.services.process import protect_memory
 from sixgate.services.start_checks import check_declared
 from streams.kafka.projections import Projections
 from streams.kafka.reader import PartitionLag
@@ -60,8 +59,7 @@ class CustodyProcess:
         Memory is protected against other processes of this user before the first key is read.
         """
         # 1.
-        forbid_inspection()
-        lock_memory_or_warn()
+        protect_memory()
         _refuse_releases(settings)
         folder = Folder(settings.data)
         self._settings, self._trust = settings, folder.trust()

@@ -19,7 +19,6 @@ from typing import ClassVar
 
 from schemas.topics import INTERNAL_BYTES_MAX, Principal
 from signer.core.registry.registry import Registry
-from signer.custody.process import forbid_inspection
 from sixgate.api.errors import reporting
 from sixgate.backends.kafka.backend import KafkaAdminister
 from sixgate.backends.kafka.bus import Bus
@@ -35,7 +34,7 @@ from sixgate.remote_calls.replies import Caller
 from sixgate.services.first_failure import FirstFailure
 from sixgate.services.freshness import Freshness
 from sixgate.services.monitor import Monitor
-from sixgate.services.process import lock_memory_or_warn
+from sixgate.services.process import protect_memory
 from sixgate.services.start_checks import check_declared
 from streams.kafka.reader import PartitionLag
 
@@ -54,8 +53,7 @@ class DeskProcess:
     def __init__(self, settings: Settings) -> None:
         """Open the key; raises ``FolderError``, ``KeyFileError``, ``SettingsError``."""
         # 1.
-        forbid_inspection()
-        lock_memory_or_warn()
+        protect_memory()
         folder = Folder(settings.data)
         self._settings, self._trust = settings, folder.trust()
         self._key = load_key_file(settings.desk.key or folder.key(DESK), DESK)

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from importlib.metadata import version
 from typing import Protocol, TypeVar
 
-from signer.custody.process import lock_memory
+from signer.custody.process import forbid_inspection, lock_memory
 from sixgate.config.loading import settings_digest
 from sixgate.config.sections import MonitorSettings
 from sixgate.config.signer import SignerProcessSettings
@@ -67,8 +67,13 @@ def run_process(
     _LOG.info("process.stopped")
 
 
-def lock_memory_or_warn() -> None:
-    """Lock memory so that keys are not swapped out; log a warning if the system forbids it."""
+def protect_memory() -> None:
+    """Protect the process's memory; call it before the first key is read.
+
+    No other process of this user can read it, and it is not swapped out; a warning is logged if the
+    system forbids the latter.
+    """
+    forbid_inspection()
     if not lock_memory():
         advice = "allow it with RLIMIT_MEMLOCK or CAP_IPC_LOCK, or run without swap"
         _LOG.warning("memory.unlocked", extra={"detail": advice})

@@ -33,7 +33,6 @@ from signer.attestation.release.request import REQUEST_BYTES_MAX
 from signer.custody.kms.hsm_guard import require_hsm
 from signer.custody.kms.port import ProviderKms, RootKms
 from signer.custody.kms.roots import RotatedRoot
-from signer.custody.process import forbid_inspection
 from sixgate.backends.kafka.appender import Appender, sending
 from sixgate.clocks import wall_ms
 from sixgate.config.kms import KmsSettings
@@ -47,7 +46,7 @@ from sixgate.releasing.serving import ReleaseApp
 from sixgate.remote_calls.process_server import listen_config, serving_clients
 from sixgate.services.first_failure import FirstFailure
 from sixgate.services.monitor import Monitor
-from sixgate.services.process import lock_memory_or_warn
+from sixgate.services.process import protect_memory
 from sixgate.services.start_checks import check_declared
 
 SECTION = "release"
@@ -107,8 +106,7 @@ class ReleaseProcess:
     def __init__(self, settings: Settings) -> None:
         """Open all keys; raises ``FolderError``, ``CustodyError``, ``SettingsError``."""
         # Before the first key is in memory: no other process of this user can read it there.
-        forbid_inspection()
-        lock_memory_or_warn()
+        protect_memory()
         release = settings.release_section()
         self._settings, self._release = settings, release
         self._name = ReleaseName(release.org, release.provider)

@@ -1,6 +1,6 @@
 """The signer process: runs its slots concurrently.
 
-1. Lock memory, then open the signer's keys.
+1. Protect memory, then open the signer's keys.
 2. Check topics and rights, and follow registry heads.
 3. Run every slot (``streams.runners.kafka_signer``). Taking a slot over fences the process that
    held it before. *If the process ends before that, the former process goes on signing. If it ends
@@ -34,7 +34,7 @@ from sixgate.services.freshness import Freshness
 from sixgate.services.gc_tuning import freeze_gc
 from sixgate.services.ledger_queries import LedgerQueries
 from sixgate.services.monitor import Monitor
-from sixgate.services.process import lock_memory_or_warn
+from sixgate.services.process import protect_memory
 from sixgate.services.signer_keys import prepare_signer
 from sixgate.services.slot import make_slot
 from sixgate.services.start_checks import check_declared
@@ -59,8 +59,8 @@ class SignerProcess:
 
         Software keys are refused unless the settings have ``insecure_dev``.
         """
-        # 1. Before the first key is read: keys must not be swapped to disk.
-        lock_memory_or_warn()
+        # 1. Before the first key is read.
+        protect_memory()
         self._settings = settings
         self._trust = SignerFiles(settings.data).trust()
         self._slots = self._slot_partitions()

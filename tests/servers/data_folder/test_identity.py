@@ -13,9 +13,11 @@ from signer.custody.errors import CorruptError, CustodyError, KmsKeyNotFoundErro
 from signer.custody.identity import SealedIdentity, open_identity, reseal_identity, seal_identity
 from signer.custody.kms.local import LocalKms
 from signer.custody.kms.root_file import create_root_file, open_local_kms
+from sixgate.data_folder.creation import create_identity
 from sixgate.data_folder.folder import Folder
-from sixgate.data_folder.identity import create_identity, read_identity, replace_identity
+from sixgate.data_folder.identity import read_identity
 from sixgate.data_folder.signer_files import SIGNER, FolderError, Trust
+from sixgate.operate.reseal import replace_identity
 
 ORG = "acme"
 

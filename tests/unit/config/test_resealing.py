@@ -12,9 +12,9 @@ from signer.custody.kms.root_file import create_root_file, open_local_kms
 from sixgate.config.kms import KmsSettings
 from sixgate.config.process_settings import Settings
 from sixgate.data_folder.folder import Folder
-from sixgate.data_folder.identity import read_identity, replace_identity
+from sixgate.data_folder.identity import read_identity
 from sixgate.errors import SettingsError
-from sixgate.operate.reseal import reseal
+from sixgate.operate.reseal import replace_identity, reseal
 from sixgate.services.signer_keys import prepare_signer, refuse_software_identity
 from sixgate.services.slot import SignerKeys
 from tests.harness.pipeline.embedded import make_folder
