@@ -36,7 +36,7 @@ from schemas.ledger.heads import RegistryHead
 from schemas.partition import SlotPartitions
 from schemas.record import REGISTRY_PARTITION
 from schemas.topics import Topic
-from signer.stage.batch import ReadRecords, next_positions, pin_batch, position_name
+from signer.stage.batch import ReadRecords, pin_batch, position_name
 from signer.stage.slot import Commit, Slot
 from streams.kafka.broker import Broker
 from streams.kafka.errors import no_registry
@@ -229,11 +229,11 @@ class KafkaSigner:
         pending = self._table.pending_accounts()
         await self._in_thread(clearances.check_not_behind_ledger, pending)
         records = [r async for page in inputs.registry.read_to_end() for r in page]
-        now_ms = self._clock.now_ms()
-        trail = await self._in_thread(slot.administer, records, [], now_ms, self._head)
+        read = ReadRecords(records, [], [])
+        caught_up = await self._in_thread(pin_batch, slot, read, clearances.read, self._head)
         if not slot.registry.record_count:
             raise no_registry()
-        await self._commit_all(producer, slot.judge([], trail, now_ms, next_positions(records)))
+        await self._commit(producer, caught_up)
 
     async def _commit_all(self, producer: SlotProducer, commits: Iterator[Commit]) -> None:
         while commit := await self._in_thread(next, commits, None):
