@@ -14,8 +14,13 @@ from signer.custody.context import Layer, SecretContext
 from signer.custody.custody_modes import PLANS, SERVER_HALF, Plan
 from signer.custody.data_key import join_client_half
 from signer.custody.envelope import SealedSecret, open_under_dek, open_vault_key, unseal_layer
-from signer.custody.errors import ClientShareMissingError, CorruptError, SharesMismatchError
-from signer.custody.failures import Cause, ProviderFailure
+from signer.custody.errors import (
+    Cause,
+    ClientShareMissingError,
+    CorruptError,
+    ProviderFailure,
+    SharesMismatchError,
+)
 from signer.custody.kms.port import RootKms
 from signer.custody.provider import Answer, Provider, Work, ask_all
 from signer.custody.sealing import Holders

@@ -14,14 +14,15 @@ from typing import TypeAlias
 from schemas.registry.custody import SERVER
 from signer.custody.buffers import wipe
 from signer.custody.errors import (
+    Cause,
     CorruptError,
     KmsDeniedError,
     KmsKeyDisabledError,
     KmsKeyNotFoundError,
     KmsKeyWeakError,
     KmsUnavailableError,
+    ProviderFailure,
 )
-from signer.custody.failures import Cause, ProviderFailure
 from signer.custody.kms.port import RootKms
 from signer.custody.thread_pool import run_in_thread
 

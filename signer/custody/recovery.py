@@ -22,8 +22,13 @@ from signer.custody.context import SecretContext
 from signer.custody.custody_modes import PLANS
 from signer.custody.data_key import split_data_key
 from signer.custody.envelope import SealedSecret, open_under_dek
-from signer.custody.errors import CorruptError, QuorumError, RecoveryRefusedError
-from signer.custody.failures import Cause, ProviderFailure
+from signer.custody.errors import (
+    Cause,
+    CorruptError,
+    ProviderFailure,
+    QuorumError,
+    RecoveryRefusedError,
+)
 from signer.custody.opening import open_by_providers
 from signer.custody.order_validity import validity_problem
 from signer.custody.sealing import Holders, wrap_shares

@@ -9,8 +9,14 @@ from signer.custody.context import SecretContext
 from signer.custody.custody_modes import ClientPart, Plan
 from signer.custody.data_key import rebuild_data_key
 from signer.custody.envelope import open_under_dek
-from signer.custody.errors import CorruptError, CustodyError, QuorumError, SharesMismatchError
-from signer.custody.failures import Cause, ProviderFailure
+from signer.custody.errors import (
+    Cause,
+    CorruptError,
+    CustodyError,
+    ProviderFailure,
+    QuorumError,
+    SharesMismatchError,
+)
 from signer.custody.share import Share, decode_share
 
 UseKey: TypeAlias = Callable[[bytearray, SecretContext, bytes], bytearray]

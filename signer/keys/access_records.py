@@ -8,7 +8,7 @@ from schemas.keys.secret_access import AccessReason, Operation, SecretAccess
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.core.registry.vault import Vault
-from signer.custody.failures import ProviderFailure
+from signer.custody.errors import ProviderFailure
 from signer.keys.access import Access, Refused
 
 

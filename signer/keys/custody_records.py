@@ -6,7 +6,7 @@ from itertools import count
 
 from schemas.ledger.audit import audited, input_digest
 from schemas.record import Outgoing
-from signer.custody.failures import ProviderFailure
+from signer.custody.errors import ProviderFailure
 from signer.custody.kms.journal import JournaledCall, KmsJournal
 from signer.keys.vault_paths import VersionId
 

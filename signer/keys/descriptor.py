@@ -6,7 +6,7 @@ from schemas.keys.key_events import KeyProvisioned
 from signer.core.key_ref import KeyRef
 from signer.custody.envelope import SealedSecret
 from signer.keys.vault_paths import VersionId
-from signer.keys.vaults.wrapping_fields import sealed_from
+from signer.keys.vaults.wrappings import sealed_from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

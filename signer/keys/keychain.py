@@ -13,20 +13,18 @@ from schemas.registry.key_chains import CURVES, SIGNING_CHAINS, KeyChain
 from signer.core.registry.registry import Registry
 from signer.core.registry.vault import Vault, VaultId
 from signer.custody import curves
-from signer.custody.address_handle import AddressHandle
 from signer.custody.buffers import RandomBytes, wiping
 from signer.custody.context import SecretContext
 from signer.custody.curves import new_secret
 from signer.custody.custody_modes import PLANS
 from signer.custody.envelope import SealedSecret
-from signer.custody.errors import CorruptError
-from signer.custody.failures import ProviderFailure
-from signer.custody.handle import KeyHandle
+from signer.custody.errors import CorruptError, ProviderFailure
+from signer.custody.handle import AddressHandle, KeyHandle
 from signer.custody.keyring import Handle, Keyring, KeyringLimits, RingKey
 from signer.custody.opening import open_sealed
 from signer.custody.sealing import Holders
 from signer.keys.descriptor import KeyDescriptor
-from signer.keys.register import KeyRegister
+from signer.keys.key_register import KeyRegister
 from signer.keys.vault_paths import VersionId
 from signer.keys.vaults.client_shares import (
     NoShareBoxes,

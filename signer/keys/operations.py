@@ -29,12 +29,13 @@ from signer.custody.errors import CustodyError
 from signer.custody.event_signing import Ed25519Signer
 from signer.keys.access import Refused as AccessRefused
 from signer.keys.custody_maintenance import CustodyMaintenance
+from signer.keys.key_register import KeyRegister
 from signer.keys.keychain import Keychain
 from signer.keys.order_accesses import handed_over, order_accesses
 from signer.keys.orders import KeyOrderError, VerifiedKeyOrder, check_validity, open_order
 from signer.keys.provisioning import KeyProvisioner
 from signer.keys.recoveries import RecoveryTrail, recovery_order
-from signer.keys.register import KeyRegister
+from signer.keys.register import VaultRegister
 from signer.keys.vaults.order_execution import VaultOrderExecutor
 from signer.keys.vaults.orders import (
     VerifiedVaultOrder,
@@ -43,7 +44,6 @@ from signer.keys.vaults.orders import (
     decode_vault_record,
     open_vault_order,
 )
-from signer.keys.vaults.register import VaultRegister
 
 
 @dataclass(slots=True)

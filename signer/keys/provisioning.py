@@ -21,11 +21,11 @@ from signer.custody.buffers import wiping
 from signer.keys.addresses.derivation import canonical_address, derive
 from signer.keys.answers import FIRST_VERSION
 from signer.keys.key_import import ImportBoxes
+from signer.keys.key_register import KeyRegister
 from signer.keys.keychain import Keychain, MadeKey, NewKey
 from signer.keys.orders import KeyOrderError, VerifiedKeyOrder
-from signer.keys.register import KeyRegister
 from signer.keys.vault_paths import default_vault
-from signer.keys.vaults.wrapping_fields import wrapping_fields
+from signer.keys.vaults.wrappings import wrapping_fields
 
 
 @dataclass(slots=True)

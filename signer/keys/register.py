@@ -1,159 +1,127 @@
-"""Register of signing keys; a fold of the signer's answers to orders."""
+"""Register of the ``vault`` topic: one index of its events, and a fold of keys and of secrets.
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from itertools import chain
-from typing import TypeAlias
+``load`` is the only way in:
 
+1. Decode the event, and verify that a registered signer made it and that it was ordered.
+2. An event that is known changes nothing: a replay cannot bring back a former state.
+3. The fold of its kind checks that it is possible in the state before it, then applies it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from schemas.canonical import MalformedError, digest
 from schemas.keys.key_events import (
-    AnyAnswer,
-    AnyOrder,
     KeyDeactivated,
-    KeyDeactivation,
-    KeyImport,
     KeyProvisioned,
-    KeyRequest,
-    KeyRotation,
+    VaultEvent,
+    decode_vault_event,
 )
-from signer.core.key_ref import KeyRef, KeyState
+from schemas.keys.vault_events import SecretStored, ShareKeyAnnounced, announcement_id
 from signer.core.registry.registry import Registry
-from signer.core.registry.vault import Vault
-from signer.custody.custody_modes import PLANS
-from signer.keys.answers import check_matches_order
-from signer.keys.descriptor import KeyDescriptor, key_version_id, sealed_key
-from signer.keys.orders import KeyOrderError, check_validity
-from signer.keys.vaults.wrappings import Wrappings
-
-AccountPath: TypeAlias = tuple[str, str]
+from signer.keys.answers import verify_answer
+from signer.keys.descriptor import KeyDescriptor
+from signer.keys.key_register import KeyRegister
+from signer.keys.orders import KeyOrderError
+from signer.keys.signer_events import require_signer_event, signed_by_active_key
+from signer.keys.vaults.rewraps import apply_rewrap, verify_rewrap
+from signer.keys.vaults.secret_register import SecretRegister, verify_stored
+from signer.keys.vaults.wrappings import WrappingError, Wrappings
 
 
 @dataclass(slots=True)
-class KeyRegister:
-    """All versions of the keys of all accounts, and how each is wrapped.
+class VaultRegister:
+    """Everything that signers published on ``vault``.
 
-    A path is unique within its account, an address over all accounts and versions. ``by_path`` has
-    the newest version of every key. ``ordered_at_ms`` is the time of the newest executed order
-    about each key.
+    ``events`` maps ids to events: the one answer to each order, rewraps, announcements.
+    ``share_keys`` maps an account to the share key that was announced last.
     """
 
-    by_path: dict[AccountPath, KeyDescriptor] = field(default_factory=dict)
-    versions: dict[AccountPath, list[KeyDescriptor]] = field(default_factory=dict)
-    by_address: dict[str, AccountPath] = field(default_factory=dict)
+    events: dict[str, VaultEvent] = field(default_factory=dict)
     wrappings: Wrappings = field(default_factory=Wrappings)
-    ordered_at_ms: dict[AccountPath, int] = field(default_factory=dict)
+    keys: KeyRegister = field(init=False)
+    secrets: SecretRegister = field(init=False)
+    share_keys: dict[str, ShareKeyAnnounced] = field(default_factory=dict)
+    _digest: tuple[int, str] | None = field(default=None, compare=False)
 
-    def find(self, account: str, path: str) -> KeyDescriptor | None:
-        """Return the newest version of the key of an account at a path, in any state."""
-        return self.by_path.get((account, path))
+    def __post_init__(self) -> None:
+        """Let both folds use the same wrappings: vaults for keys and for secrets have own names."""
+        self.keys = KeyRegister(wrappings=self.wrappings)
+        self.secrets = SecretRegister(wrappings=self.wrappings)
 
-    def reference(self, account: str, path: str) -> KeyRef | None:
-        """Return a reference to what ``find`` returns."""
-        found = self.find(account, path)
-        return found.ref if found else None
+    @property
+    def count(self) -> int:
+        """The number of loaded events."""
+        return len(self.events)
 
-    def version(self, account: str, path: str, version: int) -> KeyDescriptor | None:
-        """Return one version of a key, in any state."""
-        versions = self.versions.get((account, path), [])
-        return versions[version - 1] if 0 < version <= len(versions) else None
+    def digest(self) -> str:
+        """Return a digest of all events that does not depend on their order.
 
-    def all(self) -> Iterator[KeyDescriptor]:
-        """Yield every version of every key; the versions of a key in order."""
-        return chain.from_iterable(self.versions.values())
-
-    def newest_answer(self, order: AnyOrder) -> KeyProvisioned | None:
-        """Return the answer that created the newest key at an order's path."""
-        newest = self.find(order.account, order.path)
-        return newest.provisioned if newest else None
-
-    def check_possible(self, order: AnyOrder) -> None:
-        """Raise ``KeyOrderError`` if the order does not fit the current state of its key."""
-        newest = self.find(order.account, order.path)
-        match order:
-            case KeyRequest() | KeyImport() if newest:
-                raise KeyOrderError(
-                    f"{order.account} already has a key at {order.path}: rotate it, or choose "
-                    "another path"
-                )
-            case KeyImport() if order.address in self.by_address:
-                raise KeyOrderError(f"the address {order.address} already belongs to a key")
-            case KeyRotation() | KeyDeactivation():
-                _check_newest(order, newest)
-
-    def check_timely(self, order: AnyOrder, now_ms: int) -> None:
-        """Raise ``KeyOrderError`` for an expired or early order, and for an overtaken rotation.
-
-        Otherwise an attacker who transports orders could hold a rotation back until the key is
-        deactivated, and reactivate the path with it.
+        A signer that dies before it commits answers the order again. So two validly signed answers
+        may exist, of which only one is on the topic, and ``count`` cannot distinguish them.
         """
-        check_validity(order, now_ms)
-        carried_out_ms = self.ordered_at_ms.get((order.account, order.path), 0)
-        if isinstance(order, KeyRotation) and order.requested_at_ms < carried_out_ms:
-            raise KeyOrderError(
-                f"a later order about the key at {order.path} was already executed: order again "
-                "if you still want this rotation"
-            )
+        if self._digest is None or self._digest[0] != self.count:
+            each = sorted(f"{name}{event.signature}" for name, event in self.events.items())
+            self._digest = (self.count, digest("sixgate/vault/v1", "".join(each).encode()))
+        return self._digest[1]
 
-    def apply(self, answer: AnyAnswer, order: AnyOrder, registry: Registry) -> None:
-        """Apply the answer to an order, both verified.
+    def sealed_for(self, account: str, registry: Registry) -> ShareKeyAnnounced | None:
+        """Return the share key last announced to an account, if an active signer key signed it."""
+        newest = self.share_keys.get(account)
+        return newest if newest and signed_by_active_key(newest, registry) else None
 
-        Raises ``KeyOrderError`` or ``WrappingError`` and changes nothing unless the order was
-        possible in the state before it, and the answer is exactly what was ordered.
+    def answered_key(self, name: str) -> KeyDescriptor | None:
+        """Return the version that the answer with this id created or deactivated."""
+        answer = self.events.get(name)
+        if not isinstance(answer, KeyProvisioned | KeyDeactivated):
+            return None
+        return self.keys.version(answer.account, answer.path, answer.version)
+
+    def load(self, raw: bytes, registry: Registry) -> None:
+        """Load an event; idempotent.
+
+        Raises ``KeyOrderError`` and changes nothing unless the event is verified and the next one.
         """
-        self.check_possible(order)
-        check_matches_order(answer, order, self.newest_answer(order))
-        if isinstance(answer, KeyProvisioned):
-            vault = vault_of_keys(registry, answer)
-            self._check_new(answer, vault)
-            self.wrappings.add(vault, key_version_id(answer), sealed_key(answer))
-        self._fold(answer, order)
+        try:
+            event = decode_vault_event(raw)
+        except MalformedError as error:
+            raise KeyOrderError(f"the event is malformed ({error})") from None
+        # 1.
+        apply = self._verified(event, registry)
+        # 2.
+        if self.events.get(event.id) == event:
+            return
+        # 3.
+        try:
+            apply()
+        except WrappingError as error:
+            raise KeyOrderError(str(error)) from None
+        self.events[event.id] = event
 
-    def _check_new(self, answer: KeyProvisioned, vault: Vault) -> None:
-        if answer.address in self.by_address:
-            raise KeyOrderError(f"the address {answer.address} already belongs to a key")
-        if answer.mode != vault.mode:
-            raise KeyOrderError(f"the answer has mode {answer.mode}, but its vault {vault.mode}")
-        if PLANS[vault.mode].needs_client is not (answer.client_share is not None):
-            verb = "lacks the" if PLANS[vault.mode].needs_client else "has a"
-            raise KeyOrderError(f"the answer {verb} client share, unlike mode {vault.mode}")
-        self.wrappings.check_new(vault, key_version_id(answer), sealed_key(answer))
+    def _verified(self, event: VaultEvent, registry: Registry) -> Callable[[], None]:
+        """Verify an event; return what applies it."""
+        match event:
+            case KeyProvisioned() | KeyDeactivated():
+                order = verify_answer(event, registry)
+                return partial(self.keys.apply, event, order, registry)
+            case SecretStored():
+                return partial(self.secrets.apply, event, verify_stored(event, registry))
+            case ShareKeyAnnounced():
+                _verify_announcement(event, registry)
+                return partial(self._announce, event)
+        return partial(apply_rewrap, self.wrappings, verify_rewrap(event, registry), event)
 
-    def _fold(self, answer: AnyAnswer, order: AnyOrder) -> None:
-        account_path, imported = (answer.account, answer.path), isinstance(order, KeyImport)
-        versions = self.versions.setdefault(account_path, [])
-        if isinstance(answer, KeyDeactivated):
-            versions[-1] = replace(versions[-1], state=KeyState.DEACTIVATED)
-        else:
-            if versions and versions[-1].active:
-                versions[-1] = replace(versions[-1], state=KeyState.ROTATED)
-            key = KeyDescriptor(
-                *account_path,
-                answer.version,
-                answer.address,
-                answer.chain,
-                answer.vault,
-                imported=imported,
-                provisioned=answer,
-            )
-            versions.append(key)
-            self.by_address[answer.address] = account_path
-        self.by_path[account_path] = versions[-1]
-        self.ordered_at_ms[account_path] = max(
-            order.requested_at_ms, self.ordered_at_ms.get(account_path, 0)
-        )
+    def _announce(self, event: ShareKeyAnnounced) -> None:
+        newest = self.share_keys.get(event.account)
+        if newest and event.version <= newest.version:
+            raise KeyOrderError(f"share key {event.version} does not follow {newest.version}")
+        self.share_keys[event.account] = event
 
 
-def vault_of_keys(registry: Registry, answer: KeyProvisioned) -> Vault:
-    """Return the vault that holds a key; raise ``KeyOrderError`` if it is not a vault for keys."""
-    vault = registry.vaults.get((answer.account, answer.vault))
-    if vault is None or not vault.holds_keys:
-        raise KeyOrderError(f"{answer.account} has no vault {answer.vault} for keys")
-    return vault
-
-
-def _check_newest(order: KeyRotation | KeyDeactivation, newest: KeyDescriptor | None) -> None:
-    if newest is None:
-        raise KeyOrderError(f"{order.account} has no key at {order.path}")
-    if newest.version != order.version:
-        raise KeyOrderError(f"the newest version of {order.path} is {newest.version}")
-    if isinstance(order, KeyDeactivation) and not newest.active:
-        raise KeyOrderError(f"the key at {order.path} is already deactivated")
+def _verify_announcement(event: ShareKeyAnnounced, registry: Registry) -> None:
+    require_signer_event(event, registry)
+    if event.id != announcement_id(event.account, event.version, event.public_key):
+        raise KeyOrderError("the event's id does not match its share key")
+    if event.account not in registry.accounts:
+        raise KeyOrderError(f"{event.account} is not an open account of the organisation")

@@ -26,11 +26,10 @@ from schemas.keys.vault_events import SecretStored
 from signer.core.registry.registry import Registry
 from signer.core.registry.vault import Vault
 from signer.custody.buffers import wiping
-from signer.custody.errors import ClientShareMissingError
-from signer.custody.failures import ProviderFailure
+from signer.custody.errors import ClientShareMissingError, ProviderFailure
 from signer.custody.hpke import HpkeKey, seal_for
 from signer.keys.access import Access, Accessor, Allowed, Refused, Target, admit, decide
-from signer.keys.register import KeyRegister
+from signer.keys.key_register import KeyRegister
 from signer.keys.vaults.client_shares import share_info
 from signer.keys.vaults.sealing import secret_context
 from signer.keys.vaults.secret_register import target_of

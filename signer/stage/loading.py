@@ -7,7 +7,7 @@ from schemas.record import Record
 from signer.core.errors import RegistryRecordError
 from signer.core.registry.registry import Registry
 from signer.keys.orders import KeyOrderError
-from signer.keys.vaults.register import VaultRegister
+from signer.keys.register import VaultRegister
 from signer.stage.state import SlotState, StateIntegrityError, StateRollbackError
 
 

@@ -30,7 +30,7 @@ from signer.core.account import Account
 from signer.core.registry.registry import Registry
 from signer.core.window import SIGN_MS_MAX
 from signer.keys.operations import Operations
-from signer.keys.vaults.register import VaultRegister
+from signer.keys.register import VaultRegister
 from signer.stage import loading
 from signer.stage.freshness import require_fresh, require_not_withheld
 from signer.stage.stage import Arrival, Batch, HaltError, PinnedOutcome, SigningStage

@@ -26,7 +26,7 @@ from signer.custody.event_signing import Ed25519Signer
 from signer.keys.accesses import KeyUseRequest
 from signer.keys.authorized_use import KeyUse
 from signer.keys.descriptor import KeyDescriptor
-from signer.keys.register import KeyRegister
+from signer.keys.key_register import KeyRegister
 from signer.stage.case_builder import authenticate_clearance, remembered_case
 from signer.stage.memory import Memory
 from signer.stage.sign import signed

@@ -12,7 +12,7 @@ from signer.core.registry.registry import Registry
 from signer.core.registry.settings import Settings
 from signer.core.registry.vault import Vault, VaultId
 from signer.keys.descriptor import KeyDescriptor
-from signer.keys.vaults.register import VaultRegister
+from signer.keys.register import VaultRegister
 from sixgate.api import Json
 
 

@@ -10,7 +10,7 @@ from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from signer.core.account import Account
 from signer.core.registry.registry import Registry
-from signer.keys.vaults.register import VaultRegister
+from signer.keys.register import VaultRegister
 from signer.secrets.secret_service import SecretService
 from sixgate.answers.ledger_answers import LedgerAnswers
 from sixgate.answers.outcome_notifications import Notices, OutcomeNotifications, Watch

@@ -14,6 +14,7 @@ from signer.custody.errors import ClientShareMissingError
 from signer.keys.access import Refused as AccessRefused
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.orders import KeyOrderError, VerifiedKeyOrder, open_order
+from signer.keys.register import VaultRegister
 from signer.keys.vaults.client_shares import require_client
 from signer.keys.vaults.orders import (
     VerifiedVaultOrder,
@@ -21,7 +22,6 @@ from signer.keys.vaults.orders import (
     decode_vault_record,
     open_vault_order,
 )
-from signer.keys.vaults.register import VaultRegister
 from signer.stage.stage import HaltError
 from sixgate.answers import snapshot
 from sixgate.api import ApiError, Json

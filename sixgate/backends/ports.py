@@ -11,7 +11,7 @@ from schemas.topics import Topic
 from signer.core.account import Account
 from signer.core.registry.registered import Registered
 from signer.core.registry.registry import Registry
-from signer.keys.vaults.register import VaultRegister
+from signer.keys.register import VaultRegister
 from sixgate.answers.ledger_answers import LedgerAnswers
 from sixgate.answers.outcome_notifications import Notices, Watch
 from sixgate.api import Json, Position

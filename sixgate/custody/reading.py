@@ -15,16 +15,17 @@ from schemas.ledger.audit import audited, input_digest
 from schemas.record import Outgoing
 from signer.core.registry.registry import Registry
 from signer.custody.errors import (
+    Cause,
     CustodyError,
     KmsUnavailableError,
+    ProviderFailure,
     QuorumError,
     SharesMismatchError,
 )
-from signer.custody.failures import Cause, ProviderFailure
 from signer.custody.hpke import HpkeKey
 from signer.keys.access import Refused
 from signer.keys.access_records import Use, access_record
-from signer.keys.register import KeyRegister
+from signer.keys.key_register import KeyRegister
 from signer.keys.vaults.secret_sealing import SecretSealing
 from signer.secrets.read_requests import ReadRequestError, VerifiedRequest
 from signer.secrets.secret_service import ReadDecision, SealedAnswer, SecretService

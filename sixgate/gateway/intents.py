@@ -25,7 +25,7 @@ from signer.core.registry.registered import Registered
 from signer.keys import paths as key_paths
 from signer.keys.access import KEY_KINDS
 from signer.keys.paths import Resolved, Unresolved, VaultKeys
-from signer.keys.vaults.register import VaultRegister
+from signer.keys.register import VaultRegister
 from sixgate.api.models.submissions import MessageEncoding, SignRequest, TransactionRequest
 from sixgate.authoring import form_fields as read
 from sixgate.authoring.form_fields import did_you_mean

@@ -6,7 +6,7 @@ If the settings have no KMS section, they are software keys, each in a file in t
 import secrets
 
 from schemas.registry.custody import PROVIDERS
-from signer.custody.failures import ProviderFailure
+from signer.custody.errors import ProviderFailure
 from signer.custody.kms.hsm_guard import HsmGuardedKms
 from signer.custody.kms.journal import JournaledKms, KmsJournal
 from signer.custody.kms.port import ProviderKms, RootKms

@@ -15,7 +15,7 @@ from schemas.keys.vault_backup import Backup
 from signer.core.registry.registry import Registry
 from signer.core.registry.vault import VaultId
 from signer.keys.orders import KeyOrderError
-from signer.keys.vaults.register import VaultRegister
+from signer.keys.register import VaultRegister
 
 
 class RestoreError(Exception):

@@ -14,8 +14,7 @@ from signer.attestation.release.client.kms import ReleasedKms, Transport
 from signer.attestation.release.policy import ReleaseHolder
 from signer.attestation.verify.binding import Binding
 from signer.attestation.verify.evidence import Evidence
-from signer.custody.errors import KmsDeniedError, KmsUnavailableError
-from signer.custody.failures import ProviderFailure
+from signer.custody.errors import KmsDeniedError, KmsUnavailableError, ProviderFailure
 from signer.custody.kms.journal import JournaledRoot, KmsJournal
 from signer.custody.kms.port import RootKms
 from signer.custody.provider import Provider

@@ -20,9 +20,9 @@ from signer.keys.key_import import ShareKeyImportBoxes
 from signer.keys.keychain import Keychain
 from signer.keys.operations import Operations
 from signer.keys.provisioning import KeyProvisioner
+from signer.keys.register import VaultRegister
 from signer.keys.share_key_rotation import ShareKeyRotation
 from signer.keys.vaults.order_execution import VaultOrderExecutor
-from signer.keys.vaults.register import VaultRegister
 from signer.stage.memory import Memory
 from signer.stage.slot import Slot
 from signer.stage.stage import SigningStage

@@ -17,7 +17,7 @@ from signer.core.errors import RegistryRecordError
 from signer.core.registry.registry import Registry
 from signer.core.window import SPENT_MS
 from signer.keys.orders import KeyOrderError
-from signer.keys.vaults.register import VaultRegister
+from signer.keys.register import VaultRegister
 from streams.gates.passage import GateProjections
 from streams.gates.projection import Projection
 from streams.kafka.broker import Broker

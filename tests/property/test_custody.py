@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from signer.custody.context import Layer, SecretContext
+from signer.custody.curves import new_secp256k1_secret
 from signer.custody.envelope import SECRET_BYTES_MAX, SealedSecret, open_secret
 from signer.custody.errors import CorruptError, CustodyError, KmsKeyNotFoundError
-from signer.custody.generate import new_secp256k1_secret
 from signer.custody.handle import KeyHandle
 from signer.custody.keyring import Keyring, KeyringLimits
 from tests.harness.builders.custody_material import (

@@ -12,8 +12,7 @@ from signer.custody.context import SecretContext
 from signer.custody.custody_modes import PLANS, ClientPart
 from signer.custody.data_key import rebuild_data_key, split_data_key
 from signer.custody.envelope import WrappedShare
-from signer.custody.errors import CorruptError, CustodyError, KmsUnavailableError
-from signer.custody.failures import Cause
+from signer.custody.errors import Cause, CorruptError, CustodyError, KmsUnavailableError
 from signer.custody.kms.port import RootKms
 from signer.custody.opening import open_sealed
 from signer.custody.sealing import Sealing

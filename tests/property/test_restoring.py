@@ -20,7 +20,7 @@ from schemas.keys.vault_events import SecretOrder, VaultKeyOrder
 from schemas.registry.records import VaultCreated
 from signer.core.registry.registry import Registry
 from signer.custody.sealing import Holders
-from signer.keys.vaults.register import VaultRegister
+from signer.keys.register import VaultRegister
 from signer.keys.vaults.rotation import Rotation
 from signer.keys.vaults.secret_sealing import SecretSealing
 from sixgate.operate.restoration import RestoreError, VaultEventError, missing_events, vault_lines

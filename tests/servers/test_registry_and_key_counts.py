@@ -8,7 +8,7 @@ import pytest
 from schemas.topics import Topic
 from signer.core.registry.registry import Registry
 from signer.custody.event_signing import Ed25519Signer
-from signer.keys.vaults.register import VaultRegister
+from signer.keys.register import VaultRegister
 from signer.stage import loading
 from signer.stage.state import StateIntegrityError, StateRollbackError
 from tests.harness.pipeline.embedded import Pipeline, make_folder, open_pipeline

@@ -25,14 +25,13 @@ from signer.custody.errors import (
     KmsUnavailableError,
 )
 from signer.custody.kms.calls import CallLimits, Calls
-from signer.custody.kms.cloud import CloudKms
+from signer.custody.kms.cloud import CloudKms, silence
 from signer.custody.kms.port import (
     KeyState,
     KeyStatus,
     ProtectionLevel,
     owned_buffer,
 )
-from signer.custody.kms.sdk_logging import silence
 
 DIGEST_NAME = "context-sha256"
 _ALGORITHM = "SYMMETRIC_DEFAULT"

@@ -38,14 +38,13 @@ from signer.custody.errors import (
     KmsUnavailableError,
 )
 from signer.custody.kms.calls import MESSAGES, CallLimits, Calls
-from signer.custody.kms.cloud import CloudKms
+from signer.custody.kms.cloud import CloudKms, silence
 from signer.custody.kms.port import (
     KeyState,
     KeyStatus,
     ProtectionLevel,
     owned_buffer,
 )
-from signer.custody.kms.sdk_logging import silence
 
 DIGEST_BYTES = 32
 MODULUS_BITS = (2048, 3072, 4096)  # the sizes of Key Vault; 2048 bits hold 190 bytes with OAEP-256

@@ -1,5 +1,6 @@
 """Base class of the cloud adapters: implements the promises of the port in one place."""
 
+import logging
 from abc import ABC, abstractmethod
 
 from signer.custody.kms.calls import Calls
@@ -47,3 +48,17 @@ class CloudKms(ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.key_id}>"
+
+
+def silence(package: str) -> None:
+    """Make all existing loggers of a package drop records below WARNING.
+
+    Call it after the SDK is imported: importing a module creates its logger.
+    """
+    for name in [*logging.Logger.manager.loggerDict, package]:
+        if name == package or name.startswith(f"{package}."):
+            logging.getLogger(name).addFilter(_no_details)
+
+
+def _no_details(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING

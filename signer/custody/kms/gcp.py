@@ -20,7 +20,7 @@ from signer.custody.errors import (
     KmsUnavailableError,
 )
 from signer.custody.kms.calls import CallLimits, Calls
-from signer.custody.kms.cloud import CloudKms
+from signer.custody.kms.cloud import CloudKms, silence
 from signer.custody.kms.crc32c import crc32c
 from signer.custody.kms.port import (
     KeyState,
@@ -28,7 +28,6 @@ from signer.custody.kms.port import (
     ProtectionLevel,
     owned_buffer,
 )
-from signer.custody.kms.sdk_logging import silence
 
 _ERROR_TYPES: tuple[tuple[type[Exception], type[CustodyError]], ...] = (
     (google.FailedPrecondition, KmsKeyDisabledError),

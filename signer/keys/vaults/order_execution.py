@@ -21,10 +21,10 @@ from signer.custody.errors import CustodyError
 from signer.custody.rewrapping import NOT_OPEN
 from signer.custody.sealing import Holders
 from signer.keys.key_import import ImportBoxes
+from signer.keys.register import VaultRegister
 from signer.keys.vault_paths import VersionId
 from signer.keys.vaults.orders import VerifiedVaultOrder
 from signer.keys.vaults.recovery import Recovery
-from signer.keys.vaults.register import VaultRegister
 from signer.keys.vaults.rotation import Rewraps, Rotation
 from signer.keys.vaults.secret_sealing import SecretSealing
 from signer.keys.vaults.share_migration import ShareMigration

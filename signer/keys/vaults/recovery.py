@@ -15,8 +15,7 @@ from signer.custody.sealing import Holders
 from signer.keys.vault_paths import VersionId
 from signer.keys.vaults.client_shares import seal_share
 from signer.keys.vaults.sealing import secret_context, vault_holders
-from signer.keys.vaults.wrapping_fields import wrapping_fields
-from signer.keys.vaults.wrappings import Wrappings
+from signer.keys.vaults.wrappings import Wrappings, wrapping_fields
 
 
 @dataclass(frozen=True, slots=True)

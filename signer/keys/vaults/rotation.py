@@ -26,8 +26,7 @@ from signer.custody.kms.port import RootKms
 from signer.custody.rewrapping import rewrap_deks, rewrap_vault_key
 from signer.keys.orders import KeyOrderError
 from signer.keys.vault_paths import VersionId
-from signer.keys.vaults.wrapping_fields import wrapping_fields
-from signer.keys.vaults.wrappings import Wrappings
+from signer.keys.vaults.wrappings import Wrappings, wrapping_fields
 
 Stuck: TypeAlias = tuple[VersionId, str]
 """A version that cannot be rewrapped and stays under a former key, and why."""

@@ -5,8 +5,7 @@ from signer.custody.buffers import RandomBytes
 from signer.custody.context import SecretContext
 from signer.custody.custody_modes import PLANS
 from signer.custody.envelope import new_vault_key
-from signer.custody.errors import QuorumError
-from signer.custody.failures import Cause, ProviderFailure
+from signer.custody.errors import Cause, ProviderFailure, QuorumError
 from signer.custody.sealing import Holders, Sealing, seal
 from signer.keys.vault_paths import VersionId
 

@@ -17,8 +17,7 @@ from signer.keys.orders import KeyOrderError
 from signer.keys.signer_events import open_admin_order, require_answer_signature
 from signer.keys.vault_paths import VersionId
 from signer.keys.vaults.orders import read_vault_order
-from signer.keys.vaults.wrapping_fields import sealed_from
-from signer.keys.vaults.wrappings import Wrappings
+from signer.keys.vaults.wrappings import Wrappings, sealed_from
 
 VAULT_VERSIONS_MAX = 100_000
 VAULT_BYTES_MAX = 64 * 1024 * 1024

@@ -16,7 +16,7 @@ from signer.keys.orders import KeyOrderError
 from signer.keys.vaults.client_shares import require_client, seal_for_client
 from signer.keys.vaults.sealing import seal_in_vault, secret_context, vault_holders, version_id
 from signer.keys.vaults.secret_register import SecretRegister, read_secret_order
-from signer.keys.vaults.wrapping_fields import wrapping_fields
+from signer.keys.vaults.wrappings import wrapping_fields
 
 
 @dataclass(frozen=True, slots=True)

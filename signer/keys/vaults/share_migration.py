@@ -26,9 +26,9 @@ from signer.custody.kms.port import RootKms
 from signer.custody.rewrapping import NOT_OPEN, rewrap_share, verify_root
 from signer.custody.sealing import Holders
 from signer.keys.orders import KeyOrderError
+from signer.keys.register import VaultRegister
 from signer.keys.vault_paths import VersionId
 from signer.keys.vaults.orders import VerifiedVaultOrder
-from signer.keys.vaults.register import VaultRegister
 from signer.keys.vaults.rotation import Rewraps, Stuck, rewrapped
 from signer.keys.vaults.sealing import secret_context
 from signer.keys.vaults.wrappings import ShareMove

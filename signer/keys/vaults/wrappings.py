@@ -7,20 +7,48 @@ KEK or root.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from schemas.keys.provider_roots import ProviderRootChanged
 from schemas.keys.recovery import SecretRecovered
 from schemas.keys.vault_events import SecretRewrapped, VaultKeyChanged
+from schemas.keys.wrapped import Wrapped
 from signer.core.registry.vault import Vault, VaultId
 from signer.custody.custody_modes import PLANS
-from signer.custody.envelope import SealedSecret
+from signer.custody.envelope import SealedSecret, WrappedShare
 from signer.keys.vault_paths import VersionId
-from signer.keys.vaults.vault_key import VaultKey
-from signer.keys.vaults.wrapping_fields import sealed_from
 
 
 class WrappingError(ValueError):
     """An event that does not continue the vault's current wrappings; nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class VaultKey:
+    """A vault's KEKs, numbered from 1; the highest number is in use.
+
+    ``numbers`` maps every wrapping that a KEK ever had to the KEK's number; ``newest`` maps each
+    number to the newest wrapping. ``changes`` counts new KEKs and new roots.
+    """
+
+    numbers: dict[bytes, int] = field(repr=False)
+    newest: dict[int, bytes] = field(repr=False)
+    changes: int = 0
+
+    @property
+    def current(self) -> bytes:
+        """The wrapped KEK under which new versions are sealed."""
+        return self.newest[max(self.newest)]
+
+    def is_current(self, wrapped_kek: bytes) -> bool:
+        """Return whether a wrapping, old or new, is of the KEK in use."""
+        return self.numbers.get(wrapped_kek) == max(self.newest)
+
+    def changed(self, wrapped_kek: bytes, *, to_new_kek: bool) -> "VaultKey":
+        """Return the key after its next change."""
+        number = max(self.newest) + to_new_kek
+        numbers, newest = self.numbers | {wrapped_kek: number}, self.newest | {number: wrapped_kek}
+        return VaultKey(numbers, newest, self.changes + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,3 +205,29 @@ def check_shape(vault: Vault, sealed: SealedSecret) -> None:
         raise WrappingError(
             f"it is not wrapped as mode {vault.mode} with the vault's providers requires"
         )
+
+
+def sealed_from(event: Wrapped, ciphertext: bytes) -> SealedSecret:
+    """Return a version with its data key wrapped as in an event."""
+    shares = tuple(
+        WrappedShare(share.provider, _bytes(share.blob)) for share in event.wrapped_shares or ()
+    )
+    kek, dek = _bytes(event.wrapped_kek or "0x"), _bytes(event.wrapped_dek or "0x")
+    return SealedSecret(kek, dek, ciphertext, shares)
+
+
+def wrapping_fields(sealed: SealedSecret) -> dict[str, Any]:
+    """Return the event fields of a wrapped data key; the inverse of ``sealed_from``."""
+    fields = {
+        "wrapped_kek": f"0x{sealed.wrapped_kek.hex()}" if sealed.wrapped_kek else None,
+        "wrapped_dek": f"0x{sealed.wrapped_dek.hex()}" if sealed.wrapped_dek else None,
+        "wrapped_shares": tuple(
+            {"provider": share.provider, "blob": f"0x{share.blob.hex()}"}
+            for share in sealed.wrapped_shares
+        ),
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _bytes(text: str) -> bytes:
+    return bytes.fromhex(text[2:])

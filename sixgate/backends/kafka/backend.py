@@ -17,7 +17,7 @@ from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from signer.core.account import Account
 from signer.core.registry.registry import Registry
-from signer.keys.vaults.register import VaultRegister
+from signer.keys.register import VaultRegister
 from sixgate.answers.outcome_notifications import Notices, Watch
 from sixgate.api import Api, ApiError, Json, Position
 from sixgate.api.errors import as_api_errors

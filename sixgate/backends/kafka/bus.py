@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
 from schemas.record import Outgoing, PartitionId, Record
 from schemas.topics import TOPICS, Topic
 from signer.core.registry.registry import Registry
-from signer.keys.vaults.register import VaultRegister
+from signer.keys.register import VaultRegister
 from sixgate.backends.kafka.appender import sending
 from sixgate.clocks import wall_ms
 from streams.kafka.broker import Broker

@@ -33,8 +33,8 @@ from signer.core.registry.settings import Settings
 from signer.core.rules.decision import Facts
 from signer.custody.event_signing import Ed25519Signer
 from signer.keys.descriptor import KeyDescriptor
-from signer.keys.register import KeyRegister
-from signer.keys.vaults.register import VaultRegister
+from signer.keys.key_register import KeyRegister
+from signer.keys.register import VaultRegister
 from signer.stage.stage import Arrival
 from tests.harness.builders.ethereum import MemoryKey
 

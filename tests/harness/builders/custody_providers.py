@@ -10,8 +10,7 @@ from schemas.registry.custody import CustodyMode
 from signer.custody.context import SecretContext
 from signer.custody.custody_modes import PLANS
 from signer.custody.envelope import new_vault_key
-from signer.custody.errors import KmsUnavailableError
-from signer.custody.failures import ProviderFailure
+from signer.custody.errors import KmsUnavailableError, ProviderFailure
 from signer.custody.kms.calls import CallLimits, Calls
 from signer.custody.kms.cloud import CloudKms
 from signer.custody.kms.local import LocalKms

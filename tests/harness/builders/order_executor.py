@@ -38,9 +38,9 @@ from signer.keys.key_import import ERASED, NOT_OPENED
 from signer.keys.keychain import Keychain
 from signer.keys.operations import Operations
 from signer.keys.provisioning import KeyProvisioner
+from signer.keys.register import VaultRegister
 from signer.keys.share_key_rotation import ShareKeyRotation
 from signer.keys.vaults.order_execution import VaultOrderExecutor
-from signer.keys.vaults.register import VaultRegister
 from signer.stage import loading
 from signer.stage.memory import Memory
 from signer.stage.state import SlotState, StateMac

@@ -19,7 +19,7 @@ from signer.custody.custody_modes import PLANS
 from signer.custody.event_signing import Ed25519Signer
 from signer.custody.hpke import HpkeKey
 from signer.custody.sealing import Holders
-from signer.keys.register import KeyRegister
+from signer.keys.key_register import KeyRegister
 from signer.keys.vaults.secret_register import SecretRegister, verify_stored
 from signer.keys.vaults.secret_sealing import SecretSealing
 from signer.secrets.secret_service import SecretService

@@ -12,7 +12,7 @@ from schemas.topics import Topic
 from signer.core.registry.registry import Registry
 from signer.keys.authorized_use import KeyUse
 from signer.keys.descriptor import KeyDescriptor
-from signer.keys.register import KeyRegister
+from signer.keys.key_register import KeyRegister
 from signer.stage.memory import Memory
 from signer.stage.stage import Arrival, Batch, SigningStage
 from signer.stage.state import StateMac, StateWrite

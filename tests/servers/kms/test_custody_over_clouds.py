@@ -14,8 +14,13 @@ import pytest
 from schemas.registry.custody import CustodyMode
 from signer.custody.custody_modes import PLANS
 from signer.custody.envelope import new_vault_key
-from signer.custody.errors import CustodyError, QuorumError, SharesMismatchError
-from signer.custody.failures import Cause, ProviderFailure
+from signer.custody.errors import (
+    Cause,
+    CustodyError,
+    ProviderFailure,
+    QuorumError,
+    SharesMismatchError,
+)
 from signer.custody.kms.port import RootKms
 from signer.custody.opening import Opening, open_sealed
 from signer.custody.provider import Provider, Report, Work

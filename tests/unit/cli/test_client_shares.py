@@ -14,7 +14,7 @@ from schemas.registry.records import AccountOpened, Entry, VaultCreated
 from signer.custody.event_signing import Ed25519Signer
 from signer.custody.hpke import HpkeKey, seal_for
 from signer.keys.orders import KeyOrderError
-from signer.keys.vaults.register import VaultRegister
+from signer.keys.register import VaultRegister
 from sixgate.answers.snapshot import client_shares
 from sixgate.api import ApiError, Json, RemoteApiError
 from sixgate.cli.client_shares import Client

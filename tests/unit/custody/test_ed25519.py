@@ -10,9 +10,9 @@ from nacl.signing import SigningKey
 
 from schemas.registry.key_chains import Curve
 from signer.custody import curves, ed25519
-from signer.custody.address_handle import AddressHandle
+from signer.custody.curves import new_ed25519_secret
 from signer.custody.errors import CorruptError, RandomnessError, SigningNotOfferedError
-from signer.custody.generate import new_ed25519_secret
+from signer.custody.handle import AddressHandle
 from tests.harness.builders.custody_material import SECRET, Stream
 
 

@@ -1,8 +1,8 @@
 import pytest
 
 from signer.custody import secp256k1
+from signer.custody.curves import DRAWS_MAX, new_secp256k1_secret
 from signer.custody.errors import RandomnessError
-from signer.custody.generate import DRAWS_MAX, new_secp256k1_secret
 from tests.harness.builders.custody_material import Stream
 
 N = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141

@@ -8,13 +8,14 @@ from schemas.ledger.audit import AuditRecord
 from schemas.record import Outgoing
 from signer.custody.context import Layer
 from signer.custody.errors import (
+    Cause,
     CorruptError,
     CustodyError,
     KmsKeyNotFoundError,
     KmsKeyWeakError,
     KmsUnavailableError,
+    ProviderFailure,
 )
-from signer.custody.failures import Cause, ProviderFailure
 from signer.custody.kms.hsm_guard import HsmGuardedKms
 from signer.custody.kms.journal import JournaledKms, KmsJournal
 from signer.custody.kms.local import LocalKms

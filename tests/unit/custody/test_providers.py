@@ -6,16 +6,17 @@ import pytest
 
 from schemas.registry.custody import CustodyMode
 from signer.custody.errors import (
+    Cause,
     CustodyError,
     KmsDeniedError,
     KmsKeyDisabledError,
     KmsKeyNotFoundError,
     KmsKeyWeakError,
     KmsUnavailableError,
+    ProviderFailure,
     QuorumError,
     SharesMismatchError,
 )
-from signer.custody.failures import Cause, ProviderFailure
 from signer.custody.kms.port import RootKms
 from signer.custody.opening import Opening, open_sealed
 from signer.custody.provider import Provider, ask_all

@@ -11,12 +11,11 @@ import pytest
 
 from schemas.registry.key_chains import Curve
 from signer.custody import aead
-from signer.custody.address_handle import AddressHandle
+from signer.custody.curves import new_secp256k1_secret
 from signer.custody.envelope import SealedSecret, new_vault_key, open_secret, seal_secret
 from signer.custody.errors import CustodyError, KmsUnavailableError
 from signer.custody.event_signing import Ed25519Signer
-from signer.custody.generate import new_secp256k1_secret
-from signer.custody.handle import KeyHandle
+from signer.custody.handle import AddressHandle, KeyHandle
 from signer.custody.identity import Identity
 from signer.custody.keyring import Keyring, KeyringLimits
 from signer.custody.kms.journal import KmsJournal

@@ -8,14 +8,15 @@ from schemas.keys.key_events import KeyRequest, KeyRotation
 from schemas.registry.custody import AGENT_KEYS, CustodyMode
 from signer.custody.custody_modes import PLANS
 from signer.custody.errors import (
+    Cause,
     ClientShareMissingError,
     CorruptError,
     CustodyError,
     KmsUnavailableError,
+    ProviderFailure,
     QuorumError,
     SharesMismatchError,
 )
-from signer.custody.failures import Cause, ProviderFailure
 from tests.harness.builders.cases import AGENT
 from tests.harness.builders.custody_client import DIGEST, FOR_CLIENT, fund
 from tests.harness.builders.custody_providers import (

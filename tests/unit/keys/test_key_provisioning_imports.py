@@ -18,7 +18,7 @@ from schemas.topics import Topic
 from signer.core.errors import RegistryRecordError
 from signer.core.ethereum.keccak import keccak256
 from signer.custody import curves
-from signer.keys.register import KeyRegister
+from signer.keys.key_register import KeyRegister
 from tests.harness.builders.cases import ACCOUNT, KEY_PATH, MALLORY, ORG, SECRET, sealed_request
 from tests.harness.builders.order_executor import (
     ORDER,

@@ -12,7 +12,7 @@ from signer.core.key_ref import KeyState
 from signer.core.registry.registry import Registry
 from signer.keys.addresses.derivation import canonical_address, derive
 from signer.keys.orders import KeyOrderError
-from signer.keys.vaults.register import VaultRegister
+from signer.keys.register import VaultRegister
 from tests.harness.builders.cases import (
     ACCOUNT,
     KEY_PATH,

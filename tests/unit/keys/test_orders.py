@@ -15,8 +15,8 @@ from signer.core.key_ref import KeyState
 from signer.custody.errors import KmsUnavailableError, SigningNotOfferedError
 from signer.custody.order_validity import LIFETIME_MS_MAX
 from signer.keys.addresses.derivation import canonical_address, derive
+from signer.keys.key_register import KeyRegister
 from signer.keys.orders import KeyOrderError
-from signer.keys.register import KeyRegister
 from tests.harness.builders.cases import ACCOUNT, KEY_PATH, NOW_MS, sealed_request
 from tests.harness.builders.custody_material import FailingKms, root_kms
 from tests.harness.builders.order_executor import (

@@ -12,7 +12,7 @@ from schemas.registry.records import AccountOpened
 from signer.core.access import may_use
 from signer.core.registry.registry import Registry
 from signer.keys.orders import KeyOrderError, read_order
-from signer.keys.vaults.register import VaultRegister
+from signer.keys.register import VaultRegister
 from tests.harness.builders.cases import (
     ACCOUNT,
     ADMIN,

@@ -7,7 +7,7 @@ from schemas.registry.custody import AGENT_KEYS, TREASURY_KEYS
 from schemas.registry.records import AccountOpened, SettingSet, VaultCreated
 from signer.custody.sealing import Holders
 from signer.keys.orders import KeyOrderError
-from signer.keys.vaults.register import VaultRegister
+from signer.keys.register import VaultRegister
 from signer.stage.state import StateIntegrityError, StateRollbackError
 from tests.harness.builders.cases import ACCOUNT, SIGNER
 from tests.harness.builders.custody_providers import clouds

@@ -14,9 +14,9 @@ from schemas.registry.records import AccountOpened, Entry, VaultCreated
 from signer.core.registry.registry import Registry
 from signer.custody.event_signing import Ed25519Signer
 from signer.keys.orders import KeyOrderError, open_order
+from signer.keys.register import VaultRegister
 from signer.keys.signer_events import all_signer_keys_since
 from signer.keys.vaults.orders import open_vault_order
-from signer.keys.vaults.register import VaultRegister
 from tests.harness.builders.cases import (
     ADMIN,
     NOW_MS,

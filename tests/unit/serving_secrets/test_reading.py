@@ -9,14 +9,15 @@ import pytest
 from schemas.keys.secret_requests import SecretAnswer, SecretVersion, answer_context
 from schemas.registry.custody import CustodyMode
 from signer.custody.errors import (
+    Cause,
     ClientShareMissingError,
     CustodyError,
     KmsDeniedError,
     KmsUnavailableError,
+    ProviderFailure,
     QuorumError,
     SharesMismatchError,
 )
-from signer.custody.failures import Cause, ProviderFailure
 from signer.secrets.read_requests import ReadRequestError
 from signer.secrets.secret_service import SecretService
 from sixgate.api import ApiError

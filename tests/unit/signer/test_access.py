@@ -20,7 +20,7 @@ from signer.core.account import Account
 from signer.core.decide import Allocation, Refusal, authorize
 from signer.core.errors import RegistryRecordError
 from signer.core.registry.vault import Vault
-from signer.custody.failures import Cause, ProviderFailure
+from signer.custody.errors import Cause, ProviderFailure
 from signer.keys.access import RIGHTS, Accessor, Allowed, Refused, Target, decide
 from signer.keys.access_records import Use, access_record
 from tests.harness.builders.cases import (

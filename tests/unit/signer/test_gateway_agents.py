@@ -19,8 +19,8 @@ from signer.core.case import Authentic
 from signer.core.errors import InvalidSignatureError, UnknownAgentError
 from signer.core.registry.registry import Registry
 from signer.custody.event_signing import Ed25519Signer
+from signer.keys.key_register import KeyRegister
 from signer.keys.orders import KeyOrderError
-from signer.keys.register import KeyRegister
 from signer.keys.vaults.orders import authorize_order, open_vault_order
 from signer.secrets.read_requests import ReadRequestError, SeenRequests, verify_request
 from signer.stage.case_builder import authenticate_clearance

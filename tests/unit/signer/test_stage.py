@@ -12,7 +12,7 @@ from signer.core.errors import InvalidSignatureError
 from signer.core.window import SPENT_MS
 from signer.custody.errors import KmsUnavailableError
 from signer.custody.event_signing import verify_event
-from signer.keys.register import KeyRegister
+from signer.keys.key_register import KeyRegister
 from signer.stage.stage import Arrival, Batch, HaltError
 from tests.harness.builders.cases import (
     ACCOUNT,

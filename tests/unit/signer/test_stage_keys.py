@@ -13,7 +13,7 @@ from signer.custody.errors import KmsUnavailableError
 from signer.keys.addresses.derivation import derive
 from signer.keys.authorized_use import OpenedKey
 from signer.keys.descriptor import KeyDescriptor
-from signer.keys.vaults.register import VaultRegister
+from signer.keys.register import VaultRegister
 from tests.harness.builders.cases import (
     ACCOUNT,
     KEY_PATH,

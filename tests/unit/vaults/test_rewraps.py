@@ -12,8 +12,8 @@ from schemas.registry.custody import AGENT_KEYS, CustodyMode
 from signer.core.registry.registry import Registry
 from signer.custody.envelope import SealedSecret
 from signer.keys.orders import KeyOrderError
+from signer.keys.register import VaultRegister
 from signer.keys.vault_paths import VersionId
-from signer.keys.vaults.register import VaultRegister
 from tests.harness.builders.cases import (
     ADMIN,
     ALICE,

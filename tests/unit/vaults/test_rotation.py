@@ -13,8 +13,8 @@ from signer.custody.errors import CustodyError, KmsUnavailableError
 from signer.custody.kms.port import RootKms
 from signer.custody.sealing import Holders
 from signer.keys.orders import KeyOrderError
+from signer.keys.register import VaultRegister
 from signer.keys.vault_paths import VersionId
-from signer.keys.vaults.register import VaultRegister
 from signer.keys.vaults.rotation import Rotation
 from tests.harness.builders.cases import ADMIN, NOW_MS, ORG, SIGNER
 from tests.harness.builders.custody_client import DIGEST, Fund, fund

@@ -14,7 +14,7 @@ from signer.core.registry.registry import Registry
 from signer.custody.event_signing import Ed25519Signer
 from signer.keys.access import Accessor, Allowed, decide
 from signer.keys.orders import KeyOrderError
-from signer.keys.vaults.register import VaultRegister
+from signer.keys.register import VaultRegister
 from signer.keys.vaults.secret_register import target_of
 from tests.harness.builders.cases import (
     ACCOUNT,

@@ -20,6 +20,7 @@ from signer.custody.buffers import wiping
 from signer.custody.context import SecretContext
 from signer.custody.custody_modes import PLANS
 from signer.custody.errors import (
+    Cause,
     CorruptError,
     CustodyError,
     KmsDeniedError,
@@ -28,7 +29,6 @@ from signer.custody.errors import (
     KmsUnavailableError,
     QuorumError,
 )
-from signer.custody.failures import Cause
 from signer.custody.kms.port import PLAINTEXT_BYTES_MAX, RootKms
 from signer.custody.opening import open_sealed
 from signer.custody.sealing import seal
