@@ -88,6 +88,10 @@ class CmekRefusedError(CustodyError):
     """A value without a customer layer, or under a customer key that is not enrolled."""
 
 
+class ImmutableKeyError(CustodyError):
+    """A key came in an object that cannot be wiped, such as bytes."""
+
+
 class HandleClosedError(CustodyError):
     """A key handle was used after it was closed."""
 

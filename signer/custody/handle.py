@@ -6,7 +6,12 @@ from typing import Any, NoReturn
 from schemas.registry.key_chains import Curve
 from signer.custody import curves, secp256k1
 from signer.custody.buffers import wipe, wiping
-from signer.custody.errors import CorruptError, HandleClosedError, SigningNotOfferedError
+from signer.custody.errors import (
+    CorruptError,
+    HandleClosedError,
+    ImmutableKeyError,
+    SigningNotOfferedError,
+)
 
 
 class KeyHandle:
@@ -14,6 +19,7 @@ class KeyHandle:
 
     It takes over the buffer it is given (32 bytes) and wipes it on ``close``, when it is dropped,
     and at interpreter exit. Bytes that are not a key are wiped immediately (``CorruptError``).
+    Immutable bytes cannot be wiped and are refused (``ImmutableKeyError``).
 
     Guarantee: libsecp256k1 reads the key in that buffer through a pointer and clears its own stack,
     so no copy is made here, and after ``close`` a search of the process's memory finds no copy
@@ -26,6 +32,7 @@ class KeyHandle:
     __slots__ = ("__weakref__", "_pointer", "_public_key", "_wipe")
 
     def __init__(self, secret: bytearray) -> None:
+        _require_buffer(secret)
         self._wipe = weakref.finalize(self, wipe, secret)
         self._pointer, self._public_key = _read(secret)
 
@@ -54,6 +61,13 @@ class KeyHandle:
         raise TypeError("A KeyHandle cannot be copied or pickled: it holds a secret key.")
 
 
+def _require_buffer(secret: object) -> None:
+    if not isinstance(secret, bytearray):
+        raise ImmutableKeyError(
+            "A key must be in a bytearray: it could not be wiped from any other object."
+        )
+
+
 def _read(secret: bytearray) -> tuple[Any, bytes]:
     if len(secret) == secp256k1.SECRET_BYTES:
         pointer = secp256k1.point_at(secret)
@@ -67,12 +81,13 @@ class AddressHandle:
     """A key that has an address and cannot sign; making the handle proves that the key opens.
 
     It takes over the buffer it is given and wipes it immediately, as nothing uses the key. Raises
-    ``CorruptError`` for bytes that are not a key of the curve.
+    ``CorruptError`` for bytes that are not a key of the curve, ``ImmutableKeyError`` as above.
     """
 
     __slots__ = ("_public_key",)
 
     def __init__(self, curve: Curve, secret: bytearray) -> None:
+        _require_buffer(secret)
         with wiping(secret):
             self._public_key = curves.public_key(curve, secret)
 

@@ -1,13 +1,15 @@
 import gc
 import hashlib
+from typing import Any
 
 import pytest
 from coincurve import PrivateKey, PublicKey
 from eth_keys.backends.native.main import NativeECCBackend
 from eth_keys.main import KeyAPI
 
-from signer.custody.errors import CorruptError, HandleClosedError
-from signer.custody.handle import KeyHandle
+from schemas.registry.key_chains import Curve
+from signer.custody.errors import CorruptError, HandleClosedError, ImmutableKeyError
+from signer.custody.handle import AddressHandle, KeyHandle
 from tests.harness.builders.custody_material import SECRET
 
 DIGEST = bytes(range(32))
@@ -96,3 +98,11 @@ def test_a_dropped_handle_wipes_its_buffer() -> None:
     del key
     gc.collect()
     assert buffer == bytes(32)
+
+
+@pytest.mark.parametrize("secret", [SECRET, memoryview(SECRET), SECRET.hex(), None])
+def test_a_key_that_could_not_be_wiped_is_refused(secret: Any) -> None:
+    with pytest.raises(ImmutableKeyError, match="bytearray"):
+        KeyHandle(secret)
+    with pytest.raises(ImmutableKeyError, match="bytearray"):
+        AddressHandle(Curve.ED25519, secret)
