@@ -1,6 +1,8 @@
-"""Files of a data folder that a signer reads: trust anchor, sealed identity and software keys."""
+"""Files of a data folder that a signer reads: trust anchor, sealed identity and software keys.
 
-from collections.abc import Callable, Iterator
+Readers of a folder need no cryptography, so nothing here opens a key.
+"""
+
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,9 +10,6 @@ from pydantic import Field
 
 from schemas.canonical import Canonical, MalformedError
 from schemas.fields import Digest, Name
-from schemas.registry.custody import PROVIDERS
-from signer.custody.kms.local import LocalKms
-from signer.custody.kms.root_file import open_local_kms
 
 SIGNER = "signer-0"
 
@@ -70,16 +69,3 @@ class SignerFiles:
 def holder_file(folder: Path, provider: str) -> Path:
     """Return the root key file of a software provider in the folder of holders."""
     return folder / f"{provider}.key"
-
-
-def open_local_holders(
-    folder: Path, random_bytes: Callable[[int], bytes]
-) -> Iterator[tuple[str, LocalKms]]:
-    """Open the providers with a root key file; a missing one is an unavailable provider.
-
-    Raises ``RootFileError`` for an unusable file.
-    """
-    for name in PROVIDERS:
-        file = holder_file(folder, name)
-        if file.exists():
-            yield name, open_local_kms(file, random_bytes)

@@ -4,18 +4,21 @@ If the settings have no KMS section, they are software keys, each in a file in t
 """
 
 import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from schemas.registry.custody import PROVIDERS
 from signer.custody.errors import ProviderFailure
 from signer.custody.kms.hsm_guard import HsmGuardedKms
 from signer.custody.kms.journal import JournaledKms, KmsJournal
+from signer.custody.kms.local import LocalKms
 from signer.custody.kms.port import ProviderKms, RootKms
 from signer.custody.kms.root_file import open_local_kms
 from signer.custody.kms.roots import RotatedRoot
 from signer.custody.provider import Provider
 from signer.custody.sealing import Holders
 from sixgate.config.kms import HolderSections, KmsSettings
-from sixgate.data_folder.signer_files import SignerFiles, open_local_holders
+from sixgate.data_folder.signer_files import SignerFiles, holder_file
 from sixgate.errors import SettingsError
 from sixgate.kms.factory import providers
 
@@ -82,6 +85,19 @@ def _folder_holders(folder: SignerFiles, journal: KmsJournal) -> Holders:
     found = open_local_holders(folder.holder_keys, secrets.token_bytes)
     current = tuple(_provider(name, JournaledKms(kms, journal)) for name, kms in found)
     return Holders(JournaledKms(root, journal), current)
+
+
+def open_local_holders(
+    folder: Path, random_bytes: Callable[[int], bytes]
+) -> Iterator[tuple[str, LocalKms]]:
+    """Open the providers with a root key file; a missing one is an unavailable provider.
+
+    Raises ``RootFileError`` for an unusable file.
+    """
+    for name in PROVIDERS:
+        file = holder_file(folder, name)
+        if file.exists():
+            yield name, open_local_kms(file, random_bytes)
 
 
 class _HolderOpener:
