@@ -7,7 +7,8 @@ from coincurve import PrivateKey
 from xrpl.core.keypairs import derive_classic_address
 
 from benchmarks.measure import Figure, interleaved
-from schemas.registry.key_chains import CURVES, Curve, KeyChain
+from schemas.keys.curves import CURVES, Curve
+from schemas.registry.key_chains import KeyChain
 from signer.custody import ed25519
 from signer.keys.addresses.derivation import derive
 

@@ -1,6 +1,6 @@
 """Key generation and public keys on both curves."""
 
-from schemas.registry.key_chains import Curve
+from schemas.keys.curves import Curve
 from signer.custody import ed25519, secp256k1
 from signer.custody.buffers import RandomBytes, draw
 from signer.custody.errors import CorruptError, RandomnessError

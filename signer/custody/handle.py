@@ -3,7 +3,7 @@
 import weakref
 from typing import Any, NoReturn
 
-from schemas.registry.key_chains import Curve
+from schemas.keys.curves import Curve
 from signer.custody import curves, secp256k1
 from signer.custody.buffers import wipe, wiping
 from signer.custody.errors import (

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from schemas.fields import X25519PublicKey
 from schemas.intents.intent_parts import ClientShare
+from schemas.keys.curves import CURVES
 from schemas.registry.custody import AGENT_KEYS
-from schemas.registry.key_chains import CURVES, SIGNING_CHAINS, KeyChain
+from schemas.registry.key_chains import SIGNING_CHAINS, KeyChain
 from signer.core.registry.registry import Registry
 from signer.core.registry.vault import Vault, VaultId
 from signer.custody import curves

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from coincurve import PublicKey
 
+from schemas.keys.curves import CURVES, Curve
 from schemas.registry.custody import AGENT_KEYS, TREASURY_KEYS
-from schemas.registry.key_chains import CURVES, Curve, KeyChain
+from schemas.registry.key_chains import KeyChain
 from signer.keys.addresses.derivation import display_address
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.paths import agent_key_path

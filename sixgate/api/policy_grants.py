@@ -14,7 +14,7 @@ from dataclasses import replace
 from schemas.registry.access import GRANTS_MAX, Grant
 from schemas.registry.custody import KEY_VAULTS
 from schemas.registry.records import AccessSet
-from signer.core.path_globs import matches
+from signer.core.access import matches
 from sixgate.api.problems import Problem
 from sixgate.api.services import Services
 from sixgate.api_error import ApiError

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from schemas.validation_messages import validation_message
+from schemas.canonical import validation_message
 from sixgate.api.errors import EXPECTED_ERRORS, api_error
 from sixgate.api.problems import MEDIA_TYPE, Problem, invalid, status_of_code
 from sixgate.api_error import ApiError

@@ -19,7 +19,8 @@ chose that Sixgate alone cannot open them, and signing keys are in another vault
 
 import re
 
-from schemas.registry.key_chains import Curve, KeyChain
+from schemas.keys.curves import Curve
+from schemas.registry.key_chains import KeyChain
 from signer.custody import curves
 from signer.custody.buffers import wipe
 from signer.custody.custody_modes import PLANS

@@ -9,9 +9,9 @@ from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError
 
+from schemas.canonical import validation_message
 from schemas.intents.intent import EXPIRY_MS_DEFAULT
 from schemas.intents.intent_parts import AccessList, ClientShare, SignedAuthorization
-from schemas.validation_messages import validation_message
 from sixgate.authoring import form_fields as read
 from sixgate.authoring.form_fields import SIGNED, did_you_mean
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Protocol
 
 from schemas.dsse import KEY_REQUEST_TYPE, REGISTRY_TYPE, Envelope
 from schemas.fields import KeyPath, Name, VaultName, X25519PublicKey
+from schemas.keys.curves import CURVES
 from schemas.keys.key_events import (
     KeyDeactivation,
     KeyDelivery,
@@ -16,7 +17,7 @@ from schemas.keys.key_events import (
     import_context,
 )
 from schemas.redaction import redacted_digest
-from schemas.registry.key_chains import CURVES, KeyChain
+from schemas.registry.key_chains import KeyChain
 from schemas.registry.records import AddressClaimed, Entry, RegistryRecord, record_digest
 from signer.custody import curves
 from signer.custody.hpke import seal_for

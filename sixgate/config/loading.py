@@ -18,7 +18,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from schemas.validation_messages import validation_message
+from schemas.canonical import validation_message
 from sixgate.errors import SettingsError
 
 FROM_ENVIRONMENT = SettingsConfigDict(

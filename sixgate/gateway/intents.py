@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from schemas.canonical import validation_message
 from schemas.fields import TimeMs
 from schemas.intents.intent import (
     EXPIRY_MS_DEFAULT,
@@ -19,7 +20,6 @@ from schemas.intents.intent import (
 from schemas.registry.key_chains import KeyChain
 from schemas.registry.networks import NETWORKS
 from schemas.registry.records import AgentSet, ChainSet
-from schemas.validation_messages import validation_message
 from signer.core.access import may_sign
 from signer.core.registry.registered import Registered
 from signer.keys import paths as key_paths

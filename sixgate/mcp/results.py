@@ -18,7 +18,7 @@ from sixgate_client import (
 )
 from sixgate_client.errors import Json
 
-from schemas.validation_messages import validation_message
+from schemas.canonical import validation_message
 from sixgate.mcp.limits import left_eth, would_pass
 
 # The gate of a reason, for a server that does not name it.

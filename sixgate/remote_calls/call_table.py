@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlencode
 import orjson
 from pydantic import ConfigDict, ValidationError, validate_call
 
-from schemas.validation_messages import validation_message
+from schemas.canonical import validation_message
 from sixgate.api_error import ApiError
 
 T = TypeVar("T")

@@ -25,9 +25,9 @@ from pydantic import (
     ValidationError,
 )
 
+from schemas.canonical import validation_message
 from schemas.fields import UINT256_MAX, Address
 from schemas.strict_json import JsonError, read_json
-from schemas.validation_messages import validation_message
 from streams.simulators.contracts import contracts
 from streams.simulators.reverts import printable
 from streams.simulators.simulation import SimulatorError, Uint64

@@ -2,7 +2,7 @@
 
 from hypothesis import given
 
-from signer.core.path_globs import matches
+from signer.core.access import matches
 from tests.harness.builders.path_globs import globs, paths, spelled_out
 
 

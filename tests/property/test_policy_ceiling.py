@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from schemas.intents.intent import AnyIntent, MessageIntent, TypedDataIntent
 from schemas.registry.policy import Policy, TypedDataDomain
+from signer.core.access import matches, may_overlap
 from signer.core.account import Account
 from signer.core.case import apply_rule
-from signer.core.path_globs import matches, may_overlap
 from signer.core.registry.ceiling import looser_fields
 from signer.core.registry.settings import Settings
 from signer.core.rules import RULES

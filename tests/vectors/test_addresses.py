@@ -17,7 +17,8 @@ from solders.pubkey import Pubkey
 from xrpl.core.keypairs import derive_classic_address
 from xrpl.core.keypairs.helpers import get_account_id
 
-from schemas.registry.key_chains import CURVES, Curve, KeyChain
+from schemas.keys.curves import CURVES, Curve
+from schemas.registry.key_chains import KeyChain
 from signer.keys.addresses import bech32
 from signer.keys.addresses.derivation import derive
 from tests.harness.builders.vectors import load_vectors, report_cases

@@ -3,6 +3,8 @@
 No I/O; changes ``registered`` only after all checks.
 """
 
+from collections.abc import Iterator
+
 from schemas.canonical import digest
 from schemas.registry.records import (
     AccessSet,
@@ -20,9 +22,8 @@ from schemas.registry.records import (
     VaultCreated,
 )
 from signer.core.errors import RegistryEntryError
-from signer.core.registry.registered import Registered, RegisteredPolicy
+from signer.core.registry.registered import Registered, RegisteredPolicy, reserved_name
 from signer.core.registry.settings import checked_setting
-from signer.core.registry.signers import agent_problem, scoped_admin_problem, service_problem
 from signer.core.registry.vault import initial_vaults, vault_from_record
 
 
@@ -125,7 +126,7 @@ def _set_agent(registered: Registered, entry: AgentSet) -> None:
     before = registered.agents.get(entry.agent)
     if before and before.account != entry.account:
         raise RegistryEntryError(f"agent {entry.agent} cannot leave account {before.account}")
-    if problem := agent_problem(registered, entry):
+    if problem := _agent_problem(registered, entry):
         raise RegistryEntryError(problem)
     registered.agents[entry.agent] = entry
 
@@ -139,7 +140,7 @@ def _set_access(registered: Registered, entry: AccessSet) -> None:
 def _set_scoped_admin(registered: Registered, entry: ScopedAdminSet) -> None:
     for account in entry.accounts:
         _check_open(registered, account)
-    if problem := scoped_admin_problem(registered, entry):
+    if problem := _scoped_admin_problem(registered, entry):
         raise RegistryEntryError(problem)
     registered.scoped_admins[entry.name] = entry
     registered.scoped_keys |= {entry.public_key}
@@ -167,7 +168,7 @@ def _set_setting(registered: Registered, entry: SettingSet) -> None:
 
 
 def _set_service(registered: Registered, entry: ServiceSet, sequence: int) -> None:
-    if problem := service_problem(registered, entry):
+    if problem := _service_problem(registered, entry):
         raise RegistryEntryError(problem)
     before = registered.service_key(entry.role, entry.name)
     registered.services[(entry.role, entry.name)] = entry
@@ -182,3 +183,65 @@ def _set_service(registered: Registered, entry: ServiceSet, sequence: int) -> No
         # A new set: other threads may be iterating over the old one.
         previous = registered.signer_keys.get(entry.name, frozenset())
         registered.signer_keys[entry.name] = previous | {entry.public_key}
+
+
+# No two agents, gateways and scoped admins share a key. Otherwise a gateway's key could sign for an
+# agent with a key of its own, or as an admin.
+
+
+def _agent_problem(registered: Registered, entry: AgentSet) -> str | None:
+    """Return why an agent's key or gateway is impossible, or None."""
+    if (entry.public_key is None) is (entry.gateway is None):
+        return f"agent {entry.agent} needs either a public key of its own or a gateway"
+    if entry.agent in registered.scoped_admins:
+        return f"the name {entry.agent} belongs to a scoped admin"
+    if entry.gateway is not None and ("gateway", entry.gateway) not in registered.services:
+        return f"gateway {entry.gateway} is not registered: add it first"
+    gateways = {one.public_key for one in registered.services.values() if one.role == "gateway"}
+    if entry.public_key in gateways | registered.scoped_keys:
+        return f"the key of agent {entry.agent} belongs to a gateway or a scoped admin"
+    return None
+
+
+def _service_problem(registered: Registered, entry: ServiceSet) -> str | None:
+    """Return why a service's key is impossible, or None: a gateway shares its key with no one."""
+    others = [
+        one
+        for one in registered.services.values()
+        if (one.role, one.name) != (entry.role, entry.name)
+    ]
+    if entry.role == "gateway":
+        taken = {*_admin_keys(registered), *_agent_keys(registered)}
+        taken |= {one.public_key for one in others}
+    else:
+        taken = {one.public_key for one in others if one.role == "gateway"}
+    if entry.public_key in taken | registered.scoped_keys:
+        return f"the key of {entry.role} {entry.name} belongs to someone else: make a new one"
+    return None
+
+
+def _scoped_admin_problem(registered: Registered, entry: ScopedAdminSet) -> str | None:
+    """Return why a scoped admin's name, gateway or key is impossible, or None."""
+    known = entry.name in registered.scoped_admins
+    if entry.name in registered.agents or (not known and reserved_name(registered, entry.name)):
+        return f"the name {entry.name} belongs to an agent, a service or an admin"
+    if ("gateway", entry.gateway) not in registered.services:
+        return f"gateway {entry.gateway} is not registered: add it first"
+    before = {registered.scoped_admins[entry.name].public_key} if known else set()
+    others = {*_admin_keys(registered)} - before
+    services = (one.public_key for one in registered.services.values())
+    if entry.public_key in {*others, *_agent_keys(registered), *services}:
+        return f"the key of scoped admin {entry.name} belongs to someone else"
+    return None
+
+
+def _admin_keys(registered: Registered) -> Iterator[str]:
+    yield from registered.admin_keys
+    for admin in registered.scoped_admins.values():
+        yield admin.public_key
+
+
+def _agent_keys(registered: Registered) -> Iterator[str]:
+    for agent in registered.agents.values():
+        if agent.public_key is not None:
+            yield agent.public_key

@@ -22,7 +22,7 @@ from schemas.registry.records import (
     SettingSet,
     VaultCreated,
 )
-from signer.core.path_globs import may_overlap
+from signer.core.access import may_overlap
 from signer.core.registry.ceiling import looser_fields
 from signer.core.registry.registered import Registered, reserved_name
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
+from schemas.keys.curves import Curve
 from schemas.keys.provider_roots import ProviderRootOrder
 from schemas.keys.recovery import RecoveryOrder
 from schemas.keys.vault_events import SecretKind, SecretOrder, SecretRewrapped, VaultAnswer
-from schemas.registry.key_chains import Curve
 from signer.core.registry.registry import Registry
 from signer.core.registry.vault import Vault
 from signer.custody.buffers import RandomBytes, draw, wiping

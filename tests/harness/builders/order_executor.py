@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from schemas.keys.curves import CURVES
 from schemas.keys.key_events import (
     AnyOrder,
     KeyDeactivated,
@@ -21,7 +22,7 @@ from schemas.ledger.audit import AuditRecord
 from schemas.partition import partition_of
 from schemas.record import Outgoing, Record
 from schemas.redaction import redacted_digest
-from schemas.registry.key_chains import CURVES, KeyChain
+from schemas.registry.key_chains import KeyChain
 from schemas.registry.records import AccountOpened, AddressClaimed, Entry
 from schemas.topics import Topic
 from signer.core.registry.registry import Registry

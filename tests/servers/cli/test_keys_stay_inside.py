@@ -20,8 +20,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from schemas.keys.curves import CURVES, Curve
 from schemas.keys.key_events import KeyProvisioned
-from schemas.registry.key_chains import CURVES, Curve
 from schemas.topics import Topic
 from signer.custody.context import SecretContext
 from signer.custody.envelope import open_secret

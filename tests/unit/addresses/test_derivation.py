@@ -1,7 +1,8 @@
 import pytest
 from coincurve import PrivateKey
 
-from schemas.registry.key_chains import CURVES, Curve, KeyChain
+from schemas.keys.curves import CURVES, Curve
+from schemas.registry.key_chains import KeyChain
 from schemas.registry.networks import key_chain_of
 from signer.keys.addresses.derivation import canonical_address, derive, display_address
 

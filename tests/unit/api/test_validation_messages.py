@@ -7,7 +7,7 @@ import pytest
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.validation_messages import validation_message
+from schemas.canonical import validation_message
 from sixgate.api.app import create_app
 from tests.harness.api import Api
 from tests.harness.signing_agents import signing_agent

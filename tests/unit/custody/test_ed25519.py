@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nacl.signing import SigningKey
 
-from schemas.registry.key_chains import Curve
+from schemas.keys.curves import Curve
 from signer.custody import curves, ed25519
 from signer.custody.curves import new_ed25519_secret
 from signer.custody.errors import CorruptError, RandomnessError, SigningNotOfferedError

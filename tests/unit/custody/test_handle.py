@@ -7,7 +7,7 @@ from coincurve import PrivateKey, PublicKey
 from eth_keys.backends.native.main import NativeECCBackend
 from eth_keys.main import KeyAPI
 
-from schemas.registry.key_chains import Curve
+from schemas.keys.curves import Curve
 from signer.custody.errors import CorruptError, HandleClosedError, ImmutableKeyError
 from signer.custody.handle import AddressHandle, KeyHandle
 from tests.harness.builders.custody_material import SECRET

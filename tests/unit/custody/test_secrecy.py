@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from schemas.registry.key_chains import Curve
+from schemas.keys.curves import Curve
 from signer.custody import aead
 from signer.custody.curves import new_secp256k1_secret
 from signer.custody.envelope import SealedSecret, new_vault_key, open_secret, seal_secret

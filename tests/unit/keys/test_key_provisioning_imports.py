@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from coincurve import PrivateKey
 
+from schemas.keys.curves import CURVES, Curve
 from schemas.keys.key_events import (
     KeyDelivery,
     KeyImport,
@@ -13,7 +14,7 @@ from schemas.keys.key_events import (
     delivery_id,
     import_context,
 )
-from schemas.registry.key_chains import CURVES, Curve, KeyChain
+from schemas.registry.key_chains import KeyChain
 from schemas.topics import Topic
 from signer.core.errors import RegistryRecordError
 from signer.core.ethereum.keccak import keccak256
