@@ -14,7 +14,6 @@ from pydantic import ValidationError
 
 from schemas.canonical import Canonical, malformed
 from sixgate.api import Api, ApiError, Json
-from sixgate.authoring.form_fields import did_you_mean
 from sixgate.cli.declare import Function
 from sixgate.cli.exit_codes import CommandError, ExitCode, fail_usage
 from sixgate.cli.options import (
@@ -158,6 +157,8 @@ class Session:
         accounts: list[str] = self.registry["accounts"]
         if account not in accounts:
             choices = f": the accounts are {', '.join(accounts)}; choose one with --account"
+            from sixgate.authoring.form_fields import did_you_mean  # slow: loads Ethereum
+
             hint = did_you_mean(account, accounts) or choices
             raise CommandError(ExitCode.NOT_FOUND, f"there is no account {account}{hint}")
 
@@ -260,6 +261,8 @@ def known(what: str, name: str, among: Mapping[str, Value]) -> Value:
 
 def not_found(what: str, name: str, among: Iterable[str]) -> NoReturn:
     """End the command because a name is not registered."""
+    from sixgate.authoring.form_fields import did_you_mean  # slow: loads Ethereum
+
     hint = did_you_mean(name, among) or NEXT.get(what, "").format(name=name)
     raise CommandError(ExitCode.NOT_FOUND, f"there is no {what} {name}{hint}")
 
