@@ -38,12 +38,16 @@ class Accessor:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A secret in a vault; ``generated`` if it was created inside and never left."""
+    """A secret in a vault; ``generated`` if it was created inside and never left.
+
+    ``signs`` if the account has, or had, a signing key at the same path in any vault.
+    """
 
     vault: Vault
     path: str
     kind: SecretKind
     generated: bool
+    signs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ def decide(accessor: Accessor, target: Target, operation: Operation, at_ms: int)
     else:
         reason = _grant_problem(accessor, target, RIGHTS[operation])
     if reason is None and operation in RIGHTS and RIGHTS[operation] == "read":
-        reason = _key_read_problem(accessor.agent, target)
+        reason = _key_read_problem(accessor.agent, target, operation)
     return _refused(reason, accessor, target) if reason else Allowed()
 
 
@@ -116,12 +120,16 @@ def _list_problem(accessor: Accessor, target: Target) -> AccessReason | None:
     return None if _sign_problem(accessor, target) is None else AccessReason.NOT_GRANTED
 
 
-def _key_read_problem(agent: AgentSet, target: Target) -> AccessReason | None:
+def _key_read_problem(agent: AgentSet, target: Target, operation: Operation) -> AccessReason | None:
     if target.kind not in KEY_KINDS:
         return None
     if agent.intents_api_enabled:
         return AccessReason.KEY_READ_BLOCKED
-    return AccessReason.KEY_GENERATED if target.generated else None
+    if target.generated:
+        return AccessReason.KEY_GENERATED
+    # Earlier programs kept an imported key as a secret too. Nothing shows whether a secret at the
+    # key's path is such a copy, so none is read; its history has no values.
+    return AccessReason.KEY_SIGNS if target.signs and operation != "history" else None
 
 
 def _refused(reason: AccessReason, accessor: Accessor, target: Target) -> Refused:

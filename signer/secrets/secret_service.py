@@ -88,10 +88,8 @@ class SecretService:
                 return ReadDecision(access)
             return ReadDecision(access, tuple(self._listed(accessor, verified.vault, now_ms)))
         found = self.secret_sealing.secrets.history((*verified.vault.id, path))
-        target = (
-            target_of(found[0], verified.vault) if found else self._unstored(verified.vault, path)
-        )
-        for each in [target_of(one, verified.vault) for one in found] or [target]:
+        stored = [self._target(one, verified.vault) for one in found]
+        for each in stored or [self._unstored(verified.vault, path)]:
             access = decide(accessor, each, request.operation, now_ms)
             if isinstance(access, Refused):
                 return ReadDecision(access)
@@ -119,10 +117,14 @@ class SecretService:
         count = 0
         for secret_id, versions in sorted(self.secret_sealing.secrets.versions.items()):
             if secret_id[:2] == vault.id and count < LISTED_MAX:
-                target = target_of(versions[-1], vault)
+                target = self._target(versions[-1], vault)
                 if isinstance(decide(accessor, target, "list", at_ms), Allowed):
                     count += 1
                     yield versions[-1]
+
+    def _target(self, stored: SecretStored, vault: Vault) -> Target:
+        signs = self.keys.find(stored.account, stored.path) is not None
+        return target_of(stored, vault, signs=signs)
 
     def _unstored(self, vault: Vault, path: str) -> Target:
         """Return the target for a path without a secret: a signing key, or an empty path."""

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from schemas.registry.records import CustomerKeySet
 from signer.custody.custody_modes import PLANS
 from signer.custody.errors import CmekRefusedError, CorruptError
+from signer.keys.access import KEY_KINDS
 from sixgate.api import Json
 from sixgate.api.callers import Caller
 from sixgate.api.problems import Problem
@@ -104,7 +105,7 @@ class _Job:
     def count(self) -> None:
         """Count the secrets to re-encrypt."""
         newest = list(self._newest())
-        total = sum(1 for _, terms in newest if _movable(terms))
+        total = sum(1 for found in newest if self._is_movable(*found))
         self.services.rotations.count(self.rotation_id, total=total, skipped=len(newest) - total)
 
     def run(self) -> None:
@@ -135,7 +136,9 @@ class _Job:
         """Move the values that are not moved yet; return the paths under an earlier key."""
         rotation = self._rotation()
         # 2. Each stored version is durable when it is counted.
-        for _ in rotation.move([one for one, terms in self._newest() if _movable(terms)]):
+        for _ in rotation.move(
+            [one for one, terms in self._newest() if self._is_movable(one, terms)]
+        ):
             self.services.rotations.moved(self.rotation_id)
         return rotation.left
 
@@ -163,6 +166,12 @@ class _Job:
                 terms = self.services.secret_versions.get(self.known.id, path, newest.version)
                 yield {"path": path, "version": newest.version, "kind": newest.kind}, terms
 
+    def _is_movable(self, newest: Json, terms: Terms) -> bool:
+        """Return whether a value can be moved: beside a signing key no private key is read."""
+        keys = self.services.backend.read.vaults.keys
+        signs = newest["kind"] in KEY_KINDS and keys.find(self.services.account, newest["path"])
+        return terms.layered and not terms.disabled and not signs
+
     def _read(self, path: str, version: int) -> bytes:
         reader = reader_for(self.services, self.caller)
         (found,) = reader.ask("export", self.known.vault.name, path, version)
@@ -186,7 +195,3 @@ class _Job:
 
     def _fail(self, why: str) -> None:
         self.services.rotations.fail(self.rotation_id, why)
-
-
-def _movable(terms: Terms) -> bool:
-    return terms.layered and not terms.disabled

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from schemas.keys.secret_access import AccessReason
-from schemas.keys.secret_requests import SecretVersion
+from schemas.keys.secret_requests import ReadOperation, SecretVersion
 from schemas.keys.vault_events import SecretStored
 from signer.custody.buffers import wiping
 from signer.custody.cmek import layer_of
@@ -70,7 +70,7 @@ def read_version(
 ) -> OpenedVersion:
     """Return a version with its value, the newest by default; raise a problem if it is refused."""
     reader = reader_for(services, caller)
-    _check_readable(services, caller, known, path, reader)
+    _check_readable(services, caller, known, path, reader, "get")
     stored = _selected(services, known, path, version)
     terms = services.secret_versions.get(known.id, path, stored.version)
     _check_usable(services, terms)
@@ -107,7 +107,7 @@ def list_versions(
 ) -> list[SecretStored]:
     """Return the versions of a secret, newest first; raise a problem if there is none."""
     reader = reader_for(services, caller)
-    _check_readable(services, caller, known, path, reader)
+    _check_readable(services, caller, known, path, reader, "history")
     found = living_versions(services, known, path)
     if not found:
         raise secret_unknown(known, path)
@@ -116,28 +116,35 @@ def list_versions(
 
 
 def _check_readable(
-    services: Services, caller: Caller, known: KnownVault, path: str, reader: SecretReader
+    services: Services,
+    caller: Caller,
+    known: KnownVault,
+    path: str,
+    reader: SecretReader,
+    operation: ReadOperation,
 ) -> None:
-    """Raise a 403 problem unless the caller may read the secret.
+    """Raise a 403 problem unless the caller may read the secret, or its history.
 
     1. The secret service refuses and records what it refuses.
     2. It does not know that every secret at a path of a key counts as a key.
     """
     # 1.
-    refused = access_to(services, caller, known.vault, path, "get", strict=False)
+    refused = access_to(services, caller, known.vault, path, operation, strict=False)
     if isinstance(refused, Refused) or known.vault.holds_keys:
-        _record_refused(reader, known, path)
+        _record_refused(reader, known, path, operation)
     # 2.
-    access = access_to(services, caller, known.vault, path, "get")
+    access = access_to(services, caller, known.vault, path, operation)
     if isinstance(access, Refused):
         raise forbidden_access(access)
     if known.vault.holds_keys:
         raise forbidden(AccessReason.KEY_SIGNS, f"A signing key cannot be read: {path}.")
 
 
-def _record_refused(reader: SecretReader, known: KnownVault, path: str) -> None:
+def _record_refused(
+    reader: SecretReader, known: KnownVault, path: str, operation: ReadOperation
+) -> None:
     try:
-        reader.ask("get", known.vault.name, path)
+        reader.ask(operation, known.vault.name, path)
     except ApiError as error:
         if error.code not in {"access_refused", "secret_unknown"}:
             raise

@@ -2,7 +2,8 @@
 
 1. Decide whether the caller may write.
 2. Register the vault with the default custody mode, unless it has a mode.
-3. Import the value as a signing key if it is one (``stored_signing_keys``).
+3. Import the value as a signing key if it is one (``stored_signing_keys``). The version of step 5
+   then holds its address instead of the value.
 4. Store the version's terms. *If the process ends here, they belong to no version; the next one
    replaces them.*
 5. Order the version. *If the process ends before the answer, the version may exist with its terms;
@@ -25,7 +26,7 @@ from sixgate.api.callers import Caller, record
 from sixgate.api.policy_grants import rewrite_grants_in
 from sixgate.api.problems import Problem, forbidden, invalid
 from sixgate.api.services import Services
-from sixgate.api.stored_signing_keys import check_unchanged, import_key, importable_key
+from sixgate.api.stored_signing_keys import check_no_signing_key, import_key, importable_key
 from sixgate.api.vault_lookup import (
     KEY_PREFIXES,
     KnownVault,
@@ -120,7 +121,10 @@ def store_version(
             # 4. and 5.
             layered = bool(fingerprints_of(services, registered.vault))
             terms = replace(new.terms, layered=layered)
-            sent = NewVersion(new.path, value, terms)
+            # The only copy of a signing key is in the vault of signing keys. Its version here holds
+            # the address, so that lists, policies and deletion treat it as every other secret.
+            kept = value if address is None else bytearray(address, "ascii")
+            sent = NewVersion(new.path, kept, terms)
             result = retry_overtaken(
                 lambda: _store(services, caller, registered, sent, kind), "vault_refused"
             )
@@ -216,7 +220,8 @@ def _imported(
     """Import a value that is a signing key; return its address, or None for another value."""
     secret = importable_key(services, known, path, value) if kind == "private_key" else None
     if secret is None:
-        check_unchanged(services, known, path)
+        if kind in KEY_KINDS:
+            check_no_signing_key(services, path)
         return None
     with wiping(secret):
         if caller.kind == "agent":

@@ -1,13 +1,14 @@
-"""Private keys that people store as secrets and that sign through ``signing_key_path``.
+"""Private keys that people store by PUT and that sign through ``signing_key_path``.
 
-A raw secp256k1 key at a path below ``keys/`` or ``wallets/`` is stored twice: as a signing key of
-the account at the same path, which only the signer opens, and as a secret, which agents with the
-Intents API cannot read.
+A raw secp256k1 key at a path below ``keys/`` or ``wallets/`` becomes a signing key of the account
+at the same path, which only the signer opens. The secret that is stored at the path holds the
+address of the key and no key. It cannot be read either (``key_signs``): former programs stored
+the key itself there.
 
 1. Import the signing key. *If the process ends here, the key exists and no agent may sign with it.
    Storing the same value again continues.*
-2. Store the secret. *If the process ends here, the secret exists and no policy lets an agent sign.
-   Storing the same value again makes another version and continues.*
+2. Store the secret with the address. *If the process ends here, the secret exists and no policy
+   lets an agent sign. Storing the same value again makes another version and continues.*
 3. Note that the secret is a signing key, and grant the right to sign with it to everyone whose
    policies permit to read it.
 
@@ -87,10 +88,13 @@ def import_key(services: Services, known: KnownVault, path: str, secret: bytearr
     return shown
 
 
-def check_unchanged(services: Services, known: KnownVault, path: str) -> None:
-    """Raise a 409 problem if the secret at a path is a signing key: its value cannot change."""
+def check_no_signing_key(services: Services, path: str) -> None:
+    """Raise a 409 problem if the account has, or had, a signing key at the path of a private key.
+
+    A signing key cannot be replaced by a value, and beside one the value could never be read.
+    """
     found = services.backend.read.vaults.keys.find(services.account, path)
-    if found is not None and services.secret_versions.vault_of_signing_key(path) == known.id:
+    if found is not None:
         raise _taken(found)
 
 

@@ -1,6 +1,6 @@
 """Vaults by the ids of the HTTP API, and what a caller may do in them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from schemas.keys.secret_access import AccessReason, Operation
 from schemas.keys.vault_events import SecretStored
@@ -127,9 +127,11 @@ def access_to(
     a path of a key count as a private key. This decision comes before anything that the gateway
     says about a secret, so that a caller without a grant learns nothing.
     """
-    registered = services.backend.read.registered
+    read = services.backend.read
+    registered = read.registered
     accessor = Accessor(registered.agents[caller.id], registered.access.get(caller.id, ()))
-    targets = [target_of(one, vault) for one in history_of(services, vault, path)]
+    signs = read.vaults.keys.find(vault.account, path) is not None
+    targets = [target_of(one, vault, signs=signs) for one in history_of(services, vault, path)]
     for target in targets or [Target(vault, path, "note", generated=False)]:
         judged = _as_key(target) if strict else target
         access = decide(accessor, judged, operation, services.now_ms())
@@ -192,4 +194,4 @@ def _as_key(target: Target) -> Target:
     """Return a target as a private key if its path is a key's."""
     if target.kind in KEY_KINDS or not target.path.startswith(KEY_PREFIXES):
         return target
-    return Target(target.vault, target.path, "private_key", target.generated)
+    return replace(target, kind="private_key")

@@ -21,7 +21,7 @@ from signer.custody.buffers import wiping
 from signer.custody.custody_modes import PLANS
 from signer.custody.errors import CmekRefusedError, CorruptError
 from signer.custody.process import forbid_inspection
-from signer.keys.access import Accessor, Refused, Target, decide
+from signer.keys.access import KEY_KINDS, Accessor, Refused, Target, decide
 from sixgate.api import Json
 from sixgate.authoring.customer_key import KEY_BYTES, CustomerKey
 from sixgate.authoring.customer_rotation import CustomerRotation
@@ -154,7 +154,7 @@ def _require_rights(here: Session, vault_id: VaultId, agent: str) -> None:
     grants = tuple(entry(Grant, **one) for one in here.registry["access"].get(agent, ()))
     accessor = Accessor(entry(AgentSet, **here.agent(agent)), grants)
     vault = KnownVault(*vault_id, mode=here.vault(*vault_id)["mode"])
-    for one in here.api.vault(*vault_id)["secrets"]:
+    for one in _movable(here, vault_id):
         target = Target(vault, one["path"], one["kind"], one["generated"])
         for operation in OPERATIONS:
             access = decide(accessor, target, operation, wall_ms())
@@ -162,11 +162,21 @@ def _require_rights(here: Session, vault_id: VaultId, agent: str) -> None:
                 raise CommandError(ExitCode.REFUSED, f"{access.detail} The rotation did not start.")
 
 
+def _movable(here: Session, vault_id: VaultId) -> list[Json]:
+    """Return the versions in a vault that can be read: no private keys beside a signing key."""
+    signing = {key["path"] for key in here.registry["keys"] if key["account"] == vault_id.account}
+    return [
+        one
+        for one in here.api.vault(*vault_id)["secrets"]
+        if one["kind"] not in KEY_KINDS or one["path"] not in signing
+    ]
+
+
 def _move_all(here: Session, rotation: CustomerRotation) -> int:
     """Move the secrets and return their number; end the command if an older key is left."""
     # 3. If the process ends during this step, moved versions stay, and the next run moves the
     # others.
-    found, count = here.api.vault(*rotation.vault_id)["secrets"], 0
+    found, count = _movable(here, rotation.vault_id), 0
     try:
         with progress(f"moving {len({one['path'] for one in found})} secrets") as bar:
             for count, _ in enumerate(rotation.move(found), 1):

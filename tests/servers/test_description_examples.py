@@ -242,7 +242,7 @@ def test_an_idempotency_key_gets_201_then_200(described: Described) -> None:
 
 
 def test_an_agent_without_intents_may_read_keys_and_not_submit(described: Described) -> None:
-    person, path = described.served.person, "wallets/second"
+    person, path = described.served.person, "production/second"
     vault = data_of(person.vaults.create("other"), 201)["id"]
     secret = "0x" + secrets.token_hex(32)
     data_of(person.secrets.set(vault, path, secret, type="private_key"), 201)

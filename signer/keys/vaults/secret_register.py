@@ -101,9 +101,9 @@ def read_secret_order(request: Envelope) -> SecretOrder:
     return order
 
 
-def target_of(stored: SecretStored, vault: Vault) -> Target:
-    """Return a version as the target of an access decision."""
-    return Target(vault, stored.path, stored.kind, stored.generated)
+def target_of(stored: SecretStored, vault: Vault, *, signs: bool) -> Target:
+    """Return a version as the target of an access decision; ``signs`` as ``Target`` has it."""
+    return Target(vault, stored.path, stored.kind, stored.generated, signs)
 
 
 def verify_stored(event: SecretStored, registry: Registry) -> Vault:

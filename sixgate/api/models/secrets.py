@@ -84,7 +84,8 @@ class NewSecretEntry(SecretEntry):
     """A new version.
 
     ``client_share`` is present, once, in vaults with client custody. ``signing_address`` is present
-    if the value was imported as the signing key at the path.
+    if the value was imported as the signing key at the path: the version holds this address and
+    cannot be read.
     """
 
     signing_address: str | None = None

@@ -45,6 +45,20 @@ def new_key() -> tuple[str, str]:
     return key.to_hex(), derive(KeyChain.ETHEREUM, key.public_key.format(compressed=False))
 
 
+def versions_of(session: Session, vault: str, path: str) -> list[dict[str, object]]:
+    reply = session.send("GET", f"/vaults/{vault}/secret-versions/{path}")
+    found: list[dict[str, object]] = reply.json().get("versions", [])
+    return found
+
+
+def sealed_values(api: Api, vault: str, path: str) -> list[bytes]:
+    """Return what the signer's key holders open of each version that the vault has."""
+    vaults = api.node.pipeline.slot.operations.vaults
+    with api.node.pipeline.lock:
+        stored = vaults.vault.secrets.history(("main", vault, path))
+        return [bytes(vaults.secret_sealing.open(one).secret) for one in stored]
+
+
 def signs(api: Api, agent: str, path: str) -> bool:
     read = api.services.backend.read
     key = read.vaults.keys.find("main", path)
@@ -75,6 +89,46 @@ def test_a_stored_key_signs_transactions(
     assert sender_of(signed.json()["signed_tx"]) == signed.json()["from"] == address
     person.send("DELETE", f"/vaults/{vault}/policies/{policy}")
     assert refusal(agent.submit(**request_members)) == (403, "key_not_granted")
+
+
+@pytest.mark.parametrize("path", ["keys/hot", "wallets/hot"])
+def test_a_value_that_signs_is_kept_nowhere_else_and_read_by_nobody(
+    person: Session, vault: str, path: str
+) -> None:
+    raw, address = new_key()
+    made = person.put(vault, path, raw, type="private_key").json()
+    assert (made["version"], made["type"], made["signing_address"]) == (1, "private_key", address)
+    assert sealed_values(person.api, vault, path) == [address.encode()]
+    name, headers = token_agent(person.api)
+    person.allow(vault, name, "**")
+    for reader in (person, Session(person.api, headers)):
+        for url in (f"secrets/{path}", f"secret-version/{path}/1"):
+            reply = reader.send("GET", f"/vaults/{vault}/{url}")
+            assert (reply.status_code, reply.json()["code"]) == (403, "key_signs")
+            assert raw not in reply.text
+        assert [one["version"] for one in versions_of(reader, vault, path)] == [1]
+        listed = reader.send("GET", f"/vaults/{vault}/secrets").json()["secrets"]
+        assert path in [one["path"] for one in listed]
+
+
+def test_a_private_key_at_another_path_stays_readable_without_the_intents_api(
+    person: Session, vault: str
+) -> None:
+    raw, path = new_key()[0], f"production/k{next(_NUMBERS)}"
+    assert "signing_address" not in person.put(vault, path, raw, type="private_key").json()
+    name, headers = token_agent(person.api)
+    person.allow(vault, name, path)
+    for reader in (person, Session(person.api, headers)):
+        assert reader.get(vault, path).json()["value"] == raw
+
+
+def test_a_private_key_beside_a_signing_key_is_refused_not_stored_unreadable(
+    person: Session, vault: str, path: str
+) -> None:
+    person.put(vault, path, new_key()[0])
+    split = person.vault(mpc_custody="2of3_multi_hsm")
+    refused = person.put(split, path, new_key()[0], type="private_key")
+    assert (refused.status_code, refused.json()["code"]) == (409, "signing_key_exists")
 
 
 def test_an_agent_that_is_kept_out_of_a_vault_does_not_sign_with_its_keys(
@@ -141,7 +195,7 @@ def test_the_same_key_is_stored_again_and_another_is_refused(
         refused = person.put(vault, path, value)
         assert (refused.status_code, refused.json()["code"]) == (409, "signing_key_exists")
         assert address in refused.json()["detail"]
-    assert person.get(vault, path).json()["version"] == 2
+    assert [one["version"] for one in versions_of(person, vault, path)] == [2, 1]
 
 
 def test_a_key_signs_at_one_path_only(person: Session, vault: str, path: str) -> None:
@@ -282,23 +336,22 @@ def test_a_kill_between_import_and_secret_is_continued_by_storing_again(
         served(app, "PUT", url, headers, json.dumps(body).encode())
     assert desk.used[-1] == ends_at
     assert not signs(person.api, name, path)
-    stored = person.get(vault, path).status_code == 200
+    stored = bool(versions_of(person, vault, path))
     assert stored is (ends_at == "grants")
     again = person.put(vault, path, raw, type="private_key")
     assert again.status_code == (200 if stored else 201)
     assert again.json()["signing_address"] == address
     assert signs(person.api, name, path)
-    assert person.get(vault, path).json()["value"] == raw
+    assert set(sealed_values(person.api, vault, path)) == {address.encode()}
 
 
-def test_a_stored_key_stays_unreadable_when_intents_are_turned_on(
+def test_a_stored_key_stays_unreadable_when_intents_are_turned_off(
     person: Session, vault: str, path: str
 ) -> None:
-    raw, _ = new_key()
-    person.put(vault, path, raw)
-    name, headers = token_agent(person.api)
+    person.put(vault, path, new_key()[0])
+    name, headers = token_agent(person.api, intents=True)
     reader = Session(person.api, headers)
     person.allow(vault, name, path)
-    assert reader.get(vault, path).json()["value"] == raw
-    set_intents(person.api, name, intents=True)
     assert reader.get(vault, path).json()["code"] == "key_read_blocked"
+    set_intents(person.api, name, intents=False)
+    assert reader.get(vault, path).json()["code"] == "key_signs"

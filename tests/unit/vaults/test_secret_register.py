@@ -135,7 +135,7 @@ def test_a_generated_key_that_is_passed_off_as_a_users_is_refused() -> None:
     refuses(holding(), stored(order=generated, generated=False), "not match its order")
     (kept,) = holding(stored(order=generated)).secrets.history(PLACE)
     off = Accessor(agent(intents_api_enabled=False), (ALL,))
-    target = target_of(kept, vaults().vaults[ACCOUNT, "main"])
+    target = target_of(kept, vaults().vaults[ACCOUNT, "main"], signs=False)
     assert not isinstance(decide(off, target, "get", NOW_MS), Allowed)
 
 
