@@ -37,6 +37,7 @@ from signer.keys.register import VaultRegister
 from signer.keys.share_key_rotation import ShareKeyRotation
 from signer.keys.vaults.order_execution import VaultOrderExecutor
 from signer.stage.memory import Memory
+from signer.stage.recorded import Recorded
 from signer.stage.stage import Arrival, SigningStage
 from signer.stage.state import StateKey, StateMac, StateWrite
 from sixgate.clocks import boot_ms, wall_ms
@@ -185,7 +186,7 @@ def _stage(folder: Folder) -> tuple[SigningStage, DictStore]:
         registry, vault_register, holders, ShareKeyImportBoxes(shares), secrets.token_bytes
     )
     key_use = KeyUse(keychain.use)
-    stage = SigningStage(identity, registry, memory, keys, key_use, lambda _: False)
+    stage = SigningStage(identity, registry, memory, keys, key_use, Recorded(fixtures.NoOutcomes()))
     provisioner = KeyProvisioner(keys, keychain, ShareKeyImportBoxes(shares))
     records = CustodyRecords("bench", "", KmsJournal(wall_ms))
     maintenance = CustodyMaintenance(identity, vaults, keychain, shares, records)

@@ -139,3 +139,13 @@ class Peer:
             "data": "0x", "gas": FEES.gas_limit, "maxFeePerGas": FEES.max_fee_per_gas_wei,
             "maxPriorityFeePerGas": FEES.max_priority_fee_per_gas_wei,
         })  # fmt: skip
+
+
+class NoOutcomes:
+    """A ledger that is not asked: no benchmark lasts until the signer forgets."""
+
+    def has_outcome(self, intent: str) -> bool:
+        raise AssertionError(intent)
+
+    def newest_sequence(self, account: str) -> int:
+        raise AssertionError(account)

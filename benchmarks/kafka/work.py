@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from aiokafka.structs import ConsumerRecord
 
+from benchmarks.fixtures import NoOutcomes
 from schemas.record import REGISTRY_PARTITION, Outgoing, Record
 from schemas.topics import Topic
 from signer.core.registry.registry import Registry
@@ -115,7 +116,7 @@ async def loaded_slot(broker: Broker, folder: Folder) -> tuple[Slot, StateTable]
     places = [(Topic.VAULT, number) for number in range(trust.partitions)]
     vault = [record async for record in replay(broker, places)]
     held = open_signer_keys(folder)
-    slot = make_slot(held, Registry(trust.trust_root), table, SLOT, lambda _: False, wall_ms)
+    slot = make_slot(held, Registry(trust.trust_root), table, SLOT, NoOutcomes(), wall_ms)
     seen = SlotState(registry_sequence=len(registry), key_count=len(vault))
     loading.load(slot.registry, slot.vault, registry, vault, seen)
     return slot, table

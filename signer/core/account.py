@@ -1,11 +1,13 @@
 """Account state of the signer: spending window, rates, nonces and sequence; a pure fold."""
 
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field
 
 from schemas.canonical import Canonical, digest
 from schemas.fields import Count, Digest, ExpiryMs, IdempotencyKey, Name, Nonce, Ordinal, TimeMs
+from schemas.intents.intent import EXPIRY_MS_MAX
 from schemas.intents.intent_parts import ClientShare
 from schemas.intents.outcome import MessageSigned, PinnedOutcome, TransactionSigned
 from signer.core.nonces import ANY_CHAIN, AccountNonces, nonce_key
@@ -116,12 +118,18 @@ class LiveIntent(Canonical):
         """
         return self.model_copy(update={"forget_at_ms": max(self.forget_at_ms, at_ms)})
 
-    def far_marker(self) -> "LiveIntent":
-        """Return the marker that is kept under ``far_key`` until the day of expiry is over (ADR 6).
+    def marker(self) -> tuple[str, "LiveIntent"]:
+        """Return what remains of a record forgotten before its intent expires, with its key.
 
-        One marker serves all intents of that day that were refused as ``expiry_too_far``.
+        One marker serves all intents of an account that were refused as ``expiry_too_far`` and
+        expire on one UTC day, or that an agent had refused as ``rate_exceeded`` and that expire in
+        one minute (ADR 6). It is kept until that day or minute is over.
         """
-        return self.model_copy(update={"forget_at_ms": (_day(self.expires_at_ms) + 1) * DAY_MS})
+        far = self.expires_at_ms - self.decided_at_ms > EXPIRY_MS_MAX
+        span_ms = DAY_MS if far else MINUTE_MS
+        end_ms = (self.expires_at_ms // span_ms + 1) * span_ms
+        key = far_key if far else partial(over_rate_key, self.agent)
+        return key(self.expires_at_ms), self.model_copy(update={"forget_at_ms": end_ms})
 
 
 def owner_key(agent: str, idempotency_key: str) -> str:
@@ -131,8 +139,9 @@ def owner_key(agent: str, idempotency_key: str) -> str:
 
 def far_key(expires_at_ms: int) -> str:
     """Name the marker of forgotten ``expiry_too_far`` refusals for a day of expiry."""
-    return digest("sixgate/far-expiry/v1", b"%d" % _day(expires_at_ms))
+    return digest("sixgate/far-expiry/v1", b"%d" % (expires_at_ms // DAY_MS))
 
 
-def _day(at_ms: int) -> int:
-    return at_ms // DAY_MS
+def over_rate_key(agent: str, expires_at_ms: int) -> str:
+    """Name the marker of an agent's forgotten ``rate_exceeded`` refusals for a minute of expiry."""
+    return digest("sixgate/over-rate/v1", f"{agent}\x00{expires_at_ms // MINUTE_MS}".encode())

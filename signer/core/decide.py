@@ -6,13 +6,14 @@ from typing import Any, TypeAlias
 from schemas.fields import TEXT_MAX
 from schemas.intents.intent import EXPIRY_MS_MAX, AnyIntent, TransactionIntent, request_digest
 from schemas.intents.outcome import IntentRejected, MessageSigned, TransactionSigned
-from schemas.intents.reasons import Gate
+from schemas.intents.reasons import Gate, Reason
 from signer.core.account import Account, LiveIntent
 from signer.core.case import Case, internal_error, run_rules
 from signer.core.draft import common_fields, draft
 from signer.core.ethereum.validation import first_problem
 from signer.core.rules.decision import Rejected, Signable, invalid
 from signer.core.transactions import transaction_of
+from signer.core.window import MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,16 @@ def _asked(intent: AnyIntent) -> dict[str, Any]:
     return {"kind": intent.kind}
 
 
+def is_over_rate(drafted: Draft | IntentRejected | None) -> bool:
+    """Return whether an outcome refuses an intent because its agent was over its rate."""
+    return isinstance(drafted, IntentRejected) and drafted.reason is Reason.RATE_EXCEEDED
+
+
+def _remember_ms(case: Case, drafted: Draft | IntentRejected) -> int:
+    # An agent can send any number of intents over its rate: a marker soon replaces their records.
+    return MINUTE_MS if is_over_rate(drafted) else case.facts.settings.remember_ms
+
+
 def _live(case: Case, drafted: Draft | IntentRejected) -> LiveIntent:
     return LiveIntent(
         account=case.intent.account,
@@ -139,7 +150,7 @@ def _live(case: Case, drafted: Draft | IntentRejected) -> LiveIntent:
         idempotency_key=case.intent.idempotency_key,
         expires_at_ms=case.intent.expires_at_ms,
         decided_at_ms=drafted.decided_at_ms,
-        forget_at_ms=drafted.decided_at_ms + case.facts.settings.remember_ms,
+        forget_at_ms=drafted.decided_at_ms + _remember_ms(case, drafted),
         sequence=drafted.sequence,
         pinned=drafted,
         client_share=None if isinstance(drafted, IntentRejected) else case.intent.client_share,

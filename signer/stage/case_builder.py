@@ -5,7 +5,7 @@ from collections.abc import Callable
 from schemas.canonical import MalformedError
 from schemas.intents.clearance import Clearance
 from schemas.intents.intent import EXPIRY_MS_MAX, AnyIntent
-from signer.core.account import far_key, owner_key
+from signer.core.account import far_key, over_rate_key, owner_key
 from signer.core.authentication import authenticate
 from signer.core.case import Authentic, Case, GateCase
 from signer.core.registry.registry import Registry
@@ -53,6 +53,7 @@ def _may_be_forgotten(intent: AnyIntent, memory: Memory, at_ms: int) -> bool:
     if not 0 < intent.expires_at_ms - at_ms <= EXPIRY_MS_MAX:
         return True
     # A record is kept for at least 24 h and until every repetition expires, so without a record
-    # this intent was never decided and repeats nothing. The exception is ``expiry_too_far``,
-    # which leaves a marker.
-    return memory.live(intent.account, far_key(intent.expires_at_ms)) is not None
+    # this intent was never decided and repeats nothing. The exceptions are ``expiry_too_far`` and
+    # ``rate_exceeded``, which leave markers.
+    markers = (far_key(intent.expires_at_ms), over_rate_key(intent.agent, intent.expires_at_ms))
+    return any(memory.live(intent.account, marker) for marker in markers)

@@ -7,9 +7,9 @@ numbers of some ten thousand records an attacker finds two sets with the same su
 Generalized Birthday Problem, 2002).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
-from signer.core.account import Account, LiveIntent, far_key
+from signer.core.account import Account, LiveIntent
 from signer.custody.share_key import ShareKeys
 from signer.stage.state import (
     RESTORE,
@@ -94,21 +94,26 @@ class Memory:
         pending = live.pinned is not None
         self._writes[state_key] = StateWrite(state_key, protected, pending, live.forget_at_ms)
 
-    def forget(self, account: str, now_ms: int) -> None:
+    def forget(self, account: str, now_ms: int, is_recorded: Callable[[int], bool]) -> None:
         """Remove live records of an account that are done and past ``forget_at_ms``.
 
-        An intent that was refused as ``expiry_too_far`` leaves a marker for its day of expiry:
-        otherwise it could be decided a second time on that day (ADR 6).
+        An intent that has not expired could be decided a second time. So its record leaves a
+        marker (ADR 6), and stays until ``is_recorded`` says that the ledger has its outcome, by
+        the outcome's sequence.
         """
         for state_key in self._store.forgettable(account, now_ms, FORGET_COUNT_MAX):
             protected = self._protected(state_key)
             live = self._decode(state_key, protected, LiveIntent)
-            if live and live.pinned is None and live.forget_at_ms < now_ms:
-                self._count(account, protected, None)
-                self._seen[state_key] = None
-                self._writes[state_key] = StateWrite(state_key, None)
-                if live.expires_at_ms > now_ms:
-                    self.set_live(far_key(live.expires_at_ms), live.far_marker())
+            if live is None or live.pinned is not None or live.forget_at_ms >= now_ms:
+                continue
+            unexpired = live.expires_at_ms > now_ms
+            if unexpired and not is_recorded(live.sequence):
+                continue
+            self._count(account, protected, None)
+            self._seen[state_key] = None
+            self._writes[state_key] = StateWrite(state_key, None)
+            if unexpired:
+                self.set_live(*live.marker())
 
     def pinned(self) -> Iterator[tuple[str, LiveIntent]]:
         """Yield every intent that is decided but not published, with its record's key."""

@@ -4,8 +4,9 @@ It changes the signer's memory only; ``slot`` has the commit protocol. The steps
 comments here are those of ``slot``.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeAlias
 
 from schemas.canonical import MalformedError
@@ -17,7 +18,15 @@ from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.core.account import LiveIntent, owner_key
 from signer.core.case import Case, gate_case
-from signer.core.decide import Allocation, Draft, Duplicate, Judgement, Refusal, authorize
+from signer.core.decide import (
+    Allocation,
+    Draft,
+    Duplicate,
+    Judgement,
+    Refusal,
+    authorize,
+    is_over_rate,
+)
 from signer.core.errors import InvalidSignatureError, UnknownAgentError
 from signer.core.ethereum.signing import DigestSigner
 from signer.core.registry.registry import Registry
@@ -29,6 +38,7 @@ from signer.keys.descriptor import KeyDescriptor
 from signer.keys.key_register import KeyRegister
 from signer.stage.case_builder import authenticate_clearance, remembered_case
 from signer.stage.memory import Memory
+from signer.stage.recorded import Recorded
 from signer.stage.sign import signed
 
 PinnedOutcome: TypeAlias = tuple[str, LiveIntent]
@@ -60,8 +70,8 @@ class HaltError(Exception):
 class SigningStage:
     """The sixth gate. Single-threaded: one writer decides, in order.
 
-    ``decided_before`` returns whether the ledger has an outcome of an intent that the memory may
-    have forgotten. New outcomes name ``boot``, once the signer is attested. Outcomes that an
+    ``recorded`` has the ledger's outcomes, of intents that the memory may have forgotten. New
+    outcomes name ``boot``, once the signer is attested. Outcomes that an
     earlier boot pinned keep the name of that boot.
     """
 
@@ -70,7 +80,7 @@ class SigningStage:
     memory: Memory
     keys: KeyRegister
     key_use: KeyUse
-    decided_before: Callable[[str], bool]
+    recorded: Recorded
     boot: str | None = None
 
     def allocate(self, arrivals: Iterable[Arrival], now_ms: int) -> Batch:
@@ -88,7 +98,8 @@ class SigningStage:
         # again.
         for account in dict.fromkeys(self._judge(arrival, at_ms, batch) for arrival in arrivals):
             if account is not None:
-                self.memory.forget(account, at_ms)
+                is_recorded = partial(self.recorded.through, account, at_ms=at_ms)
+                self.memory.forget(account, at_ms, is_recorded)
         batch.events += self.key_use.drain()
         return batch
 
@@ -146,7 +157,7 @@ class SigningStage:
             return None
         report, find_key = clearance.simulation, self.keys.reference
         known = gate_case(authentic, registry, find_key, report, at_ms)
-        case = remembered_case(known, self.memory, self.decided_before, self.boot)
+        case = remembered_case(known, self.memory, self.recorded.ledger.has_outcome, self.boot)
         judged = self._authorize(case)
         if isinstance(judged, Duplicate):
             batch.events.append(
@@ -197,9 +208,11 @@ class SigningStage:
 
     def _remember(self, judged: Allocation | Refusal, facts: Facts) -> str:
         live = judged.live
-        # The first intent with an idempotency key owns that name; a conflicting one is stored under
-        # its own digest, so that it gets its one outcome too.
-        key = live.intent if facts.owner else owner_key(live.agent, live.idempotency_key)
+        # The first intent with an idempotency key owns that name. One that conflicts, or that was
+        # over its agent's rate, is stored under its own digest: it gets its one outcome too, and a
+        # retry after the minute makes a new one.
+        owns = facts.owner is None and not is_over_rate(live.pinned)
+        key = owner_key(live.agent, live.idempotency_key) if owns else live.intent
         self.memory.set_account(judged.account)
         self.memory.set_live(key, live)
         return key

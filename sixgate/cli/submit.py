@@ -39,6 +39,7 @@ from sixgate.cli.session import Session, session
 from sixgate.cli.terminal import notice, notices, print_json_line, progress, safe, short
 
 SHOWN_COUNT_MAX = 20
+OWNS_NO_KEY = (Reason.IDEMPOTENCY_CONFLICT, Reason.RATE_EXCEEDED)
 Results: TypeAlias = list[tuple[Submission, Json]]
 """Intents with the answers to them."""
 STAYS_REFUSED = "→ nothing was signed, and this key stays refused: then use a new idempotency_key"
@@ -204,7 +205,7 @@ def _details(one: Submission, answer: Json, chains: Chains) -> Iterator[object]:
         if one.expect != result["reason"]:  # else nothing needs fixing
             chain = chain_name(one.intent.chain_id, chains)
             yield safe(f"→ {advice(result['reason'], one.intent, chain)}", "cyan")
-            if answer["repeated"] and result["reason"] != Reason.IDEMPOTENCY_CONFLICT:
+            if answer["repeated"] and result["reason"] not in OWNS_NO_KEY:
                 yield safe(STAYS_REFUSED, "cyan")
     if _missed(one, answer):
         yield safe(f"expected {one.expect}", "bold red")

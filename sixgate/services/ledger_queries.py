@@ -45,6 +45,12 @@ class LedgerQueries:
         """Return whether the ledger has an outcome of an intent; raises ``LedgerError``."""
         return self._outcomes.has_outcome(intent)
 
+    def newest_sequence(self, account: str) -> int:
+        """Return the sequence of an account's newest outcome; 0 if it has none or is unknown."""
+        with suppress(LedgerUnavailableError):
+            return self._outcomes.newest_sequence(account)
+        return 0
+
     @cached_property
     def _outcomes(self) -> VerifiedOutcomes:
         return VerifiedOutcomes(self._settings.connected(), self._registry.signer_keys)

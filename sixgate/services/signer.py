@@ -110,8 +110,7 @@ class SignerProcess:
 
             def make(table: StateTable) -> Slot:
                 number = str(at.number)
-                has_outcome = queries.has_outcome
-                slot = make_slot(self._keys, registry, table, number, has_outcome, clock.now_ms)
+                slot = make_slot(self._keys, registry, table, number, queries, clock.now_ms)
                 slot.maintain_only(owns)
                 opened.callback(slot.close)
                 queries.registry_seen = slot.state.registry_sequence

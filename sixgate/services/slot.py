@@ -24,6 +24,7 @@ from signer.keys.register import VaultRegister
 from signer.keys.share_key_rotation import ShareKeyRotation
 from signer.keys.vaults.order_execution import VaultOrderExecutor
 from signer.stage.memory import Memory
+from signer.stage.recorded import LedgerOutcomes, Recorded
 from signer.stage.slot import Slot
 from signer.stage.stage import SigningStage
 from signer.stage.state import StateMac, StateStore
@@ -112,7 +113,7 @@ def make_slot(
     registry: Registry,
     store: StateStore,
     number: str,
-    decided_before: Callable[[str], bool],
+    ledger: LedgerOutcomes,
     now_ms: Callable[[], int],
 ) -> Slot:
     """Return a slot with its state loaded; the caller loads the registry and the vault events.
@@ -131,7 +132,7 @@ def make_slot(
         registry, vault, holders, imports, secrets.token_bytes, signer_keys.secret_holders
     )
     key_use = KeyUse(keychain.use)
-    stage = SigningStage(signer_keys.identity, registry, memory, keys, key_use, decided_before)
+    stage = SigningStage(signer_keys.identity, registry, memory, keys, key_use, Recorded(ledger))
     maintenance = CustodyMaintenance(
         signer_keys.identity, vaults, keychain, shares, signer_keys.records
     )

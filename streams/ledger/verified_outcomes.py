@@ -35,6 +35,10 @@ class VerifiedOutcomes(NamedTuple):
         newest = newest_outcomes(self.clickhouse, accounts, by.is_verified)
         return {account: orjson.loads(body)["sequence"] for account, body in newest.items()}
 
+    def newest_sequence(self, account: str) -> int:
+        """Return the sequence of an account's newest outcome, or 0."""
+        return self.newest_sequences([account]).get(account, 0)
+
     def outcome(self, intent: str) -> dict[str, Any] | None:
         """Return an intent's outcome with redacted fields as digests, or None.
 

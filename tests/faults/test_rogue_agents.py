@@ -17,6 +17,7 @@ from sixgate.data_folder.folder import SIMULATOR, Folder
 from sixgate.data_folder.key_files import load_key_file
 from streams.simulators.local import LocalSimulator
 from streams.simulators.report import Reporter
+from tests.harness.builders.known_outcomes import KnownOutcomes
 from tests.harness.judge.promises import check, in_folder
 from tests.harness.pipeline.embedded import (
     ACCOUNT,
@@ -73,24 +74,18 @@ def test_an_agents_spending_cannot_overflow_another_agents_daily_total(tmp_path:
 def test_refusals_of_far_expiry_neither_fill_the_state_nor_slow_the_account(
     folder: Folder, trader: Producer
 ) -> None:
-    moment, asked = ManualTime(), list[str]()
+    moment, ledger = ManualTime(), KnownOutcomes(newest=100)
     trader.now_ms = lambda: moment.wall
-    clock = moment.clock()
-
-    def look_up(name: str) -> bool:
-        asked.append(name)
-        return False
-
-    pipeline = open_pipeline(folder, clock, decided_before=look_up)
+    pipeline = open_pipeline(folder, moment.clock(), ledger=ledger)
     far_ms = 4_102_444_799_000
     pipeline.submit(*(trader.signed(f"{n}", expires_at_ms=far_ms) for n in range(20)))
     assert ends(pipeline.drain()) == ["expiry_too_far"] * 20
-    asked.clear()
+    ledger.asked.clear()
     moment.forward(30 * DAY_MS)
     for n in range(2):
         pipeline.submit(trader.signed(f"later-{n}"))
         assert ends(pipeline.drain()) == ["signed"]
-    assert asked == []
+    assert ledger.asked == []
     assert len(list(pipeline.runner.pipeline.live_of(ACCOUNT))) == 1 + 2
 
 

@@ -11,6 +11,7 @@ from schemas.record import Record
 from schemas.topics import Topic
 from signer.keys.authorized_use import KeyUse
 from signer.stage.memory import Memory
+from signer.stage.recorded import Recorded
 from signer.stage.stage import SigningStage
 from signer.stage.state import StateKey, StateStore, StateWrite
 from streams.kafka.state import StateTable, key_of, value_of
@@ -27,6 +28,7 @@ from tests.harness.builders.cases import (
     registered,
 )
 from tests.harness.builders.ethereum import MemoryKey
+from tests.harness.builders.known_outcomes import KnownOutcomes
 from tests.harness.builders.state_store import DictStateStore
 from tests.harness.pipeline.signer_process import SLOT, STATE_MAC
 
@@ -166,7 +168,7 @@ def test_a_signers_whole_history_works_with_the_store(opened: Opened) -> None:
     memory = Memory(opened.store, STATE_MAC, SLOT)
     keys = provisioned(registry)
     key_use = KeyUse(lambda *_: MemoryKey(SECRET))
-    stage = SigningStage(SIGNER, registry, memory, keys, key_use, lambda _: False)
+    stage = SigningStage(SIGNER, registry, memory, keys, key_use, Recorded(KnownOutcomes()))
     for turn in range(4):
         at_ms = NOW_MS + turn * DAY_MS
         asked = intent(idempotency_key=f"{turn}", expires_at_ms=at_ms + 1)

@@ -103,9 +103,9 @@ def assemble(folder: Folder, on_commit: OnCommit) -> Parts:
             LedgerService(folder, trust, ledger_key, registry.signer_keys, wall_ms)
         )
         simulator = GuardedSimulator(keep(LocalSimulator(folder.genesis, LIMITS)), boot_ms)
-        has_outcome = ledger_service.answers.outcomes.has_outcome
+        recorded = ledger_service.answers.outcomes
         clock = SteadyClock(wall_ms, boot_ms)
-        slot = make_slot(signer_keys, registry, pipeline, SLOT, has_outcome, clock.now_ms)
+        slot = make_slot(signer_keys, registry, pipeline, SLOT, recorded, clock.now_ms)
         keep(slot)
         runner = EmbeddedRunner(
             inbox=inbox,

@@ -18,6 +18,7 @@ from schemas.registry.records import AccountOpened, AgentSet, ChainSet, Entry, F
 from schemas.topics import Topic
 from signer.core.registry.registry import Registry
 from signer.custody.event_signing import Ed25519Signer
+from signer.stage.recorded import LedgerOutcomes
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.config.kms import KmsSettings
 from sixgate.data_folder.creation import Founding, create
@@ -28,6 +29,7 @@ from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog
 from streams.runners.clock import SteadyClock
 from streams.runners.embedded import EmbeddedRunner
+from tests.harness.builders.known_outcomes import KnownOutcomes
 
 ALLOWED = "0x" + "11" * 20
 STRANGER = "0x" + "22" * 20
@@ -178,7 +180,7 @@ def open_pipeline(
     folder: Folder,
     clock: SteadyClock | None = None,
     log: type[PipelineLog] = PipelineLog,
-    decided_before: Callable[[str], bool] = lambda _: False,
+    ledger: LedgerOutcomes | None = None,
     kms: KmsSettings = NO_KMS,
 ) -> Pipeline:
     """Open a folder's pipeline as the node does, and start it."""
@@ -191,7 +193,7 @@ def open_pipeline(
     runner = EmbeddedRunner(
         inbox=SqliteLog(folder.inbox, trust.partitions),
         pipeline=pipeline,
-        slot=make_slot(held, registry, pipeline, SLOT, decided_before, steady.now_ms),
+        slot=make_slot(held, registry, pipeline, SLOT, ledger or KnownOutcomes(), steady.now_ms),
         clock=steady,
         simulate=no_simulation,
         on_commit=committed.extend,

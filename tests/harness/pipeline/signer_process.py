@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from schemas.intents.outcome import AnyOutcome, TransactionSigned, decode_outcome
+from schemas.intents.outcome import AnyOutcome, IntentRejected, TransactionSigned, decode_outcome
 from schemas.keys.secret_access import SecretAccess
 from schemas.ledger.audit import AuditRecord, action_of
 from schemas.record import Outgoing
@@ -14,6 +14,7 @@ from signer.keys.authorized_use import KeyUse
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.key_register import KeyRegister
 from signer.stage.memory import Memory
+from signer.stage.recorded import Recorded
 from signer.stage.stage import Arrival, Batch, SigningStage
 from signer.stage.state import StateMac, StateWrite
 from tests.harness.builders.cases import SECRET, SIGNER, address_of
@@ -62,6 +63,11 @@ class Disk:
         return [one for one in self.outcomes if isinstance(one, TransactionSigned)]
 
 
+def reasons(disk: Disk) -> list[str]:
+    """Return how each outcome ended: ``signed``, or the reason of the refusal."""
+    return [o.reason if isinstance(o, IntentRejected) else "signed" for o in disk.outcomes]
+
+
 @dataclass
 class SignerProcess:
     """One run of a signer. Of its memory only ``handed_out`` survives a crash, for the checks.
@@ -76,6 +82,7 @@ class SignerProcess:
     handed_out: dict[str, set[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.ledger = DiskLedger(self.disk)
         opened = {address_of(secret): MemoryKey(secret) for secret in self.secrets}
         self.memory = Memory(self.disk.state, STATE_MAC, SLOT)
 
@@ -83,7 +90,7 @@ class SignerProcess:
             return opened[key.address]
 
         self.stage = SigningStage(
-            SIGNER, self.registry, self.memory, self.keys, KeyUse(open_key), self._decided
+            SIGNER, self.registry, self.memory, self.keys, KeyUse(open_key), Recorded(self.ledger)
         )
 
     def start(self, now_ms: int, die: Crash | None = None) -> Batch:
@@ -119,7 +126,21 @@ class SignerProcess:
         for event in events:
             self.handed_out.setdefault(decode_outcome(event.value).intent, set()).add(event.value)
 
-    def _decided(self, intent: str) -> bool:
+
+@dataclass
+class DiskLedger:
+    """A ledger without lag over what a signer published; ``asked`` has the intents looked up."""
+
+    disk: Disk
+    behind: int = 0
+    asked: list[str] = field(default_factory=list)
+
+    def has_outcome(self, intent: str) -> bool:
+        self.asked.append(intent)
         decided = {outcome.intent for outcome in self.disk.outcomes}
         firsts = {audit.detail for audit in self.disk.audits if audit.subject == intent}
         return intent in decided or bool(firsts & decided)
+
+    def newest_sequence(self, account: str) -> int:
+        found = [one.sequence for one in self.disk.outcomes if one.account == account]
+        return max(found, default=0) - self.behind

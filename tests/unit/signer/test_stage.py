@@ -34,7 +34,7 @@ from tests.harness.builders.cases import (
     sealed,
     sealed_report,
 )
-from tests.harness.pipeline.signer_process import Crash, Died, Disk, SignerProcess
+from tests.harness.pipeline.signer_process import Crash, Died, Disk, SignerProcess, reasons
 
 LIMITED = policy(tx_daily_limit_eth="5")
 
@@ -42,10 +42,6 @@ LIMITED = policy(tx_daily_limit_eth="5")
 def fresh(disk: Disk | None = None) -> SignerProcess:
     _, registry = registered(under=LIMITED)
     return SignerProcess(disk or Disk(), registry, provisioned(registry))
-
-
-def reasons(disk: Disk) -> list[str]:
-    return [o.reason if isinstance(o, IntentRejected) else "signed" for o in disk.outcomes]
 
 
 def test_an_intent_is_charged_and_signed_once_as_requested() -> None:
@@ -202,13 +198,9 @@ def test_a_remembered_intent_is_not_looked_up() -> None:
     process = fresh()
     asked = intent(expires_at_ms=NOW_MS + 1)
     process.run([arrival(asked)], NOW_MS)
-
-    def unreachable(name: str) -> bool:
-        raise AssertionError(name)
-
-    process.stage.decided_before = unreachable
     process.run([arrival(asked)], NOW_MS + 1)
     assert [audit.action for audit in process.disk.audits] == ["intent.duplicate"]
+    assert process.ledger.asked == []
 
 
 def test_an_undecided_expired_intent_is_refused_as_expired() -> None:
@@ -364,13 +356,10 @@ def test_refusals_for_a_far_expiry_leave_one_marker_per_day_of_expiry() -> None:
 def test_a_refusal_for_a_far_expiry_causes_no_later_ledger_queries() -> None:
     process = fresh()
     process.run([arrival(intent(expires_at_ms=NOW_MS + 365 * DAY_MS))], NOW_MS)
-
-    def unreachable(name: str) -> bool:
-        raise AssertionError(name)
-
-    process.stage.decided_before = unreachable
+    process.ledger.asked.clear()
     for n in range(5):
         at_ms = NOW_MS + (n + 1) * DAY_MS + 1
         asked = intent(idempotency_key=f"{n}", expires_at_ms=at_ms + DAY_MS)
         process.run([arrival(asked)], at_ms)
     assert reasons(process.disk)[1:] == ["signed"] * 5
+    assert process.ledger.asked == []
