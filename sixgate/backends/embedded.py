@@ -17,7 +17,7 @@ from sixgate.answers.outcome_notifications import Notices, OutcomeNotifications,
 from sixgate.api import ApiError, Json, Position, bytes_of
 from sixgate.attesting.evidence_service import EvidenceService
 from sixgate.backends.orders import CheckOrder, check_record
-from sixgate.backends.ports import Backend, SignedEvent
+from sixgate.backends.ports import Backend, SignedEvent, value_at
 from sixgate.clocks import boot_ms
 from sixgate.custody import reading
 from sixgate.services.embedded.log_files import LogFiles
@@ -107,6 +107,12 @@ class _Read:
         with closing(self.pipeline.parts.reader()) as log:
             for partition in range(log.partitions):
                 yield from log.scan(Topic.VAULT, partition)
+
+    def outcomes_at(self, places: Sequence[tuple[int, int]]) -> list[bytes | None]:
+        """See ``Read.outcomes_at``."""
+        with closing(self.pipeline.parts.reader()) as log:
+            pages = [log.read(Topic.OUTCOMES, *place, 1) for place in places]
+        return [value_at(page, offset) for page, (_, offset) in zip(pages, places, strict=True)]
 
     def signed(self, after: Position, *, follow: bool) -> Iterator[SignedEvent | None]:
         """See ``Read.signed``. A position counts signed transactions in commit order."""

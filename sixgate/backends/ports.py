@@ -93,6 +93,11 @@ class SignedEvent(NamedTuple):
     event: bytes
 
 
+def value_at(page: Sequence[Record], offset: int) -> bytes | None:
+    """Return the value of the record at an offset if a page begins with it, otherwise None."""
+    return page[0].value if page and page[0].offset == offset else None
+
+
 class RegistryRead(Protocol):
     """The registry as last read, and a way to read it up to now; ``Read`` has both."""
 
@@ -141,6 +146,10 @@ class Read(RegistryRead, Protocol):
 
     def vault_log(self) -> Iterator[Record]:
         """Yield every record of the ``vault`` topic, those of each partition in order."""
+        ...
+
+    def outcomes_at(self, places: Sequence[tuple[int, int]]) -> list[bytes | None]:
+        """Return the records of ``outcomes`` at partitions and offsets, None if one is gone."""
         ...
 
     def signed(self, after: Position, *, follow: bool) -> Iterator[SignedEvent | None]:
@@ -236,5 +245,18 @@ class Backend:
 
     def outcome(self, intent: str) -> Json | None:
         """Return the verified outcome of an intent once it is committed, or None."""
+        return self.outcomes([intent]).get(intent)
+
+    def outcomes(self, intents: Sequence[str]) -> dict[str, Json]:
+        """Return the verified outcomes of those intents that have one, by the intent's digest.
+
+        The ledger finds them and ``outcomes`` has them in full. An outcome whose record is gone
+        lacks its redacted fields.
+        """
         with as_api_errors():
-            return self.evidence.ledger().settled().outcomes.outcome(intent)
+            found = self.evidence.ledger().settled().outcomes.outcomes(intents)
+        values = self.read.outcomes_at([(one.partition, one.offset) for one in found.values()])
+        return {
+            intent: (one.whole(value) if value else None) or one.without_redacted()
+            for (intent, one), value in zip(found.items(), values, strict=True)
+        }

@@ -17,6 +17,7 @@ from sixgate.api.models.transactions import (
 
 SIGNED_MEMBERS = ("signature", "signed_tx")
 """What reads leave out by default: whoever has it can send the transaction."""
+SIGNED_GONE = "the log no longer has the signed transaction, so signed_tx is absent"
 _SIMULATED: dict[Reason, SimulationStatus] = {
     Reason.SIMULATION_REVERTED: "reverted",
     Reason.SIMULATION_FAILED: "failed",
@@ -121,7 +122,8 @@ def _end(outcome: AnyOutcome | None) -> dict[str, Any]:
     match outcome:
         case TransactionSigned():
             signed = {"tx_hash": outcome.transaction_hash, "signed_tx": outcome.raw_transaction}
-            return signed | _sender(outcome)
+            gone = {"detail": SIGNED_GONE} if outcome.raw_transaction is None else {}
+            return signed | gone | _sender(outcome)
         case MessageSigned():
             signed = {
                 "message_hash": outcome.signed_digest,

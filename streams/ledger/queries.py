@@ -29,7 +29,10 @@ _OF_ACCOUNT = f"""
 SELECT body {_OUTCOMES} AND account = {{account:String}}
 ORDER BY sequence DESC, seq LIMIT {{limit:UInt64}} OFFSET {{offset:UInt64}}
 """
-_OF_INTENT = f"SELECT body {_OUTCOMES} AND intent = {{intent:String}} ORDER BY seq"
+_OF_INTENTS = f"""
+SELECT intent, body, partition, offset {_OUTCOMES}
+AND intent IN {{intents:Array(String)}} ORDER BY seq
+"""
 _FIRSTS = """
 SELECT DISTINCT JSONExtractString(body, 'detail') AS first FROM ledger
 WHERE topic = 'audit' AND type = 'audit' AND intent = {intent:String} AND first != intent
@@ -59,6 +62,14 @@ class TrailEvent(NamedTuple):
     body: str
 
 
+class OutcomeRow(NamedTuple):
+    """A redacted outcome, and where ``outcomes`` has it in full."""
+
+    body: bytes
+    partition: int
+    offset: int
+
+
 def newest_outcomes(
     clickhouse: ClickHouse, accounts: Sequence[str], is_verified: IsVerified
 ) -> dict[str, bytes]:
@@ -77,13 +88,16 @@ def newest_outcomes(
     return newest
 
 
-def outcome_of(clickhouse: ClickHouse, intent: str, is_verified: IsVerified) -> bytes | None:
-    """Return the first verified outcome of an intent, redacted; None if it has no outcome yet.
-
-    ``intent`` is the intent's digest.
-    """
-    found = clickhouse.rows(_OF_INTENT, {"intent": intent})
-    return _first_verified((text.encode() for (text,) in found), is_verified)
+def outcomes_of(
+    clickhouse: ClickHouse, intents: Sequence[str], is_verified: IsVerified
+) -> dict[str, OutcomeRow]:
+    """Return the first verified outcome of each intent that has one, by the intent's digest."""
+    found: dict[str, OutcomeRow] = {}
+    for intent, body, *place in clickhouse.rows(_OF_INTENTS, {"intents": list(intents)}):
+        row = OutcomeRow(body.encode(), *place)
+        if intent not in found and is_verified(row.body):
+            found[intent] = row
+    return found
 
 
 def firsts_of(clickhouse: ClickHouse, intent: str) -> Iterator[str]:

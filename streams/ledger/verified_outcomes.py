@@ -1,17 +1,45 @@
 """Outcomes in the ledger whose signature is verified against the signers' keys."""
 
 from collections.abc import Collection, Mapping, Sequence
-from itertools import chain
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 
-from schemas.redaction import signed_part
+from schemas.canonical import canonical_bytes
+from schemas.redaction import REDACTED_FIELDS, redacted, signed_part
 from signer.core.signatures import signature_is_valid
 from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.queries import firsts_of, newest_outcomes, outcome_of
+from streams.ledger.queries import OutcomeRow, firsts_of, newest_outcomes, outcomes_of
 
 SignerKeys: TypeAlias = Mapping[str, Collection[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedOutcome:
+    """A verified outcome as the ledger has it, and the place of the whole one on ``outcomes``.
+
+    The ledger has digests of redacted fields. They are no values: ``whole`` takes these from the
+    record, and ``without_redacted`` leaves them out.
+    """
+
+    _body: bytes
+    partition: int
+    offset: int
+
+    def whole(self, value: bytes) -> dict[str, Any] | None:
+        """Return the outcome in a record; None if it is not this one."""
+        try:
+            event: dict[str, Any] = orjson.loads(value)
+            return event if canonical_bytes(redacted(event)) == self._body else None
+        except (ValueError, TypeError, AttributeError):
+            return None
+
+    def without_redacted(self) -> dict[str, Any]:
+        """Return the outcome without the fields of which the ledger has only digests."""
+        event: dict[str, Any] = orjson.loads(self._body)
+        gone = REDACTED_FIELDS.get(str(event["type"]), ())
+        return {name: value for name, value in event.items() if name not in gone}
 
 
 class VerifiedOutcomes(NamedTuple):
@@ -39,19 +67,25 @@ class VerifiedOutcomes(NamedTuple):
         """Return the sequence of an account's newest outcome, or 0."""
         return self.newest_sequences([account]).get(account, 0)
 
-    def outcome(self, intent: str) -> dict[str, Any] | None:
-        """Return an intent's outcome with redacted fields as digests, or None.
+    def outcomes(self, intents: Sequence[str]) -> dict[str, "RecordedOutcome"]:
+        """Return the outcome of each intent that has one, by the intent's digest.
 
         An intent that repeats the request of another one shares that one's outcome.
         """
-        names = chain([intent], firsts_of(self.clickhouse, intent))
-        bodies = (outcome_of(self.clickhouse, name, self.is_verified) for name in names)
-        body = next(filter(None, bodies), None)
-        return orjson.loads(body) if body else None
+        found = outcomes_of(self.clickhouse, intents, self.is_verified)
+        for intent in intents:
+            if intent not in found and (row := self._shared(intent)) is not None:
+                found[intent] = row
+        return {intent: RecordedOutcome(*row) for intent, row in found.items()}
+
+    def _shared(self, intent: str) -> OutcomeRow | None:
+        firsts = list(firsts_of(self.clickhouse, intent))
+        found = outcomes_of(self.clickhouse, firsts, self.is_verified) if firsts else {}
+        return next((found[first] for first in firsts if first in found), None)
 
     def has_outcome(self, intent: str) -> bool:
         """Tell whether the intent already has an outcome, its own or a shared one."""
-        return self.outcome(intent) is not None
+        return bool(self.outcomes([intent]))
 
     def is_verified(self, body: bytes) -> bool:
         """Tell whether a redacted outcome carries a valid signature of the signer it names."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from schemas.fields import Count
-from schemas.record import Outgoing, Record
+from schemas.record import Outgoing, PartitionId, Record
 from schemas.topics import Topic
 from signer.core.account import Account
 from signer.core.registry.registry import Registry
@@ -32,7 +32,7 @@ from sixgate.backends.kafka.ledger_lag import LEDGER_TOPICS
 from sixgate.backends.kafka.signed_topic import SignedTopic
 from sixgate.backends.operations import Operations
 from sixgate.backends.orders import CheckOrder
-from sixgate.backends.ports import Backend, LogFeed, SignedEvent
+from sixgate.backends.ports import Backend, LogFeed, SignedEvent, value_at
 from sixgate.backends.simulations import Simulations
 from sixgate.config.process_settings import Settings
 from sixgate.custody.link import CustodyLink
@@ -51,6 +51,7 @@ ANSWER_TOPICS = (
 )
 """What the ledger must hold before it answers a gateway, which may not read the other topics."""
 FEED_TOPICS = (Topic.SUBMITTED, Topic.OUTCOMES, Topic.AUDIT)
+OUTCOME_MS_MAX = 5_000
 NOT_ATTESTED = "on Kafka each signer serves its own evidence: name one with --url http://HOST:PORT"
 _NO_CUSTODY = (
     "the settings name no custody process: run sixgate custody, and add a section [custody_at] "
@@ -247,6 +248,17 @@ class _Read:
             partitions = self.bus.partition_ids(Topic.VAULT)
             for page in self.bus.pages(self.bus.first_offsets(partitions)):
                 yield from page
+
+    def outcomes_at(self, places: Sequence[tuple[int, int]]) -> list[bytes | None]:
+        """See ``Read.outcomes_at``: retention may have removed a record."""
+        with as_api_errors():
+            return [self._outcome_at((Topic.OUTCOMES, place[0]), place[1]) for place in places]
+
+    def _outcome_at(self, partition: PartitionId, offset: int) -> bytes | None:
+        if offset < self.bus.first_offsets([partition])[partition]:
+            return None
+        with self.bus.reading({partition: offset}) as reading:
+            return value_at(reading.read(1, OUTCOME_MS_MAX), offset)
 
     def signed(self, after: Position, *, follow: bool) -> Iterator[SignedEvent | None]:
         """See ``Read.signed``. A position is the next offset of every partition."""

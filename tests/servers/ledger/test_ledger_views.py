@@ -25,7 +25,7 @@ from signer.keys.access import Allowed, Refused
 from signer.keys.access_records import Use, access_record
 from signer.keys.custody_records import CustodyRecords
 from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.queries import newest_outcomes, outcome_of, trail
+from streams.ledger.queries import newest_outcomes, outcomes_of, trail
 from streams.ledger.verified_outcomes import VerifiedOutcomes
 from tests.harness.builders.cases import ADMIN, Operator, founding
 from tests.harness.builders.ledger import (
@@ -134,9 +134,8 @@ def test_a_repetition_shares_the_outcome_of_its_first_intent(fresh: Fresh) -> No
     outcomes = VerifiedOutcomes(
         filled(fresh(), pipeline.records).clickhouse, {"signer-1": [f"0x{SIGNER_PUBLIC.hex()}"]}
     )
-    first = outcomes.outcome(name_of(0))
-    assert first is not None
-    assert outcomes.outcome(again) == first
+    found = outcomes.outcomes([name_of(0), again])
+    assert found[again] == found[name_of(0)]
     assert outcomes.has_outcome(again)
     for forged in (of_other_value, of_another, of_none):
         assert not outcomes.has_outcome(forged), "an unsigned audit record was believed"
@@ -283,10 +282,9 @@ def test_an_intents_outcome_is_the_first_with_a_valid_signature(fresh: Fresh) ->
     forged, real = outcome_record(0, 0, 7, OTHER_KEY), outcome_record(1, 0, 1, SIGNER_KEY)
     clickhouse = filled(fresh(), [forged, real]).clickhouse
     name = intent_digest(sample_intent(0, "account-0").encode())
-    found = outcome_of(clickhouse, name, is_verified)
-    assert found is not None
-    assert orjson.loads(found)["sequence"] == 1
-    assert outcome_of(clickhouse, "0x" + "00" * 32, is_verified) is None
+    found = outcomes_of(clickhouse, [name], is_verified)[name]
+    assert orjson.loads(found.body)["sequence"] == 1
+    assert outcomes_of(clickhouse, ["0x" + "00" * 32], is_verified) == {}
 
 
 def test_outcomes_on_other_topics_are_ignored(fresh: Fresh) -> None:
@@ -295,7 +293,7 @@ def test_outcomes_on_other_topics_are_ignored(fresh: Fresh) -> None:
     elsewhere = Record(Topic.DECIDED, 0, 0, real.key, real.value, real.at_ms)
     clickhouse = filled(fresh(), [elsewhere]).clickhouse
     name = intent_digest(sample_intent(0, "account-0").encode())
-    assert outcome_of(clickhouse, name, is_verified) is None
+    assert outcomes_of(clickhouse, [name], is_verified) == {}
     assert newest_outcomes(clickhouse, ["account-0"], is_verified) == {}
     assert clickhouse.rows("SELECT count() FROM decisions") == [(0,)]
 
