@@ -55,6 +55,14 @@ def cut_off_count(port: int) -> int:
     return sum(row[1].endswith(f":{port:04X}") and row[3] == _FIN_WAIT_1 for row in rows)
 
 
+_RATE = '{"per_minute": 100000000, "burst": 100000000}'
+UNLIMITED = {
+    "SIXGATE_API__LIMITS__AGENT_RATE": _RATE,
+    "SIXGATE_API__LIMITS__PERSON_RATE": _RATE,
+}
+"""Settings without a rate of requests: a benchmark is one agent with many connections."""
+
+
 @contextmanager
 def running_node(
     path: Path, transactions: int, settings: Mapping[str, str] | None = None
@@ -64,7 +72,7 @@ def running_node(
     _run("init", "--org", "bench", "--compatible", *data)
     person_key = _run("people", "add", "alice", *data).strip()
     command = [*COMMAND, "up", "--http", "127.0.0.1:0", *data]
-    environment = os.environ | dict(settings or {})
+    environment = os.environ | UNLIMITED | dict(settings or {})
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr

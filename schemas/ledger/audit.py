@@ -12,6 +12,7 @@ from schemas.topics import Topic
 AuditAction = Literal[
     "record.refused",
     "intent.duplicate",
+    "intent.over_limit",
     "key.refused",
     "registry.refused",
     "recovery.asked",
@@ -30,7 +31,8 @@ class AuditRecord(Canonical):
     """Who did what, to what, when; ``id`` derives from the action and its source.
 
     ``intent.duplicate`` names in ``detail`` the intent whose outcome the subject shares: itself, or
-    the first intent that made the same request.
+    the first intent that made the same request. ``intent.over_limit`` counts intents of an agent
+    and minute that were refused before the pipeline; its subject is a digest over all of them.
     """
 
     v: Literal[1] = 1

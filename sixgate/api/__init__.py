@@ -15,6 +15,8 @@ from sixgate.api_error import RemoteApiError as RemoteApiError
 
 Position: TypeAlias = Count | str
 KEY_LENGTH_MAX = 63
+REFUSED = "intent.refused"
+"""The type of the answer for an intent that was refused before anything of it was stored."""
 
 
 def bytes_of(text: str) -> bytes:
@@ -153,11 +155,16 @@ class Api(Protocol):
     def submit(self, records: Sequence[Json], *, wait: bool) -> Iterator[Json]:
         """Append submitted records ``{key, value}`` (value in base64), durable on return.
 
-        First yields ``{"accepted": n}``. With ``wait`` then yields, in any order, one
+        First yields ``{"accepted": n, "refused": m}``. With ``wait`` then yields, in any order, one
         ``{"index": i, "intent": digest or None, "result": event, "repeated": bool}`` for each
         record; ``event`` is a ``transaction.signed``, ``intent.rejected`` or
         ``intent.unattributed`` in full. A repetition of an earlier request ends with the event of
         the first intent, which ``intent`` names, and ``repeated`` is true.
+
+        A data folder's node appends no intent over its agent's rate, and no repetition whose
+        outcome it has. It yields their ends without ``wait`` too; the event of a refused one is
+        ``intent.refused``, which is on no topic. Raises ``quota_exceeded`` and ``disk_low``: then
+        nothing was appended.
         """
         ...
 

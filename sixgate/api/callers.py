@@ -150,6 +150,13 @@ def authenticates(route: Route) -> bool:
     )
 
 
+async def _new_work(request: Request) -> None:
+    """Refuse new work while the disk is nearly full; what ends or tightens something goes on."""
+    services = await services_of(request)
+    services.intake.check_disk()
+
+
+NewWork = Depends(_new_work)
 AnyCaller = Annotated[Caller, Depends(authenticated)]
 PersonCaller = Annotated[Caller, Depends(person)]
 AgentItself = Annotated[Caller, Depends(agent_itself)]

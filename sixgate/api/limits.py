@@ -42,7 +42,10 @@ class LimitedApp:
         self._limits = limits
         self._now_ms = now_ms
         self._rate = RateLimit(limits.ip_rate)
-        self._principal_rate = RateLimit(limits.principal_rate)
+        self._principal_rates = {
+            "agent": RateLimit(limits.agent_rate),
+            "user": RateLimit(limits.person_rate),
+        }
         self._pending = 0
         self._pending_of: Counter[str] = Counter()
         self.start_error: Exception | None = None
@@ -72,7 +75,8 @@ class LimitedApp:
             _LOG.debug("http.request", extra=_named(scope) | facts)
 
     def _check_principal(self, principal: str) -> None:
-        if wait_ms := self._principal_rate.take(principal, self._now_ms()):
+        rate = self._principal_rates[principal.partition(":")[0]]
+        if wait_ms := rate.take(principal, self._now_ms()):
             raise rate_problem(wait_ms, f"{principal} sent too many requests")
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -140,11 +144,11 @@ def too_many_requests(wait_ms: int, sentence: str) -> Refusal:
     return Refusal(HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", detail, after_s)
 
 
-def rate_problem(wait_ms: int, sentence: str) -> Problem:
-    """Return the same refusal as a problem, for use after authentication."""
+def rate_problem(wait_ms: int, sentence: str, code: str | None = None) -> Problem:
+    """Return the refusal as a problem, for use after authentication; ``code`` replaces its code."""
     refusal = too_many_requests(wait_ms, sentence)
     headers = {"Retry-After": str(refusal.retry_after_s)}
-    return Problem(refusal.status, refusal.code, refusal.detail, headers=headers)
+    return Problem(refusal.status, code or refusal.code, refusal.detail, headers=headers)
 
 
 def _busy(what: str, count_max: int) -> Refusal:

@@ -23,6 +23,7 @@ _STATUS_OF_CODE = {
     "not_attested": 404,
     "ledger_empty": 404,
     "attestation_busy": 429,
+    "disk_low": 503,
     "internal": 500,
 }
 

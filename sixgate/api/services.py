@@ -24,6 +24,7 @@ from sixgate.gateway.secret_versions import SecretVersions
 from sixgate.gateway.tokens import Token, Tokens
 from sixgate.gateway.transactions import Transactions
 from sixgate.gateway.vaults import Vaults
+from sixgate.intents.intake import Intake
 from sixgate.oidc.login import OidcLogin
 from sixgate.webhooks.service import Webhooks
 
@@ -34,7 +35,8 @@ class Services:
 
     ``account`` is the account of the agents that people create through the API. ``gateway_key``
     signs the intents of token-authenticated agents. ``wait_s`` is how long a reply waits for an
-    outcome. ``oidc`` verifies ID tokens of people. Clocks and randomness are inputs.
+    outcome. ``intake`` admits new intents. ``oidc`` verifies ID tokens of people. Clocks and
+    randomness are inputs.
     """
 
     backend: Backend
@@ -60,6 +62,7 @@ class Services:
     random_hex: Callable[[int], str]
     new_id: Callable[[], str]
     idempotency: IdempotencyKeys
+    intake: Intake
     wait_s: float
     oidc: OidcLogin | None = None
 

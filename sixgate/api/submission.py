@@ -1,7 +1,9 @@
 """Submits an intent for an agent and waits for its end.
 
-1. The request becomes an intent, which the gateway's key signs.
-2. With an idempotency key, the signed intent is stored before it is submitted.
+1. A repeated idempotency key leads to the intent of the first request. Otherwise the request
+   becomes an intent, which must pass the intake: rate, bytes and disk. One that is refused leaves
+   no trace but a count.
+2. The gateway's key signs the intent. With an idempotency key, it is stored before it is submitted.
 3. The intent is appended to the pipeline's input. The reply waits for the outcome, up to a limit.
 """
 
@@ -13,6 +15,7 @@ from typing import Any, Literal
 
 from schemas.canonical import canonical_bytes
 from schemas.dsse import INTENT_TYPE, Envelope
+from schemas.fields import TimeMs
 from schemas.intents.intent import AnyIntent, decode_intent, intent_digest
 from schemas.intents.outcome import AnyOutcome, decode_outcome
 from schemas.record import Outgoing
@@ -22,6 +25,7 @@ from sixgate.answers.pending_records import names_of_intent
 from sixgate.api import ApiError, Json
 from sixgate.api.callers import Caller
 from sixgate.api.intent_refusals import refused
+from sixgate.api.limits import rate_problem
 from sixgate.api.problems import Problem, forbidden, invalid
 from sixgate.api.services import Services
 from sixgate.backends.waiting import expecting
@@ -33,6 +37,7 @@ from sixgate.gateway.idempotency import (
     SignedIntent,
     hashed_key,
 )
+from sixgate.intents.intake import RefusedCount, intents_max
 
 REFUSALS = frozenset({"intent.rejected", "intent.unattributed"})
 _TASKS: set["asyncio.Task[Ended]"] = set()
@@ -92,14 +97,35 @@ def submitting_agent(services: Services, agent_id: str) -> AgentSet:
     return agent
 
 
-def signed_by_gateway(services: Services, intent: AnyIntent) -> SignedIntent:
-    """Return an intent in an envelope; raise a 400 problem if it is too large to be submitted."""
-    body = intent.encode()
+def _admitted(services: Services, intent: AnyIntent) -> SignedIntent:
+    """Return a new intent in an envelope; raise a 400, 429 or 503 problem if it is refused."""
+    body, at_ms = intent.encode(), services.now_ms()
+    # 1.
+    limit = intents_max(services.backend.read.registered, intent.agent)
+    over = services.intake.admit(intent.agent, limit, body, at_ms)
+    record_refused(services, at_ms)
+    if over is not None:
+        sentence = f"{over.detail[:1].upper()}{over.detail[1:]}; nothing was stored or signed"
+        raise rate_problem(over.wait_ms, sentence, over.code)
+    # 2.
     envelope = services.gateway_key.sign_envelope(INTENT_TYPE, body).encode()
     if len(envelope) > SUBMITTED_BYTES_MAX:
         size = f"makes an intent of {len(envelope)} bytes; the maximum is {SUBMITTED_BYTES_MAX}"
         raise invalid({"body": size})
     return SignedIntent(intent.account, intent_digest(body), envelope)
+
+
+def record_refused(services: Services, at_ms: TimeMs | None = None) -> None:
+    """Record how many intents were refused in each minute that is over; in any if without time."""
+    counts = services.intake.ended(at_ms)
+    if counts:
+        services.backend.submit.append([_refused_call(services, one) for one in counts])
+
+
+def _refused_call(services: Services, refused: RefusedCount) -> Outgoing:
+    agent = f"agent:{refused.agent}"
+    details = {"minute_ms": refused.minute_ms, "count": refused.count, "digest": refused.digest}
+    return services.calls.event(agent, "", "intent.over_limit", agent, details)
 
 
 def resume(services: Services) -> int:
@@ -115,7 +141,7 @@ def resume(services: Services) -> int:
 async def submit_once(by: Submitter, make: Callable[[str], AnyIntent]) -> Ended:
     """Submit a new intent; ``make`` gets a random key, because the caller sent none."""
     intent = make(f"api-{by.services.random_hex(16)}")
-    return await _to_end(_unkeyed(by, intent, signed_by_gateway(by.services, intent)))
+    return await _to_end(_unkeyed(by, intent))
 
 
 async def submit_keyed(by: Submitter, keyed: Keyed, make: Callable[[str], AnyIntent]) -> Ended:
@@ -164,7 +190,7 @@ def _begin(
         return services.idempotency.begin(
             name,
             request,
-            lambda: signed_by_gateway(services, make(name.key)),
+            lambda: _admitted(services, make(name.key)),
             now_ms=services.now_ms(),
             remember_ms=services.backend.read.registered.settings.remember_ms,
         )
@@ -200,7 +226,8 @@ def _check_not_pending(services: Services, begun: Begun, intent: AnyIntent) -> N
         raise _in_progress(begun.signed.intent)
 
 
-async def _unkeyed(by: Submitter, intent: AnyIntent, signed: SignedIntent) -> Ended:
+async def _unkeyed(by: Submitter, intent: AnyIntent) -> Ended:
+    signed = await asyncio.to_thread(_admitted, by.services, intent)
     outcome = await _result(by, intent, signed)
     return _ended(intent, signed, outcome, repeated=False, with_key=False)
 

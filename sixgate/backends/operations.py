@@ -1,8 +1,9 @@
 """The operators' ``Api`` over the six ports: everything that does not depend on the backend."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import orjson
 
@@ -11,22 +12,31 @@ from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from sixgate.answers import snapshot
 from sixgate.answers.pending_records import names_of
-from sixgate.api import ApiError, Json, Position, bytes_of, submitted_pair
+from sixgate.api import REFUSED, ApiError, Json, Position, bytes_of, submitted_pair
 from sixgate.api.errors import as_api_errors
 from sixgate.backends.orders import check_key_order, check_vault_order
 from sixgate.backends.ports import Backend
 from sixgate.backends.waiting import submit_and_wait
 from sixgate.clocks import wall_ms
 
+EarlyAnswers: TypeAlias = Callable[[Sequence[tuple[str, bytes]]], dict[int, Json]]
 LOCAL = "local socket"
 """The recorded client address: only the data folder's owner can open its socket."""
 
 
-class Operations:
-    """Implements the ``Api``; every method may be called from any thread."""
+def _no_answers(_pairs: Sequence[tuple[str, bytes]]) -> dict[int, Json]:
+    return {}
 
-    def __init__(self, backend: Backend) -> None:
+
+class Operations:
+    """Implements the ``Api``; every method may be called from any thread.
+
+    ``early_answers`` returns, by index, the answers of submitted records that are not appended.
+    """
+
+    def __init__(self, backend: Backend, early_answers: EarlyAnswers = _no_answers) -> None:
         self.backend = backend
+        self._early_answers = early_answers
         self._started_at_ms = wall_ms()
 
     def status(self) -> Json:
@@ -92,13 +102,24 @@ class Operations:
     def submit(self, records: Sequence[Json], *, wait: bool) -> Iterator[Json]:
         """See ``Api.submit``."""
         pairs = [submitted_pair(record) for record in records]
+        early = self._early_answers(pairs)
+        left = [index for index in range(len(pairs)) if index not in early]
+        refused = sum(answer["result"]["type"] == REFUSED for answer in early.values())
+        ends = self._append([pairs[index] for index in left], wait=wait)
+        yield {"accepted": next(ends)["accepted"] + len(early) - refused, "refused": refused}
+        yield from early.values()
+        for end in ends:
+            yield end | {"index": left[end["index"]]}
+
+    def _append(self, pairs: Sequence[tuple[str, bytes]], *, wait: bool) -> Iterator[Json]:
         events = [Outgoing(Topic.SUBMITTED, *pair) for pair in pairs]
-        if wait:
+        if wait and events:
             names = [names_of(value, key) for key, value in pairs]
             yield from submit_and_wait(self.backend, events, names)
-        else:
+            return
+        if events:
             self.backend.submit.append(events)
-            yield {"accepted": len(events)}
+        yield {"accepted": len(events)}
 
     def intents(
         self,

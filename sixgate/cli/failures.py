@@ -36,7 +36,7 @@ _API_CODES = {
         "head_malformed nonce_malformed not_attested position_unknown body_too_large head_too_large"
     ),
     ExitCode.NOT_FOUND: "secret_unknown intent_unknown ledger_empty",
-    ExitCode.FOLDER: "export_failed reads_failed",
+    ExitCode.FOLDER: "export_failed reads_failed disk_low",
     ExitCode.HALTED: "halted ledger_failed",
     ExitCode.LEDGER_WRONG: "ledger_wrong",
     ExitCode.SQL_REFUSED: "sql_refused",

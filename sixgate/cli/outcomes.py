@@ -22,7 +22,7 @@ from schemas.intents.intent import (
 from schemas.intents.money import wei_to_eth
 from schemas.intents.outcome import SIGNED_TYPES, TransactionSigned
 from schemas.intents.reasons import Gate
-from sixgate.api import Json
+from sixgate.api import REFUSED, Json
 from sixgate.cli.advice import advice
 from sixgate.cli.formats import address, format_time
 from sixgate.cli.terminal import safe, short
@@ -40,6 +40,7 @@ OUTCOMES = {
     "transaction.signed": "signed",
     "message.signed": "signed",
     "intent.rejected": "rejected",
+    REFUSED: "rejected",
     "intent.unattributed": "unattributed",
 }
 ENDS = (*SIGNED_TYPES, "intent.rejected")

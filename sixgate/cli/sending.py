@@ -100,12 +100,19 @@ def reporting_interruption(counts: SubmissionProgress) -> Iterator[None]:
 def answers(
     here: Session, ready: Sequence[Submission], counts: SubmissionProgress, *, wait: bool = True
 ) -> Iterator[tuple[Submission, Json]]:
-    """Send intents in parts; yield each terminal event as it arrives, or what is durable."""
+    """Send intents in parts; yield each terminal event as it arrives, or what is durable.
+
+    Without ``wait`` only refused intents and repetitions have an event.
+    """
     for part in parts(ready):
         found = here.api.submit([one.record() for one in part], wait=wait)
         counts.sent += len(part)  # before the request: from here on it may be accepted
-        counts.accepted += next(found)["accepted"]
+        first = next(found)
+        counts.accepted += first["accepted"]
+        counts.sent -= first["refused"]
+        ended = set()
         for answer in found:
+            ended.add(answer["index"])
             yield part[answer["index"]], answer
         if not wait:
-            yield from ((one, {}) for one in part)
+            yield from ((one, {}) for index, one in enumerate(part) if index not in ended)

@@ -17,7 +17,7 @@ import click
 from schemas.intents.outcome import SIGNED_TYPES
 from schemas.intents.reasons import Reason
 from signer.custody.atomic_write import atomic_file
-from sixgate.api import Json
+from sixgate.api import REFUSED, Json
 from sixgate.authoring.form_fields import SIGNED, result_of
 from sixgate.authoring.intent_lines import (
     LINES_MAX,
@@ -122,14 +122,22 @@ def refuse(
 def _send(
     here: Session, ready: Sequence[Submission], counts: SubmissionProgress, *, as_json: bool
 ) -> Results:
-    """Send all intents and return when they are durable."""
-    for one, _ in answers(here, ready, counts, wait=False):
-        if as_json:
+    """Send all intents and return, when they are durable, what was refused before that."""
+    refused: Results = []
+    for one, answer in answers(here, ready, counts, wait=False):
+        if answer and answer["result"]["type"] == REFUSED:
+            refused.append((one, answer))
+            if as_json:
+                print_json_line(_line(one, answer))
+        elif as_json:
             print_json_line({"line": one.line, "label": one.label, "intent": one.digest})
         else:
             show(one.digest)
-    notice(f"{_count(len(ready))} accepted: sixgate intents list shows the outcomes.")
-    return []
+    if refused and not as_json:
+        _show_results(here, refused)
+    accepted = _count(len(ready) - len(refused))
+    notice(f"{accepted} accepted: sixgate intents list shows the outcomes.")
+    return refused
 
 
 def decided(
@@ -146,11 +154,15 @@ def decided(
                     print_json_line(_line(one, answer))
     finally:  # also if the pipeline halts or the user presses Ctrl-C
         if results and not as_json:
-            results.sort(key=lambda pair: pair[0].line)
-            show(_results(results, by_id(here.registry["chains"])))
+            _show_results(here, results)
         if results:
             _summarise(results)
     return results
+
+
+def _show_results(here: Session, results: Results) -> None:
+    results.sort(key=lambda pair: pair[0].line)
+    show(_results(results, by_id(here.registry["chains"])))
 
 
 def _line(one: Submission, answer: Json) -> Json:

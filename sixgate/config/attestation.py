@@ -5,9 +5,7 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import model_validator
-from pydantic_settings import BaseSettings
 
-from sixgate.config.loading import FROM_ENVIRONMENT
 from sixgate.config.section import Section
 
 
@@ -38,13 +36,3 @@ class AttestationSettings(Section):
                 "or set insecure_dev = true"
             )
         return self
-
-
-class EmbeddedSettings(BaseSettings):
-    """Settings of an embedded pipeline; they come from the environment only."""
-
-    model_config = FROM_ENVIRONMENT
-
-    attestation: AttestationSettings = AttestationSettings(
-        platform=PlatformKind.SIMULATED, insecure_dev=True
-    )

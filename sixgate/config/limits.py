@@ -28,9 +28,9 @@ class Limits(Section):
 
     A request's head must be complete after ``head_s_max``, its body ``body_s_max`` later. A client
     must read part of a reply every ``write_s_max``. ``larger_bodies`` maps prefixes of paths to
-    their own limit. ``ip_rate`` counts per client address before authentication,
-    ``principal_rate`` per agent or person after it. ``requests_max`` bounds the requests in
-    progress, ``ip_requests_max`` those of one client address.
+    their own limit. ``ip_rate`` counts per client address before authentication, ``agent_rate`` and
+    ``person_rate`` per agent and person after it. ``requests_max`` bounds the requests in progress,
+    ``ip_requests_max`` those of one client address.
     """
 
     head_s_max: Seconds = 10
@@ -46,7 +46,8 @@ class Limits(Section):
     requests_max: Annotated[int, Field(ge=1, le=1_000_000)] = 2_000
     ip_requests_max: Annotated[int, Field(ge=1, le=1_000_000)] = 500
     ip_rate: Rate = Rate(per_minute=600_000, burst=20_000)
-    principal_rate: Rate = Rate(per_minute=300_000, burst=10_000)
+    agent_rate: Rate = Rate(per_minute=600, burst=100)
+    person_rate: Rate = Rate(per_minute=3_000, burst=500)
     trusted_proxies: tuple[Network, ...] = ()
 
     def body_bytes_max_of(self, path: str) -> int:

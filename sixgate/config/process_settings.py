@@ -7,6 +7,7 @@ from pydantic import Field
 
 from schemas.fields import Name
 from sixgate.config.api import ApiSettings, GatewaySettings, WebhookSettings
+from sixgate.config.intake import IntakeSettings
 from sixgate.config.internal_servers import (
     CustodyAddress,
     CustodySettings,
@@ -52,6 +53,7 @@ class Settings(SignerProcessSettings):
     custody: CustodySettings = CustodySettings()
     custody_at: CustodyAddress | None = None
     api: ApiSettings = ApiSettings()
+    intake: IntakeSettings = IntakeSettings()
     gateway: GatewaySettings = GatewaySettings()
     webhooks: WebhookSettings = WebhookSettings()
     desk: DeskSettings = DeskSettings()

@@ -3,7 +3,7 @@
 import secrets
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import NamedTuple
 
 from argon2 import PasswordHasher
@@ -13,7 +13,8 @@ from sixgate.api.app import add_mcp, create_app
 from sixgate.api.listeners import Address, Listen, Tcp
 from sixgate.api.server import serving
 from sixgate.api.services import Services
-from sixgate.api.submission import resume
+from sixgate.api.submission import record_refused, resume
+from sixgate.api_error import ApiError
 from sixgate.backends.ports import Backend
 from sixgate.clocks import wall_ms
 from sixgate.config.api import ApiSettings, WebhookSettings
@@ -34,6 +35,7 @@ from sixgate.gateway.rotations import Rotations
 from sixgate.gateway.secret_versions import SecretVersions
 from sixgate.gateway.tokens import Tokens
 from sixgate.gateway.vaults import Vaults
+from sixgate.intents.intake import Intake
 from sixgate.oidc.login import oidc_login
 from sixgate.webhooks.running import running_webhooks
 
@@ -41,12 +43,14 @@ from sixgate.webhooks.running import running_webhooks
 class Pipeline(NamedTuple):
     """What a gateway works on: the ports, the desk, and the account of agents made by people.
 
-    With ``follow`` reads are prepared in the background.
+    ``intake`` bounds what is stored for new intents. With ``follow`` reads are prepared in the
+    background.
     """
 
     backend: Backend
     desk: Desk
     account: Name
+    intake: Intake
     follow: bool
 
 
@@ -110,6 +114,7 @@ def gateway_services(
             random_hex=secrets.token_hex,
             new_id=lambda: str(uuid.uuid4()),
             idempotency=idempotency,
+            intake=pipeline.intake,
             wait_s=settings.wait_s_max,
             oidc=oidc_login(settings.oidc) if settings.oidc else None,
         )
@@ -118,3 +123,5 @@ def gateway_services(
             yield services
         finally:
             idempotency.flush()
+            with suppress(ApiError):  # a pipeline that halted records nothing more
+                record_refused(services)

@@ -95,6 +95,8 @@ _ADVICE: Mapping[str, str] = {
     "chain_unknown": "A registered chain: call explain_policy for their names.",
     "idempotency_conflict": "The first request unchanged. A new key would be a second transaction.",
     "rate_exceeded": "The same request in a minute.",
+    "quota_exceeded": "The same request later: the result says when; or one with less data.",
+    "disk_low": "The same request once an operator has freed disk space.",
     "nonce_used": "The same transaction without nonce.",
     "nonce_too_high": "The same transaction without nonce.",
     "simulation_reverted": "A transaction that does not revert: read the reason, change the call.",

@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack, suppress
 from functools import partial
+from shutil import disk_usage
 from typing import ClassVar
 
 from schemas.topics import Principal
@@ -32,6 +33,7 @@ from sixgate.desk.unsigned import Unsigned
 from sixgate.errors import SettingsError
 from sixgate.gateway.composition import Pipeline, gateway_services, serving_gateway
 from sixgate.gateway.transactions import Transactions
+from sixgate.intents.intake import Intake
 from sixgate.services.first_failure import FirstFailure
 from sixgate.services.freshness import Freshness
 from sixgate.services.monitor import Monitor
@@ -82,7 +84,9 @@ class GatewayProcess:
         self._check_registered(registered)
         # 3.
         account = _account(registered, settings)
-        pipeline = Pipeline(backend, _desk(backend, settings.desk_at, parts), account, follow=True)
+        desk = _desk(backend, settings.desk_at, parts)
+        intake = Intake(settings.intake, partial(disk_usage, self._folder.path))
+        pipeline = Pipeline(backend, desk, account, intake, follow=True)
         services = parts.enter_context(
             gateway_services(self._folder, pipeline, settings.api, settings.webhooks)
         )

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from schemas.registry.policy import Policy
 from schemas.registry.records import AgentSet, Entry, PolicySet
 from sixgate.api.agent_views import agent_replies, agent_reply, known_agent
-from sixgate.api.callers import AgentOrPerson, AnyCaller, PersonCaller, ServicesOf, record
+from sixgate.api.callers import AgentOrPerson, AnyCaller, NewWork, PersonCaller, ServicesOf, record
 from sixgate.api.direct_route import DirectRoute
 from sixgate.api.models import agents as models
 from sixgate.api.models.base import time_ms
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=DirectRoute
 GUARDRAILS = set(models.Guardrails.model_fields)
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, dependencies=[NewWork])
 def create(
     request: models.NewAgentRequest, caller: PersonCaller, services: ServicesOf
 ) -> models.NewAgentReply:

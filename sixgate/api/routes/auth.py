@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Response
 from sixgate.api.callers import (
     AnyCaller,
     Caller,
+    NewWork,
     PersonCaller,
     ServicesOf,
     client_ip,
@@ -113,7 +114,7 @@ def profile(caller: PersonCaller, services: ServicesOf) -> models.Profile:
     )
 
 
-@router.post("/api-keys", status_code=201)
+@router.post("/api-keys", status_code=201, dependencies=[NewWork])
 def create_api_key(
     request: models.ApiKeyRequest, caller: PersonCaller, services: ServicesOf
 ) -> models.NewApiKey:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from schemas.canonical import malformed
 from schemas.registry.records import ChainRemoved, ChainSet
-from sixgate.api.callers import AnyCaller, PersonCaller, ServicesOf, record
+from sixgate.api.callers import AnyCaller, NewWork, PersonCaller, ServicesOf, record
 from sixgate.api.models import chains as models
 from sixgate.api.problems import Problem, invalid, not_found
 from sixgate.api.services import Services
@@ -40,7 +40,7 @@ def get(identifier: str, _caller: AnyCaller, services: ServicesOf) -> models.Cha
     return _reply(services, _found(services, identifier))
 
 
-@router.post("/admin/chains", status_code=201)
+@router.post("/admin/chains", status_code=201, dependencies=[NewWork])
 def create(
     request: models.NewChainRequest, caller: PersonCaller, services: ServicesOf
 ) -> models.ChainReply:

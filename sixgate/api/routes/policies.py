@@ -6,7 +6,7 @@ from typing import get_args
 from fastapi import APIRouter, Response
 
 from schemas.registry.access import Right
-from sixgate.api.callers import Caller, PersonCaller, ServicesOf, record
+from sixgate.api.callers import Caller, NewWork, PersonCaller, ServicesOf, record
 from sixgate.api.models import policies as models
 from sixgate.api.models.base import timestamp
 from sixgate.api.pages import CursorQuery, LimitQuery, page_of
@@ -19,7 +19,7 @@ from sixgate.gateway.access_policies import AccessPolicy
 router = APIRouter(prefix="/v1/vaults/{vault_id}/policies", tags=["policies"])
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, dependencies=[NewWork])
 def create(
     vault_id: str, request: models.PolicyRequest, caller: PersonCaller, services: ServicesOf
 ) -> models.PolicyReply:

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator
 
 from schemas.fields import SAFE_INTEGER_MAX
 from signer.custody.buffers import wiping
-from sixgate.api.callers import AnyCaller, Caller, PersonCaller, ServicesOf, record
+from sixgate.api.callers import AnyCaller, Caller, NewWork, PersonCaller, ServicesOf, record
 from sixgate.api.models import secrets as models
 from sixgate.api.models.base import optional_timestamp, time_ms, timestamp
 from sixgate.api.pages import CursorQuery, LimitQuery, page_of
@@ -63,6 +63,7 @@ VersionPath = Annotated[int, BeforeValidator(_plain_number), Path(ge=1, le=SAFE_
     "/secrets/{path:path}",
     response_model_exclude_unset=True,
     responses=CREATED | answers(403, 409),
+    dependencies=[NewWork],
 )
 def put(
     vault_id: str,
@@ -195,6 +196,7 @@ def disable_version(
     "/secret-rotate/{path:path}",
     response_model_exclude_unset=True,
     responses=answers(403, 409),
+    dependencies=[NewWork],
 )
 def rotate(
     vault_id: str,

@@ -6,7 +6,7 @@ from schemas.registry.key_chains import KeyChain
 from schemas.registry.networks import key_chain_of
 from sixgate.api import key_orders
 from sixgate.api.agent_views import known_agent
-from sixgate.api.callers import AgentOrPerson, PersonCaller, ServicesOf, record
+from sixgate.api.callers import AgentOrPerson, NewWork, PersonCaller, ServicesOf, record
 from sixgate.api.key_orders import KeyOwner
 from sixgate.api.models import signing_keys as models
 from sixgate.api.problems import Problem, answers, not_found
@@ -15,7 +15,7 @@ from sixgate.api.services import Services
 router = APIRouter(prefix="/v1/agents/{agent_id}/signing-keys", tags=["signing keys"])
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, dependencies=[NewWork])
 def create(
     agent_id: str, request: models.NewKeyRequest, caller: PersonCaller, services: ServicesOf
 ) -> models.KeyReply:

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 
 from schemas.registry.key_chains import KeyChain
 from sixgate.api import key_orders
-from sixgate.api.callers import PersonCaller, ServicesOf, record
+from sixgate.api.callers import NewWork, PersonCaller, ServicesOf, record
 from sixgate.api.key_orders import KeyOwner
 from sixgate.api.models import signing_keys as models
 
@@ -12,7 +12,7 @@ router = APIRouter(prefix="/v1/treasury/wallets", tags=["treasury"])
 EVERY_CHAIN = models.WalletsRequest()
 
 
-@router.post("/generate", status_code=201)
+@router.post("/generate", status_code=201, dependencies=[NewWork])
 def generate(
     caller: PersonCaller, services: ServicesOf, request: models.WalletsRequest = EVERY_CHAIN
 ) -> models.WalletList:

@@ -7,7 +7,7 @@ from schemas.registry.records import VaultCreated
 from signer.core.errors import RegistryEntryError
 from signer.core.registry.vault import Vault, vault_from_record
 from signer.custody.custody_modes import PLANS, Plan
-from sixgate.api.callers import AnyCaller, PersonCaller, ServicesOf, record
+from sixgate.api.callers import AnyCaller, NewWork, PersonCaller, ServicesOf, record
 from sixgate.api.models import vaults as models
 from sixgate.api.models.base import timestamp
 from sixgate.api.pages import CursorQuery, LimitQuery, page_of
@@ -28,7 +28,7 @@ from sixgate.gateway.vaults import VaultDetails
 router = APIRouter(prefix="/v1", tags=["vaults"])
 
 
-@router.post("/vaults", status_code=201)
+@router.post("/vaults", status_code=201, dependencies=[NewWork])
 def create(
     request: models.NewVaultRequest, caller: PersonCaller, services: ServicesOf
 ) -> models.VaultReply:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Response
 from pydantic import SecretStr
 
-from sixgate.api.callers import Caller, PersonCaller, ServicesOf, record
+from sixgate.api.callers import Caller, NewWork, PersonCaller, ServicesOf, record
 from sixgate.api.errors import as_api_errors
 from sixgate.api.models import webhooks as models
 from sixgate.api.models.base import optional_timestamp, timestamp
@@ -24,7 +24,7 @@ from sixgate.webhooks.store import Changes, Endpoint
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, dependencies=[NewWork])
 def create_webhook(
     request: models.WebhookRequest, caller: PersonCaller, services: ServicesOf
 ) -> models.NewWebhook:

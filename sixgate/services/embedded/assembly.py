@@ -10,7 +10,7 @@ from signer.keys.signer_events import all_signer_keys_since
 from sixgate.attesting.factory import configuration, open_attestor
 from sixgate.backends.simulations import Simulations
 from sixgate.clocks import boot_ms, wall_ms
-from sixgate.config.attestation import EmbeddedSettings
+from sixgate.config.embedded import EmbeddedSettings
 from sixgate.config.loading import load
 from sixgate.data_folder.folder import LEDGER, SIMULATOR, SLOT, Folder
 from sixgate.data_folder.holder_files import ensure_local_holders

@@ -54,7 +54,7 @@ def node_services(
     """Lend the services of a folder's gateway; raise ``FolderError`` if it was never set up."""
     scope = _desk_scope(folder, node.registered)
     desk = AdminDesk(node, load_key_file(folder.key(DESK), DESK), wall_ms)
-    pipeline = Pipeline(node.backend, desk, scope.accounts[0], follow=False)
+    pipeline = Pipeline(node.backend, desk, scope.accounts[0], node.intake, follow=False)
     with gateway_services(folder, pipeline, settings.api, settings.webhooks, hasher) as services:
         yield services
 

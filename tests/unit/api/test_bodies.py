@@ -62,7 +62,7 @@ def unreadable() -> Iterator[bytes]:
 
 
 def test_a_caller_is_counted_once_if_its_request_has_a_body(api: Api) -> None:
-    limits = Limits(principal_rate=Rate(per_minute=1, burst=2))
+    limits = Limits(person_rate=Rate(per_minute=1, burst=2))
     body = {"name": "counted"}
     with TestClient(LimitedApp(create_app(api.services), limits, lambda: 0)) as client:
         found = [

@@ -69,7 +69,7 @@ def test_tools_count_against_the_rate_of_their_agent(api: Api) -> None:
     _, headers = api.new_agent()
     app = create_app(api.services)
     add_mcp(app)
-    limits = Limits(principal_rate=Rate(per_minute=1, burst=2))
+    limits = Limits(agent_rate=Rate(per_minute=1, burst=2))
     with TestClient(LimitedApp(app, limits, lambda: 0)) as client:
         found = [call(client, headers, "provision_signing_key", chain="base") for _ in range(2)]
     reasons = [result["structuredContent"]["reason"] for result in found]

@@ -13,7 +13,7 @@ MINUTE_MS = 60_000
 def test_a_principal_over_its_rate_gets_429_and_the_others_do_not(api: Api) -> None:
     now_ms = 0
     agent_id, agent = api.new_agent()
-    limits = Limits(principal_rate=Rate(per_minute=2, burst=2))
+    limits = Limits(agent_rate=Rate(per_minute=2, burst=2))
     limited = LimitedApp(create_app(api.services), limits, lambda: now_ms)
     with TestClient(limited) as client:
 

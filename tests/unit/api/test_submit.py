@@ -132,7 +132,7 @@ def test_a_rate_limit_says_when_to_come_back(api: Api) -> None:
     assert agent.submit().status_code == 201
     reply = agent.submit()
     assert refusal(reply) == (429, "rate_exceeded")
-    assert reply.headers["retry-after"] == "60"
+    assert 59 <= int(reply.headers["retry-after"]) <= 61
 
 
 def test_fees_that_nobody_sets_are_asked_for(api: Api) -> None:

@@ -26,7 +26,8 @@ from signer.core.registry.registry import Registry
 from signer.custody.event_signing import Ed25519Signer
 from sixgate.attesting.factory import configuration, machine_source, open_attestor
 from sixgate.clocks import wall_ms
-from sixgate.config.attestation import AttestationSettings, EmbeddedSettings, PlatformKind
+from sixgate.config.attestation import AttestationSettings, PlatformKind
+from sixgate.config.embedded import EmbeddedSettings
 from sixgate.data_folder.signer_files import Trust
 from sixgate.simulated_platform.public_root import public_authority
 from tests.harness.builders.attestation import BINDING, platform, simulated_policy
