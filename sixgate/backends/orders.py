@@ -1,15 +1,17 @@
 """Checks of operators' signed records before they are appended: registry records and orders."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
 from schemas.canonical import event_id
 from schemas.keys.vault_events import SecretOrder
+from schemas.registry.records import AgentSet, Entry, OrgCreated, ScopedAdminSet, ServiceSet
 from schemas.topics import INTERNAL_BYTES_MAX
 from signer.core.errors import RegistryRecordError
 from signer.core.registry.registry import Registry
+from signer.core.signatures import is_strong_key
 from signer.custody.errors import ClientShareMissingError
 from signer.keys.access import Refused as AccessRefused
 from signer.keys.descriptor import KeyDescriptor
@@ -55,15 +57,35 @@ def check_record(
 ) -> None:
     """Raise ``registry_refused`` unless a record is valid as the registry's next one.
 
-    It must not halt the signer either: once appended, no later record could undo it.
+    It must not halt the signer either: once appended, no later record could undo it. A weak key is
+    refused only here: readers apply earlier records that have one, and it verifies nothing.
     """
     _check_size(raw, "registry_refused")
     try:
         after = copy.deepcopy(registry)
-        after.apply(raw)
+        record = after.apply(raw)
         check_registered(after)
     except (RegistryRecordError, HaltError) as error:
         raise ApiError("registry_refused", str(error)) from None
+    if any(not is_strong_key(key) for key in _new_keys(record.entry)):
+        raise ApiError(
+            "registry_refused",
+            "the public key is of small order or not encoded canonically, so anyone could sign for "
+            "it: make a new key",
+        )
+
+
+def _new_keys(entry: Entry) -> Iterator[str]:
+    """Yield the public keys that an entry registers; one that deactivates registers none."""
+    match entry:
+        case OrgCreated(admin_keys=keys):
+            yield from keys
+        case (
+            AgentSet(public_key=str(key), active=True)
+            | ServiceSet(public_key=key, active=True)
+            | ScopedAdminSet(public_key=key, active=True)
+        ):
+            yield key
 
 
 def check_key_order(

@@ -24,6 +24,11 @@ SAFE_INTEGER_MAX = 2**53 - 1
 REDACTED = {"transaction.signed": "raw_transaction", "message.signed": "message_signature"}
 REFUSED = "intent.rejected"
 _MASK, _M = 0xFFFFFFFF, 0x5BD1E995
+# The field's prime, the group's order, and the y of all points of small order.
+_P = 2**255 - 19
+_L = 2**252 + 27742317777372353535851937790883648493
+_Y_ORDER_8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+_SMALL_ORDER_Y = frozenset({0, 1, _P - 1, _Y_ORDER_8, _P - _Y_ORDER_8})
 
 
 class ForgedEventError(SixgateError):
@@ -157,7 +162,7 @@ def _is_signed(event: Json, kind: str, signature: str, signer_keys: Iterable[str
         made = bytes.fromhex(signature.removeprefix("0x"))
     except (ValueError, RecursionError):
         return False
-    return any(_verifies(key, made, message) for key in signer_keys)
+    return any(verifies(key, made, message) for key in signer_keys)
 
 
 def _redacted(event: Json, kind: str) -> Json:
@@ -168,12 +173,23 @@ def _redacted(event: Json, kind: str) -> Json:
     return content
 
 
-def _verifies(public_key: str, signature: bytes, message: bytes) -> bool:
+def verifies(public_key: str, signature: bytes, message: bytes) -> bool:
+    """Verify a signature strictly, as docs/format.md demands; OpenSSL accepts weak keys and R."""
+    key = _public_key(public_key)
+    if not (_is_strong(key.public_bytes_raw()) and _is_strong(signature[:32])):
+        return False
+    if int.from_bytes(signature[32:], "little") >= _L:
+        return False
     try:
-        _public_key(public_key).verify(signature, message)
+        key.verify(signature, message)
     except InvalidSignature:
         return False
     return True
+
+
+def _is_strong(point: bytes) -> bool:
+    y = int.from_bytes(point, "little") & (2**255 - 1)
+    return y < _P and y not in _SMALL_ORDER_Y
 
 
 @lru_cache

@@ -9,6 +9,7 @@ from pathlib import Path
 from .checks import Report, verify
 from .format import VerificationError
 from .reading import read_heads, read_rows
+from .signatures import is_strong
 
 PUBLIC_KEY_BYTES = 32
 CODES = (
@@ -65,6 +66,9 @@ def _key(text: str) -> bytes:
     except ValueError:
         raise argparse.ArgumentTypeError(problem) from None
     if len(raw) != PUBLIC_KEY_BYTES:
+        raise argparse.ArgumentTypeError(problem)
+    if not is_strong(raw):
+        problem = f"{text!a} is a weak key, for which anyone can sign: give the key in the registry"
         raise argparse.ArgumentTypeError(problem)
     return raw
 

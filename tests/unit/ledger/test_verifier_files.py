@@ -159,6 +159,13 @@ def test_an_invalid_public_key_is_refused(key: str, capsys: pytest.CaptureFixtur
     assert "64 hexadecimal digits" in error
 
 
+@pytest.mark.parametrize("option", ["--signer", "--ledger-key"])
+def test_a_weak_public_key_is_refused(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["ledger.jsonl", "--head", "heads.jsonl", option, "0x01" + "00" * 31])
+    assert "anyone can sign" in capsys.readouterr().err
+
+
 def test_the_verifier_imports_nothing_of_sixgate() -> None:
     for file in Path(verifier.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
