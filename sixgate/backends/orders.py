@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
 from schemas.canonical import event_id
+from schemas.dsse import Envelope
 from schemas.keys.vault_events import SecretOrder
 from schemas.registry.records import AgentSet, Entry, OrgCreated, ScopedAdminSet, ServiceSet
 from schemas.topics import INTERNAL_BYTES_MAX
-from signer.core.errors import RegistryRecordError
+from signer.core.errors import InvalidSignatureError, RegistryRecordError
 from signer.core.registry.registry import Registry
 from signer.core.signatures import is_strong_key
 from signer.custody.errors import ClientShareMissingError
@@ -67,6 +68,7 @@ def check_record(
         check_registered(after)
     except (RegistryRecordError, HaltError) as error:
         raise ApiError("registry_refused", str(error)) from None
+    _refuse_inactive_gateway(Envelope.decode(raw), registry, "registry_refused")
     if any(not is_strong_key(key) for key in _new_keys(record.entry)):
         raise ApiError(
             "registry_refused",
@@ -119,6 +121,7 @@ def _verified_key_order(raw: bytes, registry: Registry, vaults: VaultRegister) -
     _check_size(raw, "key_refused")
     try:
         ordered = open_order(raw, registry)
+        _refuse_inactive_gateway(ordered.envelope, registry, "key_refused")
         if vaults.answered_key(ordered.id) is None:
             vaults.keys.check_possible(ordered.order)
     except KeyOrderError as error:
@@ -139,6 +142,7 @@ def _verified_vault_order(
         raise ApiError("vault_refused", "the record is not a vault order")
     try:
         ordered = open_vault_order(record, registry)
+        _refuse_inactive_gateway(ordered.envelope, registry, "vault_refused")
         if isinstance(authorize_order(ordered, registry, wall_ms()), AccessRefused):
             return ordered
         if isinstance(ordered.order, SecretOrder) and not snapshot.vault_answer(vaults, ordered.id):
@@ -148,6 +152,25 @@ def _verified_vault_order(
     except (KeyOrderError, ClientShareMissingError) as error:
         raise ApiError("vault_refused", str(error)) from None
     return ordered
+
+
+def _refuse_inactive_gateway(envelope: Envelope, registry: Registry, code: str) -> None:
+    """Refuse what a scoped admin signs while its gateway is not active.
+
+    A desk signs what the holder of its gateway's certificate asks, who may be a thief. Only new
+    records are refused: readers accept earlier ones as before.
+    """
+    try:
+        author = registry.author_of(envelope, envelope.payload_type)
+    except InvalidSignatureError:
+        return  # an agent's order, or the first record
+    if author.scope and registry.service_key("gateway", author.scope.gateway) is None:
+        gateway = author.scope.gateway
+        raise ApiError(
+            code,
+            f"gateway {gateway} is not active, so {author.name} signs nothing for it: use a full "
+            f"admin, or add the gateway again with sixgate services add {gateway} --role gateway",
+        )
 
 
 def _check_size(raw: bytes, code: str) -> None:

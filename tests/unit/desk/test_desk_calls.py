@@ -3,13 +3,20 @@
 import base64
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import pytest
 
 from schemas.dsse import KEY_REQUEST_TYPE, REGISTRY_TYPE, Envelope
 from schemas.registry.policy import Policy
-from schemas.registry.records import AccountOpened, Entry, PolicySet, ServiceSet, VaultCreated
+from schemas.registry.records import (
+    AccountOpened,
+    AgentSet,
+    Entry,
+    PolicySet,
+    ServiceSet,
+    VaultCreated,
+)
 from sixgate.api import ApiError
 from sixgate.api.errors import api_error
 from sixgate.api.server import Limits, Listen, Tcp, serving
@@ -17,7 +24,7 @@ from sixgate.authoring import operator
 from sixgate.authoring.vault_orders import NewSecret, VaultId, store
 from sixgate.clocks import wall_ms
 from sixgate.config.internal_servers import DeskAddress
-from sixgate.data_folder.folder import DESK
+from sixgate.data_folder.folder import DESK, GATEWAY
 from sixgate.data_folder.key_files import load_key_file
 from sixgate.desk.desk import AdminDesk, NoDesk
 from sixgate.desk.link import DeskApi
@@ -29,6 +36,14 @@ from tests.harness.builders.cases import MALLORY
 from tools.local.ports import free_port
 
 POLICY = PolicySet(policy_id="bot", policy=Policy(tx_max_value_eth="1"))
+AGENT = AgentSet(
+    agent="bot",
+    account=ACCOUNT,
+    gateway=GATEWAY,
+    policy_id="bot",
+    active=True,
+    intents_api_enabled=True,
+)
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +105,48 @@ def test_record_outside_the_scope_is_refused(api: Api, desk: AdminDesk, entry: E
         desk.register([entry])
     assert caught.value.code == "registry_refused"
     assert api.node.backend.read.registered.record_count == before
+
+
+@contextmanager
+def gateway_deactivated(api: Api) -> Iterator[None]:
+    active = api.node.backend.read.registered.services["gateway", GATEWAY]
+    admin = api.folder.admin()
+    operator.register(api.node, admin, [active.model_copy(update={"active": False})], wall_ms())
+    yield
+    operator.register(api.node, admin, [active], wall_ms())
+
+
+def new_key(desk: AdminDesk) -> None:
+    operator.provision(desk.admin(), operator.KeyTarget(ACCOUNT, "keys/of-a-thief"))
+
+
+def new_secret(desk: AdminDesk) -> None:
+    store(desk.orderer(), VaultId(ACCOUNT, "main"), NewSecret("prod/a", 1, "password", b"value"))
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda desk: desk.register([POLICY]), "registry_refused"),
+        (lambda desk: desk.register([AGENT]), "registry_refused"),
+        (new_key, "key_refused"),
+        (new_secret, "vault_refused"),
+    ],
+    ids=["a policy", "an agent", "a key", "a secret"],
+)
+def test_a_deactivated_gateway_changes_nothing_through_the_desk(
+    api: Api, desk: AdminDesk, change: Callable[[AdminDesk], None], code: str
+) -> None:
+    """A thief of the gateway still has its certificate, which the desk's TLS accepts."""
+    if (ACCOUNT, "main") not in api.node.backend.read.registered.vaults:
+        desk.register([VaultCreated(account=ACCOUNT, vault="main", mode="envelope")])
+    with gateway_deactivated(api):
+        before = api.node.backend.read.registered.record_count
+        with pytest.raises(ApiError, match="gateway gateway-0 is not active") as caught:
+            change(desk)
+        assert caught.value.code == code
+        assert api.node.backend.read.registered.record_count == before
+    desk.register([POLICY])
 
 
 def signed_by_another(raw: bytes) -> bytes:
