@@ -222,13 +222,17 @@ Entry = Annotated[
 ]
 
 
+RecordVersion = Literal[1, 2]
+
+
 class RegistryRecord(Canonical):
     """One entry in the organisation's chain of records; an admin signs its envelope.
 
-    A scoped admin signs only entries within its scope.
+    A scoped admin signs only entries within its scope. In version 2 a policy or an agent that it
+    changes is compared with its ceiling only where the change loosens something.
     """
 
-    v: Literal[1] = 1
+    v: RecordVersion = 1
     type: Literal["registry.record"] = "registry.record"
     org: Name
     sequence: Count

@@ -18,7 +18,13 @@ from schemas.keys.key_events import (
 )
 from schemas.redaction import redacted_digest
 from schemas.registry.key_chains import KeyChain
-from schemas.registry.records import AddressClaimed, Entry, RegistryRecord, record_digest
+from schemas.registry.records import (
+    AddressClaimed,
+    Entry,
+    RecordVersion,
+    RegistryRecord,
+    record_digest,
+)
 from signer.custody import curves
 from signer.custody.hpke import seal_for
 from signer.keys.addresses.derivation import canonical_address, derive
@@ -38,14 +44,21 @@ class SignsEnvelopes(Protocol):
 
 
 def record_envelope(
-    admin: SignsEnvelopes, org: str, chained: tuple[int, str], entry: Entry, at_ms: int
+    admin: SignsEnvelopes,
+    org: str,
+    chained: tuple[int, str],
+    entry: Entry,
+    at_ms: int,
+    version: RecordVersion = 1,
 ) -> tuple[bytes, str]:
     """Return a signed registry record and its digest.
 
     ``chained`` is its sequence number and the digest of the record before it.
     """
     sequence, previous = chained
-    record = RegistryRecord(org=org, sequence=sequence, previous=previous, at_ms=at_ms, entry=entry)
+    record = RegistryRecord(
+        v=version, org=org, sequence=sequence, previous=previous, at_ms=at_ms, entry=entry
+    )
     body = record.encode()
     return admin.sign_envelope(REGISTRY_TYPE, body).encode(), record_digest(body)
 
@@ -61,11 +74,16 @@ def register(api: Api, admin: SignsEnvelopes, entries: list[Entry], at_ms: int) 
 
 
 def append_record(
-    api: Api, admin: SignsEnvelopes, registry: Json, entry: Entry, at_ms: int
+    api: Api,
+    admin: SignsEnvelopes,
+    registry: Json,
+    entry: Entry,
+    at_ms: int,
+    version: RecordVersion = 1,
 ) -> None:
     """Sign and append an entry to a registry as it was read; raises ``registry_refused``."""
     chained = (registry["sequence"], registry["head"])
-    envelope, _ = record_envelope(admin, registry["org"], chained, entry, at_ms)
+    envelope, _ = record_envelope(admin, registry["org"], chained, entry, at_ms, version)
     api.register(base64.b64encode(envelope).decode())
 
 

@@ -11,7 +11,14 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import NoReturn, Protocol
 
-from schemas.registry.records import AccessSet, AgentSet, ChainSet, Entry, PolicySet
+from schemas.registry.records import (
+    AccessSet,
+    AgentSet,
+    ChainSet,
+    Entry,
+    PolicySet,
+    RecordVersion,
+)
 from sixgate.answers.snapshot import plain
 from sixgate.api import Api, ApiError, Json
 from sixgate.authoring.operator import Admin, SignsEnvelopes, append_record
@@ -66,13 +73,16 @@ class AdminDesk:
         return Orderer(self._api, self._key, self._now_ms())
 
     def _register_one(self, entry: Entry, replaced: Sequence[Entry]) -> None:
+        # Readers before version 2 skip a record of it, so only a change that may need it has it.
+        changes = isinstance(entry, AgentSet | PolicySet) and bool(replaced)
+        version: RecordVersion = 2 if changes else 1
         for attempt in range(ATTEMPTS_MAX):
             registry = self._api.registry()
             for former in replaced:
                 _check_in_force(registry, former)
             try:
                 # Refused if the registry is no longer the one that was checked.
-                append_record(self._api, self._key, registry, entry, self._now_ms())
+                append_record(self._api, self._key, registry, entry, self._now_ms(), version)
             except ApiError as error:
                 overtaken = "does not continue" in str(error)
                 if error.code != "registry_refused" or not overtaken or attempt + 1 == ATTEMPTS_MAX:

@@ -12,7 +12,7 @@ from schemas.registry.policy import Policy, TypedDataDomain
 from signer.core.access import matches, may_overlap
 from signer.core.account import Account
 from signer.core.case import apply_rule
-from signer.core.registry.ceiling import looser_fields
+from signer.core.registry.ceiling import loosened_fields, looser_fields
 from signer.core.registry.settings import Settings
 from signer.core.rules import RULES
 from signer.core.rules.decision import Passed
@@ -40,6 +40,13 @@ AMOUNTS = ("0", "0.00003", "1", "2", "unlimited")
 ADDRESSES = (RECIPIENT, STRANGER)
 NOTE = [{"name": "title", "type": "string"}, {"name": "text", "type": "string"}]
 SPENDS = [{"name": "spender", "type": "address"}, {"name": "value", "type": "uint256"}]
+
+PAIRED = {
+    "message_signing_enabled": "allow_raw_hashes",
+    "eip712_default_policy": "eip712_domain_allowlist",
+    "delegate_allowlist": "allow_any_chain_delegation",
+}
+PAIRED |= {second: first for first, second in PAIRED.items()}
 
 some = st.booleans()
 subsets = st.sampled_from([(), ADDRESSES[:1], ADDRESSES[1:], ADDRESSES])
@@ -145,6 +152,37 @@ def test_a_ceiling_allows_whatever_a_policy_within_it_allows(
     for one, account in product(SAMPLES, (IDLE, BUSY)):
         if allowed(one, policy, account, strict=strict):
             assert allowed(one, ceiling, account, strict=strict), one
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> tuple[Policy, Policy, Policy]:
+    """Draw a policy, a ceiling and a new policy with fields of both and of a third one."""
+    before, ceiling, other = draw(policies), draw(policies), draw(policies)
+    source = st.sampled_from([before, before, ceiling, ceiling, other])
+    fields = {name: getattr(draw(source), name) for name in Policy.model_fields}
+    return before, ceiling, before.model_copy(update=fields)
+
+
+@given(changes())
+@effort(2)
+def test_a_change_allows_nothing_beyond_a_mixture_of_ceiling_and_former_policy(
+    drawn: tuple[Policy, Policy, Policy],
+) -> None:
+    """The mixture takes each field from one of the two, and both fields of a pair from the same."""
+    before, ceiling, policy = drawn
+    if loosened_fields(policy, ceiling, before):
+        event("loosened")
+        return
+    looser = set(looser_fields(policy, ceiling))
+    event("kept" if looser else "within")
+    kept = looser | {PAIRED[name] for name in looser if name in PAIRED}
+    mixture = ceiling.model_copy(update={name: getattr(before, name) for name in kept})
+    assert looser_fields(policy, mixture) == ()
+
+
+@given(policies, policies)
+def test_a_policy_may_stay_as_it_is_under_any_ceiling(policy: Policy, ceiling: Policy) -> None:
+    assert loosened_fields(policy, ceiling, policy) == ()
 
 
 @given(policies)

@@ -14,12 +14,13 @@ from schemas.registry.records import (
     AgentSet,
     Entry,
     PolicySet,
+    RecordVersion,
     ServiceSet,
     SettingSet,
 )
 from signer.core.access import may_sign
 from signer.core.errors import RegistryRecordError
-from signer.core.registry.ceiling import looser_fields
+from signer.core.registry.ceiling import loosened_fields
 from signer.core.registry.registry import Registry
 from signer.core.registry.scope import in_scope
 from tests.harness.builders.cases import ACCOUNT, MALLORY, agent, policy, service
@@ -54,7 +55,12 @@ BOBS = (
     ),
 )
 """What a full admin granted: everything but what others may use."""
+WIDE = CEILING.model_copy(update={"tx_max_fee_eth": "1", "allow_raw_hashes": True})
+"""What a full admin allows finn, beyond the ceiling."""
+WIDER = WIDE.model_copy(update={"tx_max_fee_eth": "2", "message_signing_enabled": True})
 GRANTED = (
+    PolicySet(policy_id="wide", policy=WIDE),
+    gateway_agent(agent="finn", policy_id="wide"),
     AccessSet(agent="bob", grants=BOBS),
     gateway_agent(agent="pat", intents_api_enabled=False),
     agent(key_paths=("wallets/a",)),
@@ -68,7 +74,8 @@ PATS = AccessSet(
 )
 """Pat may read everything, and must therefore not submit intents."""
 booleans, names = st.booleans(), st.sampled_from(AGENTS)
-policy_ids = st.sampled_from(["tight", "standard", "new"])
+versions: st.SearchStrategy[RecordVersion] = st.sampled_from([1, 2])
+policy_ids = st.sampled_from(["tight", "standard", "new", "wide", "wide"])
 grants = st.builds(
     Grant,
     effect=st.sampled_from(["allow", "allow", "deny"]),
@@ -103,7 +110,10 @@ entries: st.SearchStrategy[Entry] = st.one_of(
     st.builds(
         PolicySet,
         policy_id=policy_ids,
-        policy=st.sampled_from([TIGHT, CEILING, policy(), Policy()]),
+        policy=st.sampled_from([TIGHT, CEILING, WIDE, WIDER, policy(), Policy()]),
+    ),
+    st.builds(
+        gateway_agent, agent=st.sampled_from(["bob", "finn"]), policy_id=policy_ids, active=booleans
     ),
     st.sampled_from(
         [
@@ -147,7 +157,8 @@ def check_inside(registry: Registry) -> None:
         used = registry.policies.get(inside.policy_id)
         if inside.active:
             assert used is not None
-            assert not looser_fields(used.policy, CEILING)
+            granted = WIDE if inside.agent == "finn" else CEILING
+            assert not loosened_fields(used.policy, CEILING, granted)
         for vault in KEY_VAULTS:
             for path in KEYS:
                 if signs(registry, inside, vault, path):
@@ -155,15 +166,23 @@ def check_inside(registry: Registry) -> None:
                     assert path.startswith((f"agents/{inside.agent}/", "keys/", "wallets/"))
 
 
-@given(st.lists(entries, min_size=1, max_size=12))
-@example([PATS, gateway_agent(agent="pat")])
+@given(st.lists(st.tuples(entries, versions), min_size=1, max_size=12))
+@example([(PATS, 1), (gateway_agent(agent="pat"), 1)])
+@example(
+    [
+        (gateway_agent(policy_id="wide", active=False), 1),
+        (gateway_agent(policy_id="wide"), 2),
+    ]
+)
 @effort(2)
-def test_a_scoped_admin_changes_and_shares_nothing_outside_its_scope(signed: list[Entry]) -> None:
+def test_a_scoped_admin_changes_and_shares_nothing_outside_its_scope(
+    signed: list[tuple[Entry, RecordVersion]],
+) -> None:
     operator, registry = organisation(*GRANTED)
     before = outside_of(registry)
-    for entry in signed:
+    for entry, version in signed:
         try:
-            apply_by_desk(operator, registry, entry)
+            apply_by_desk(operator, registry, entry, v=version)
         except RegistryRecordError:
             event(f"refused {entry.type}")
             continue

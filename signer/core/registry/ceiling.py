@@ -3,6 +3,8 @@
 Each field has a rule of its own, and a field without a rule counts as looser: a new field cannot be
 forgotten. The rules compare fields one by one, so they may refuse a policy that happens to be
 tighter as a whole; they never accept one that allows an intent which the ceiling does not.
+
+A change may keep what a full admin allowed beyond the ceiling: only what it loosens is compared.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,6 +24,20 @@ def looser_fields(policy: Policy, ceiling: Policy) -> tuple[str, ...]:
         name
         for name in Policy.model_fields
         if name not in FIELD_RULES or not FIELD_RULES[name](policy, ceiling)
+    )
+
+
+def loosened_fields(policy: Policy, ceiling: Policy, before: Policy) -> tuple[str, ...]:
+    """Return the fields that are looser than the ceiling, without those that a change keeps.
+
+    A change keeps a field if it leaves or tightens it, and the fields of which one decides what the
+    other allows (``_TOGETHER``).
+    """
+    loosened = set(looser_fields(policy, before))
+    return tuple(
+        name
+        for name in looser_fields(policy, ceiling)
+        if loosened & {name, *_TOGETHER.get(name, ())}
     )
 
 
@@ -97,6 +113,17 @@ def _lists_all_of(wide: TypedDataDomain, narrow: TypedDataDomain) -> bool:
     )
 
 
+# Each field with the other one of its pair. Otherwise a field from the ceiling could switch on what
+# an earlier policy lists beyond it, and the pair would allow what neither of them allows.
+_TOGETHER = {
+    one: others
+    for pair in (
+        ("message_signing_enabled", "allow_raw_hashes"),
+        ("eip712_default_policy", "eip712_domain_allowlist"),
+        ("delegate_allowlist", "allow_any_chain_delegation"),
+    )
+    for one, others in ((pair[0], pair[1:]), (pair[1], pair[:1]))
+}
 FIELD_RULES: Mapping[str, FieldRule] = MappingProxyType(
     {
         "tx_to_allowlist": _within(attrgetter("recipients")),

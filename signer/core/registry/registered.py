@@ -42,7 +42,9 @@ class Registered:
     ``scoped_keys`` holds every key that a scoped admin ever had, for the same reason.
     ``customer_keys`` holds the fingerprints of a vault's customer keys, newest last; a vault
     without one is absent. ``scoped_policies`` names the policies that a scoped admin set last.
-    ``claims`` maps the address of every imported key to the one account that may import it.
+    ``granted_policies`` maps an agent to the policy with which it was last active, or that a full
+    admin gave it. ``claims`` maps the address of every imported key to the one account that may
+    import it.
     """
 
     org: str = ""
@@ -56,6 +58,7 @@ class Registered:
     policies: dict[str, RegisteredPolicy] = field(default_factory=dict)
     scoped_policies: set[str] = field(default_factory=set)
     agents: dict[str, AgentSet] = field(default_factory=dict)
+    granted_policies: dict[str, str] = field(default_factory=dict)
     access: dict[str, tuple[Grant, ...]] = field(default_factory=dict)
     chains: dict[int, ChainSet] = field(default_factory=dict)
     services: dict[tuple[ServiceRole, str], ServiceSet] = field(default_factory=dict)

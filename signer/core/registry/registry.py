@@ -10,6 +10,7 @@ from schemas.canonical import MalformedError
 from schemas.dsse import REGISTRY_TYPE, Envelope
 from schemas.registry.records import (
     GENESIS_PREVIOUS,
+    AgentSet,
     OrgCreated,
     PolicySet,
     RegistryRecord,
@@ -60,9 +61,12 @@ class Registry(Registered):
         self._check_chained(record, name)
         # 4. Nothing has changed before this call, and it raises before it changes anything.
         apply_entry(self, record.entry, self.record_count)
-        if isinstance(record.entry, PolicySet):
-            note = self.scoped_policies.add if scoped else self.scoped_policies.discard
-            note(record.entry.policy_id)
+        match record.entry:
+            case PolicySet(policy_id=policy_id):
+                note = self.scoped_policies.add if scoped else self.scoped_policies.discard
+                note(policy_id)
+            case AgentSet(agent=agent, policy_id=policy_id) if record.entry.active or not scoped:
+                self.granted_policies[agent] = policy_id
         self.digests.append(name)
         return record
 
@@ -78,7 +82,7 @@ class Registry(Registered):
             raise RegistryRecordError(
                 "no admin key of the organisation signed the record"
             ) from None
-        problem = author.scope and scope_problem(self, author.scope, record.entry)
+        problem = author.scope and scope_problem(self, author.scope, record)
         if problem:
             raise RegistryRecordError(f"scoped admin {author.name} may not register it: {problem}")
         return author.scope is not None

@@ -18,12 +18,13 @@ from schemas.registry.records import (
     ChainSet,
     CustomerKeySet,
     PolicySet,
+    RegistryRecord,
     ScopedAdminSet,
     SettingSet,
     VaultCreated,
 )
 from signer.core.access import may_overlap
-from signer.core.registry.ceiling import looser_fields
+from signer.core.registry.ceiling import loosened_fields, looser_fields
 from signer.core.registry.registered import Registered, reserved_name
 
 SHARED_PATHS = ("keys/", "wallets/")
@@ -32,15 +33,22 @@ _AGENT_PATHS = "agents/"
 _TIGHTENING = SettingSet(name="simulation.required", value="always")
 
 
-def scope_problem(registered: Registered, scope: ScopedAdminSet, entry: object) -> str | None:
-    """Return why a scoped admin may not register an entry now, or None."""
+def scope_problem(
+    registered: Registered, scope: ScopedAdminSet, record: RegistryRecord
+) -> str | None:
+    """Return why a scoped admin may not register a record's entry now, or None.
+
+    From version 2 on, a changed policy or agent may keep what is beyond the ceiling. Records of
+    version 1 are decided as they always were: all readers of a registry must agree on each.
+    """
+    entry, may_keep = record.entry, record.v > 1
     match entry:
         case AgentSet():
-            return _agent_problem(registered, scope, entry)
+            return _agent_problem(registered, scope, entry, may_keep=may_keep)
         case AccessSet():
             return _access_problem(registered, scope, entry)
         case PolicySet():
-            return _policy_problem(registered, scope, entry)
+            return _policy_problem(registered, scope, entry, may_keep=may_keep)
         case VaultCreated() if entry.vault in KEY_VAULTS:
             return "only a full admin may choose the custody mode of a vault of signing keys"
         case VaultCreated() | CustomerKeySet() | AddressClaimed():
@@ -75,7 +83,9 @@ def outside_user(
     return None
 
 
-def _agent_problem(registered: Registered, scope: ScopedAdminSet, entry: AgentSet) -> str | None:
+def _agent_problem(
+    registered: Registered, scope: ScopedAdminSet, entry: AgentSet, *, may_keep: bool
+) -> str | None:
     before = registered.agents.get(entry.agent)
     if not in_scope(scope, entry) or (before is not None and not in_scope(scope, before)):
         return f"agent {entry.agent} does not act for its accounts through gateway {scope.gateway}"
@@ -91,10 +101,21 @@ def _agent_problem(registered: Registered, scope: ScopedAdminSet, entry: AgentSe
     fresh = [grant for grant in grants if before is None or not _gives_keys(before, grant)]
     if problem := _grants_problem(registered, scope, entry, fresh):
         return problem
-    # Deactivating an agent stays possible if a full admin gave it a policy beyond the ceiling.
-    used = _used_policy_problem(registered, scope, entry) if entry.active else None
     kept = before is not None and before.policy_id == entry.policy_id
+    # Deactivating an agent stays possible if a full admin gave it a policy beyond the ceiling.
+    if not entry.active or (may_keep and kept and _was_granted(registered, entry)):
+        used = None
+    else:
+        used = _used_policy_problem(registered, scope, entry)
     return used or (None if kept else _taken_policy_problem(registered, scope, entry.policy_id))
+
+
+def _was_granted(registered: Registered, entry: AgentSet) -> bool:
+    """Return whether an agent has been active with this policy, or has it from a full admin.
+
+    A scoped admin may give any policy to an inactive agent, which must not get active with it.
+    """
+    return registered.granted_policies.get(entry.agent) == entry.policy_id
 
 
 def _used_policy_problem(
@@ -145,26 +166,35 @@ def _grants_problem(
     return None
 
 
-def _policy_problem(registered: Registered, scope: ScopedAdminSet, entry: PolicySet) -> str | None:
+def _policy_problem(
+    registered: Registered, scope: ScopedAdminSet, entry: PolicySet, *, may_keep: bool
+) -> str | None:
     name = entry.policy_id
     users = [agent for agent in registered.agents.values() if agent.policy_id == name]
     for agent in users:
         if not in_scope(scope, agent):
             return f"policy {name} belongs to agent {agent.agent} too, which is not in its scope"
-    looser = _looser(scope, entry.policy)
+    before = registered.policies.get(name)
+    looser = _looser(scope, entry.policy, before.policy if before and may_keep else None)
     if looser:
         return _too_loose(name, looser)
-    before = registered.policies.get(name)
     # A full admin may have prepared it for an outside agent.
     if before is not None and not users and looser_fields(entry.policy, before.policy):
         return f"policy {name} exists and no agent has it: choose another name"
     return None
 
 
-def _looser(scope: ScopedAdminSet, policy: Policy) -> tuple[str, ...]:
-    """Return the fields of a policy that are looser than a scope allows."""
+def _looser(scope: ScopedAdminSet, policy: Policy, before: Policy | None = None) -> tuple[str, ...]:
+    """Return the fields of a policy that are looser than a scope allows.
+
+    ``before`` is the policy that it replaces, if it may keep what that one allows.
+    """
     free = {"eip712_domain_allowlist"} if scope.domains else set()
-    return tuple(name for name in looser_fields(policy, scope.ceiling) if name not in free)
+    if before is None:
+        looser = looser_fields(policy, scope.ceiling)
+    else:
+        looser = loosened_fields(policy, scope.ceiling, before)
+    return tuple(name for name in looser if name not in free)
 
 
 def _organisation_problem(

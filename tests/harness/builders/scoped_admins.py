@@ -11,6 +11,7 @@ from schemas.registry.records import (
     AgentSet,
     Entry,
     PolicySet,
+    RecordVersion,
     ScopedAdminSet,
     VaultCreated,
 )
@@ -80,14 +81,18 @@ def organisation(*entries: Entry, **changes: Any) -> tuple[Operator, Registry]:
     return registered(*scoped_entries(**changes), *entries)
 
 
-def by_desk(operator: Operator, entry: Entry, by: Ed25519Signer = DESK) -> bytes:
+def by_desk(
+    operator: Operator, entry: Entry, by: Ed25519Signer = DESK, v: RecordVersion = 1
+) -> bytes:
     """Return the next registry record with an entry, signed by the desk."""
-    return operator.sealed(operator.record(entry), by)
+    return operator.sealed(operator.record(entry, v=v), by)
 
 
-def apply_by_desk(operator: Operator, registry: Registry, entry: Entry) -> None:
+def apply_by_desk(
+    operator: Operator, registry: Registry, entry: Entry, v: RecordVersion = 1
+) -> None:
     """Apply an entry that the desk signed, and let the operator continue after it."""
-    raw = by_desk(operator, entry)
+    raw = by_desk(operator, entry, v=v)
     registry.apply(raw)
     operator.written.append(raw)
     operator.head = registry.last_digest

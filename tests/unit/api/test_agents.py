@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.registry.policy import Policy
-from schemas.registry.records import SettingSet
+from schemas.registry.records import PolicySet, SettingSet
 from signer.core.registry.registered import Registered
 from sixgate.authoring.operator import register
 from sixgate.clocks import wall_ms
@@ -56,6 +56,32 @@ def test_guardrails_are_stored_and_shown(api: Api) -> None:
     assert changed["tx_max_value_eth"] is None
     assert changed["message_signing_enabled"] is True
     assert changed["tx_to_allowlist"] == [ADDRESS]
+
+
+@pytest.mark.parametrize(
+    "by_the_command_line",
+    [
+        {"delegate_allowlist": (ADDRESS.lower(),)},
+        {"allow_contract_creation": True},
+        {"tx_max_fee_eth": "0.5"},
+        {"allow_raw_hashes": True},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_an_agent_that_a_full_admin_loosened_is_tightened_and_activated_again_over_http(
+    api: Api, by_the_command_line: dict[str, Any]
+) -> None:
+    body = create(api, **LIMITS).json()
+    agent_id = body["id"]
+    before = api.services.backend.read.registered.policies[agent_id].policy
+    loosened = Policy.model_validate(before.model_dump() | by_the_command_line)
+    admin = api.folder.admin()
+    register(api.node, admin, [PolicySet(policy_id=agent_id, policy=loosened)], wall_ms())
+    for change in ({"tx_max_value_eth": "0.1"}, {"is_active": False}, {"is_active": True}):
+        reply = patch(api, agent_id, **change)
+        assert reply.status_code == 200, reply.text
+    after = api.services.backend.read.registered.policies[agent_id].policy
+    assert after == loosened.model_copy(update={"tx_max_value_eth": "0.1"})
 
 
 def test_any_domain_of_typed_data_may_be_listed(api: Api) -> None:
