@@ -105,7 +105,9 @@ def _forward(lines: Iterable[str]) -> None:
 
 def _agent(url: str, person_key: str) -> tuple[str, str]:
     with Client(url, api_key=person_key) as person:
-        agent = person.create_agent(name="trader", intents_api_enabled=True)
+        agent = person.create_agent(
+            name="trader", intents_api_enabled=True, intents_per_minute="unlimited"
+        )
         person.provision_signing_key("ethereum", agent_id=agent["id"])
         return agent["id"], agent["api_key"]
 

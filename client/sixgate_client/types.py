@@ -38,6 +38,8 @@ class AgentFields(TypedDict, total=False):
     eip712_domain_allowlist: list[dict[str, str]]
     tx_allowed_chains: list[str]
     tx_to_allowlist: list[str]
+    delegate_allowlist: list[str]
+    tx_max_fee_eth: str
     intents_per_minute: int | Literal["unlimited"] | None
     tx_max_value_eth: str | None
     tx_daily_limit_eth: str | None

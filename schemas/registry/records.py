@@ -1,5 +1,6 @@
 """Registry records: agents, policies, services, scoped admins and others, signed and chained."""
 
+from operator import not_
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -189,7 +190,7 @@ class ScopedAdminSet(Canonical):
     It administers the agents of ``gateway`` in ``accounts``, orders their keys and the secrets of
     these accounts, and sets policies at most as loose as ``ceiling``. ``chains`` lets it set and
     remove chains, ``settings`` change these settings, ``domains`` list any domain of typed data in
-    its policies. Only a full admin may set this entry.
+    its policies, ``delegates`` any EIP-7702 delegate. Only a full admin may set this entry.
     """
 
     type: Literal["scoped-admin.set"] = "scoped-admin.set"
@@ -201,6 +202,8 @@ class ScopedAdminSet(Canonical):
     ceiling: Policy = Policy()
     chains: bool = False
     domains: bool = False
+    # Added later; a record without it keeps its bytes.
+    delegates: Annotated[bool, Field(exclude_if=not_)] = False
     settings: tuple[SettingName, ...] = Field(default=(), max_length=64)
 
 

@@ -40,6 +40,7 @@ _name = argument("NAME", "Name of the scoped admin.", type=NAME)
 @Option("--account", "Account (repeatable).", required=True, type=NAME, multiple=True)
 @Option("--gateway", "Gateway of the agents to administer.", required=True, type=NAME)
 @flag("--set-chains", "Allow it to set and remove chains.")
+@flag("--set-delegates", "Allow it to list any delegate (EIP-7702) in its policies.")
 @Option("--settings NAME", "Setting it may change (repeatable).", multiple=True)
 @policy_file
 @policy_flags
@@ -52,6 +53,7 @@ def add(  # noqa: PLR0913 - one parameter per option
     account: tuple[str, ...],
     gateway: str,
     set_chains: bool,
+    set_delegates: bool,
     settings: tuple[str, ...],
     policy: Path | None,
     flags: Json,
@@ -71,12 +73,14 @@ def add(  # noqa: PLR0913 - one parameter per option
     ceiling = compose(here, json.loads(WITHOUT_LIMITS.encode()), policy, flags)
     record = {"name": name, "public_key": public_key, "active": True, "gateway": gateway}
     record |= {"accounts": account, "chains": set_chains, "settings": settings}
+    record |= {"delegates": set_delegates}
     here.register(entry(ScopedAdminSet, **record, ceiling=json.loads(ceiling.encode())))
     notice(f"Scoped admin {name} administers agents of {gateway} in {', '.join(account)}.")
 
 
 def _details(admin: Json) -> list[str]:
     may = [f"setting {name}" for name in admin["settings"]] + ["chains"] * admin["chains"]
+    may += ["delegates"] * admin.get("delegates", False)
     limits = (f"{field} {policy_value(value)}" for field, value in admin["ceiling"].items())
     return [
         admin["public_key"],

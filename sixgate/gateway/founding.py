@@ -33,6 +33,7 @@ def api_entries(
             ceiling=Policy(message_signing_enabled=True, eip712_default_policy="allow"),
             chains=True,
             domains=True,
+            delegates=True,
             settings=("simulation.required",),
         ),
         PolicySet(policy_id=PERSON_POLICY, policy=Policy()),

@@ -15,9 +15,10 @@ from signer.core.registry.registered import Registered
 from sixgate.api.models import submission_fields
 from sixgate.gateway.chain_names import find_chain
 
-AMOUNTS = ("tx_max_value_eth", "tx_daily_limit_eth")
+AMOUNTS = ("tx_max_value_eth", "tx_daily_limit_eth", "tx_max_fee_eth")
 SAME = ("intents_per_minute", "message_signing_enabled", "eip712_default_policy")
 ANY = ["any"]
+OF_ANY = ("tx_to_allowlist", "tx_allowed_chains")
 
 
 class GuardrailError(ValueError):
@@ -62,10 +63,12 @@ def guardrails_of(policy: Policy) -> dict[str, Any]:
         "tx_allowed_chains": ANY if chains == "any" else list(chains),
         "tx_max_value_eth": policy.tx_max_value_eth,
         "tx_daily_limit_eth": policy.tx_daily_limit_eth,
+        "tx_max_fee_eth": policy.tx_max_fee_eth,
         "intents_per_minute": policy.intents_per_minute,
         "message_signing_enabled": policy.message_signing_enabled,
         "eip712_default_policy": policy.eip712_default_policy,
         "eip712_domain_allowlist": domains,
+        "delegate_allowlist": list(map(_checksummed, policy.delegate_allowlist)),
     }
 
 
@@ -74,10 +77,10 @@ def _converted(name: str, value: Any, registered: Registered) -> Any:
         return value if value in (None, "unlimited") else wei_to_eth(submission_fields.value(value))
     if name in SAME:
         return value
-    if value == ANY:
+    if value == ANY and name in OF_ANY:
         return "any"
     match name:
-        case "tx_to_allowlist":
+        case "tx_to_allowlist" | "delegate_allowlist":
             return list(dict.fromkeys(_address(text) for text in value))
         case "tx_allowed_chains":
             return list(dict.fromkeys(_chain(text, registered) for text in value))

@@ -190,6 +190,8 @@ def _looser(scope: ScopedAdminSet, policy: Policy, before: Policy | None = None)
     ``before`` is the policy that it replaces, if it may keep what that one allows.
     """
     free = {"eip712_domain_allowlist"} if scope.domains else set()
+    if scope.delegates:
+        free.add("delegate_allowlist")
     if before is None:
         looser = looser_fields(policy, scope.ceiling)
     else:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, BeforeValidator, Field
 
 from schemas.fields import Count
+from schemas.registry.policy import FEE_ETH_MAX_DEFAULT
 from sixgate.api.models.base import Reply, Request, Time
 from sixgate.gateway.tokens import TTL_S_MAX, TTL_S_MIN
 
@@ -59,7 +60,27 @@ UNSUPPORTED = MappingProxyType(
 
 ``allow_erc4337`` and ``allow_eip7702`` are not among them: false would forbid something.
 """
+RATE_NEW = 600
+"""Intents per minute of a new agent, written into its policy: Sixgate's request limit of agents."""
 Rate = Literal["unlimited"] | Annotated[Count, Field(strict=True)]
+PerMinute = Annotated[
+    Rate | None,
+    Field(description="Extension of Sixgate. Intents per minute; null means no limit."),
+]
+MaxFee = Annotated[
+    str,
+    Field(
+        description="Extension of Sixgate. Maximum cost of a transaction's gas and blobs, or "
+        "``unlimited``."
+    ),
+]
+Delegates = Annotated[
+    list[str],
+    Field(
+        description="Extension of Sixgate. Contracts to which an EIP-7702 authorization may "
+        "delegate; an empty list means none."
+    ),
+]
 TtlSeconds = Annotated[int, Field(ge=TTL_S_MIN, le=TTL_S_MAX)]
 
 
@@ -92,19 +113,21 @@ def _amount(name: str) -> Any:
 class Guardrails(Request):
     """The limits of an agent. An empty list means any, null means no limit.
 
-    Amounts are decimal strings of ETH; their names may lack ``_eth``. ``intents_per_minute`` is
-    Sixgate's own. An organisation that requires explicit policies needs ``"unlimited"`` and
-    ``["any"]`` instead.
+    Amounts are decimal strings of ETH; their names may lack ``_eth``. An organisation that requires
+    explicit policies needs ``"unlimited"`` and ``["any"]`` instead. The defaults of a new agent are
+    written into its policy, so a later version with other defaults does not change it.
     """
 
     tx_to_allowlist: list[str] = Field(default=[], max_length=4096)
     tx_max_value_eth: str | None = _amount("tx_max_value")
     tx_daily_limit_eth: str | None = _amount("tx_daily_limit")
     tx_allowed_chains: list[str] = Field(default=[], max_length=256)
-    intents_per_minute: Rate | None = None
+    tx_max_fee_eth: MaxFee = FEE_ETH_MAX_DEFAULT
+    intents_per_minute: PerMinute = RATE_NEW
     message_signing_enabled: bool = False
     eip712_default_policy: Literal["deny", "allow"] = "deny"
     eip712_domain_allowlist: list[ListedDomain] = Field(default=[], max_length=256)
+    delegate_allowlist: Delegates = Field(default=[], max_length=256)
 
 
 class AgentRequest(Guardrails):
@@ -153,7 +176,9 @@ class AgentReply(Reply):
     eip712_domain_allowlist: list[dict[str, Any]]
     tx_allowed_chains: list[str]
     tx_to_allowlist: list[str]
-    intents_per_minute: Rate | None
+    delegate_allowlist: Delegates
+    tx_max_fee_eth: MaxFee
+    intents_per_minute: PerMinute
     tx_max_value_eth: str | None
     tx_daily_limit_eth: str | None
     tx_spent_today_eth: str

@@ -1,6 +1,6 @@
 """People create, change and delete agents; guardrails become policies or are refused."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Barrier
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.registry.policy import Policy
-from schemas.registry.records import PolicySet, SettingSet
+from schemas.registry.records import PolicySet
 from signer.core.registry.registered import Registered
 from sixgate.authoring.operator import register
 from sixgate.clocks import wall_ms
@@ -136,6 +136,11 @@ def test_a_guardrail_that_asks_for_nothing_is_accepted(api: Api) -> None:
         ("tx_allowed_chains", ["nowhere"]),
         ("tx_to_allowlist", ["0x742d35cc6634C0532925a3b844Bc454e4438f44e"]),
         ("tx_to_allowlist", ["0x12"]),
+        ("delegate_allowlist", ["any"]),
+        ("delegate_allowlist", ["0x12"]),
+        ("tx_max_fee_eth", None),
+        ("tx_max_fee_eth", "much"),
+        ("intents_per_minute", -1),
         ("eip712_domain_allowlist", [{"verifying_contract": "x"}]),
         ("expires_at", "tomorrow"),
         ("token_ttl_seconds", 1),
@@ -257,36 +262,6 @@ def test_shown_guardrails_are_the_same_policy_again(members: dict[str, Any]) -> 
     object.__setattr__(open_org.settings, "require_explicit", False)
     policy = with_guardrails(Policy(), members, open_org)
     assert with_guardrails(Policy(), guardrails_of(policy), open_org) == policy
-
-
-@pytest.fixture
-def explicit(api: Api) -> Iterator[Api]:
-    """The same organisation while it requires explicit policies."""
-
-    def require(*, value: bool) -> None:
-        setting = SettingSet(name="policies.require_explicit", value=value)
-        register(api.node, api.folder.admin(), [setting], wall_ms())
-
-    require(value=True)
-    yield api
-    require(value=False)
-
-
-def test_an_organisation_with_explicit_policies_creates_agents_with_explicit_limits(
-    explicit: Api,
-) -> None:
-    refused = create(explicit, tx_max_value_eth="1")
-    limits = {
-        "tx_max_value_eth": "1",
-        "tx_daily_limit_eth": "unlimited",
-        "tx_to_allowlist": ["any"],
-        "tx_allowed_chains": ["base"],
-        "intents_per_minute": 30,
-    }
-    assert set(refused.json()["fields"]) == set(limits) - {"tx_max_value_eth"}
-    reply = create(explicit, **limits)
-    assert reply.status_code == 201, reply.text
-    assert {name: reply.json()[name] for name in limits} == limits
 
 
 def test_an_organisation_with_explicit_policies_refuses_open_limits() -> None:

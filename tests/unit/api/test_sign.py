@@ -122,6 +122,18 @@ def test_typed_data_with_numbers_in_strings_and_no_domain_type_is_signed(
     assert len(body["typed_data_hash"]) == 66
 
 
+def test_an_agent_made_over_http_alone_signs_type_4(api: Api) -> None:
+    agent = signing_agent(api)
+    members = {"authorization_list": [delegation_by(SECRET, address=DELEGATE)]}
+    refused = agent.sign(**TRANSACTION, tx_type=4, **members)
+    assert refusal(refused) == (403, "delegate_not_allowed")
+    listed = {"delegate_allowlist": [DELEGATE]}
+    assert api.client.patch(f"/v1/agents/{agent.id}", json=listed, headers=api.person).is_success
+    reply = agent.sign(**TRANSACTION, tx_type=4, **members)
+    assert reply.status_code == 200, reply.text
+    assert sender_of(reply.json()["signed_tx"]) == agent.address
+
+
 @pytest.mark.parametrize(
     ("tx_type", "members"),
     [

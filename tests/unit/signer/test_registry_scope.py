@@ -295,6 +295,23 @@ def test_domains_of_typed_data_need_their_permission() -> None:
     refuses(without, unchanged, entry, "eip712_domain_allowlist")
 
 
+def test_delegates_need_their_permission() -> None:
+    listed = Policy.model_validate(TIGHT.model_dump() | {"delegate_allowlist": (ADDRESS,)})
+    operator, registry = organisation(delegates=True)
+    apply_by_desk(operator, registry, PolicySet(policy_id="tight", policy=listed))
+    everywhere = listed.model_copy(update={"allow_any_chain_delegation": True})
+    entry = PolicySet(policy_id="tight", policy=everywhere)
+    refuses(operator, registry, entry, "allow_any_chain_delegation")
+    without, unchanged = organisation()
+    entry = PolicySet(policy_id="tight", policy=listed)
+    refuses(without, unchanged, entry, "delegate_allowlist")
+
+
+def test_a_record_of_a_scoped_admin_without_delegates_keeps_its_bytes() -> None:
+    assert b"delegates" not in scope().encode()
+    assert b'"delegates":true' in scope(delegates=True).encode()
+
+
 @pytest.mark.parametrize("name", ["base", "ethereum"])
 def test_a_name_that_a_policy_lists_does_not_move_to_another_chain(name: str) -> None:
     """Otherwise every policy that allows the name would allow another chain."""
