@@ -1,7 +1,7 @@
 """Answers to clients from a ledger, embedded or on a server."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import date
 from pathlib import Path
@@ -15,7 +15,7 @@ from schemas.ledger.heads import LedgerHead
 from signer.custody.atomic_write import atomic_file
 from sixgate.answers.audit_queries import AuditQueries
 from sixgate.answers.intent_queries import IntentQueries
-from sixgate.answers.verification import Progress, Verification, stream_progress
+from sixgate.answers.verification import Evidence, Progress, Verification, stream_progress
 from sixgate.api import ApiError, Json
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.errors import LedgerRewrittenError, QueryRefusedError
@@ -53,13 +53,11 @@ class LedgerAnswers:
             raise ApiError("ledger_empty", "the ledger has no rows yet: submit an intent first")
         return {"envelope": newest.plain(), "head": orjson.loads(newest.body())}
 
-    def verify(self, published: Sequence[LedgerHead], remembered: Json | None) -> Iterator[Json]:
+    def verify(self, evidence: Evidence, remembered: Json | None) -> Iterator[Json]:
         """Verify with both verifiers; raise ``ledger_wrong`` naming the first bad row."""
         client_head = None if remembered is None else self.opened(_envelope(remembered))
-        heads = [*published, *([client_head] if client_head else [])]
         keys = [key for signer in self._signer_keys.values() for key in signer]
-        verification = Verification(self._clickhouse, self.table, keys, heads, client_head)
-        yield from verification.run()
+        yield from Verification(self._clickhouse, self.table, keys, evidence, client_head).run()
 
     def opened(self, head: Envelope) -> LedgerHead:
         """Verify that the ledger signed a head, and return it; raise ``ledger_wrong`` otherwise."""

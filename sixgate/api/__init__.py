@@ -222,9 +222,11 @@ class Api(Protocol):
         """Verify the ledger with both verifiers, against a remembered head envelope if given.
 
         Yields ``{"progress": rows, "of": rows, "verifier": name}`` and finally ``{"verified":
-        {rows, hash, heads, remembered, outcomes, accounts, forged}}``: both verifiers agree on all
-        rows up to the one with ``hash``, and row ``remembered`` matches the given head (None
-        without one). Raises ``ledger_wrong`` with the first bad row and the reason, and
+        {rows, hash, heads, remembered, beyond_heads, beyond_heads_in_log, outcomes, accounts,
+        forged}}``: both verifiers agree on all rows up to the one with ``hash``, and row
+        ``remembered`` matches the given head (None without one). No signed head vouches for the
+        last ``beyond_heads`` rows; ``beyond_heads_in_log`` of them equal their records in the log.
+        Raises ``ledger_wrong`` with the first bad row and the reason, and
         ``head_malformed`` for an invalid head.
         """
         ...

@@ -47,12 +47,17 @@ def _flat(value: Json, before: str = "") -> Iterator[tuple[str, object]]:
 
 
 def _verified(found: Json) -> Sheet:
-    remembered = found.pop("remembered")
+    remembered, beyond = found.pop("remembered"), found.pop("beyond_heads")
+    recorded = found.pop("beyond_heads_in_log")
     pairs = [*_flat(found), ("verifiers", "SQL in the engine and Python outside it agree")]
     if remembered is not None:
         pairs.append(
             ("remembered head", f"row {remembered} is in the ledger, with the head's hash")
         )
+    if beyond:
+        in_log = f"{recorded} of them equal their records in the log"
+        said = f"the last {beyond} rows are newer than the newest signed head; {in_log}"
+        pairs.append(("not yet vouched for", said))
     return Sheet("Verified", pairs)
 
 

@@ -3,7 +3,8 @@
 The table is the only memory of how far the sink is: a start reads chain end and positions from it,
 because a crash can leave rows that were never acknowledged.
 
-1. ``__init__`` compares the table with the log and with the last published head.
+1. ``__init__`` compares the table with the log and with the last published head, and the rows that
+   no head names yet with their records.
 2. ``step`` reads records from the table's positions on and puts them in order.
    *If the process ends before this point, nothing was written.*
 3. It appends them in batches. Each batch is stored as a whole or not at all.
@@ -14,7 +15,7 @@ because a crash can leave rows that were never acknowledged.
    start catches up.*
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
@@ -30,10 +31,13 @@ from streams.ledger.errors import (
     LedgerUnavailableError,
 )
 from streams.ledger.heads import Heads
+from streams.ledger.log_check import LogPart, compared_rows, places_of
 from streams.ledger.ordering import advance, batches, by_partition, merged, refuse_gap
-from streams.ledger.table import Batch, LedgerTable, batch_of
+from streams.ledger.table import Batch, LedgerTable, Row, batch_of
 
 READ_RECORDS_MAX = 60_000
+# Reads in a row that may return nothing, before a record counts as not available.
+EMPTY_READS_MAX = 20
 
 
 class Source(Protocol):
@@ -81,6 +85,7 @@ class Sink:
 
         Publishes a head if the table is ahead of the last one. Raises ``LedgerRewrittenError`` if
         the table is behind the last head, contradicts it, or lacks or repeats rows;
+        ``LedgerVerificationError`` if a row that no head names is not its record in the log;
         ``LedgerGapError`` if the log starts after or ends before the table's positions.
         """
         self._source = source
@@ -97,7 +102,10 @@ class Sink:
         published = self._published_rows()
         refuse_miscount(table)
         if published < self._tip.rows:
-            # The last process died between steps 3 and 4.
+            # The last process died between steps 3 and 4. Anyone who may insert can imitate that,
+            # so the new head vouches only for rows that the log confirms.
+            for first in range(published, self._tip.rows, READ_RECORDS_MAX):
+                self.compare(table.rows(first, min(first + READ_RECORDS_MAX, self._tip.rows)))
             self._publish()
 
     @property
@@ -124,6 +132,42 @@ class Sink:
         # 4. After the rows are durable: a head must never name a row that could be lost.
         self._publish()
         return self._tip.rows - before
+
+    def compare(self, rows: Iterable[Row]) -> int:
+        """Return how many rows equal their record in the log; expired records do not count.
+
+        Raises ``LedgerVerificationError`` for the first row that does not.
+        """
+        found = list(rows)
+        lowest, ends = places_of(found)
+        bounds = {
+            at: (self._source.earliest(*at), self._source.end(*at))
+            for at in lowest
+            if at in self._positions
+        }
+        starts = {at: max(first, lowest[at]) for at, (first, _) in bounds.items()}
+        wanted = {at: min(ends[at], end) for at, (_, end) in bounds.items()}
+        records = self._records(starts, wanted)
+        return compared_rows(found, LogPart(bounds, frozenset(starts), records))
+
+    def _records(
+        self, starts: Mapping[PartitionId, int], ends: Mapping[PartitionId, int]
+    ) -> dict[tuple[PartitionId, int], Record]:
+        """Read the log of some partitions from ``starts`` to ``ends`` (excluded)."""
+        records: dict[tuple[PartitionId, int], Record] = {}
+        positions, empty = {**self._positions, **starts}, 0
+        while any(positions[at] < end for at, end in ends.items()):
+            groups = by_partition(self._source.read(positions, READ_RECORDS_MAX))
+            empty = 0 if groups else empty + 1
+            if empty > EMPTY_READS_MAX:
+                raise LedgerUnavailableError(
+                    "The log did not return the records of the newest rows: check the log's "
+                    "servers and start again."
+                )
+            for at, group in groups.items():
+                positions[at] = group[-1].offset + 1
+                records |= {(at, record.offset): record for record in group if at in ends}
+        return records
 
     def close(self) -> None:
         """End the inserting thread."""

@@ -18,7 +18,7 @@ from streams.ledger.chain import EMPTY, Tip
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.errors import LedgerVerificationError
 from streams.ledger.piece import SETTINGS, Ends, Piece
-from streams.ledger.verifier.faults import HEAD_WITH_OTHER_HASH, HEAD_WITHOUT_ROW
+from streams.ledger.verifier.faults import HEAD_WITH_OTHER_HASH, cut_off
 
 PIECE_ROWS = 500_000
 HEADS_PER_QUERY = 10_000
@@ -30,6 +30,7 @@ SELECT maxOrNull(seq) FROM {table:Identifier}
 WHERE seq >= {first:UInt64} AND seq < {first:UInt64} + {rows:UInt64}
 """
 _NEXT = "SELECT minOrNull(seq) FROM {table:Identifier} WHERE seq >= {first:UInt64}"
+_END = "SELECT if(count() = 0, 0, max(seq) + 1) FROM {table:Identifier}"
 _HASHES = "SELECT seq, hash FROM {table:Identifier} WHERE seq IN {numbers:Array(UInt64)}"
 
 
@@ -69,7 +70,7 @@ def verify(
             tip = piece.tip()
             progress(tip.rows, total)
     # 4. Only heads detect a ledger that was cut off or rewritten as a whole.
-    _refuse_other_heads(clickhouse, table, remembered)
+    refuse_other_heads(clickhouse, remembered, table)
     return Verified(tip.rows, "0x" + tip.hash.hex())
 
 
@@ -86,10 +87,13 @@ def _last_of_piece(clickhouse: ClickHouse, table: str, tip: Tip) -> int | None:
     return None
 
 
-def _refuse_other_heads(
-    clickhouse: ClickHouse, table: str, remembered: Sequence[LedgerHead]
+def refuse_other_heads(
+    clickhouse: ClickHouse, remembered: Sequence[LedgerHead], table: str = "ledger"
 ) -> None:
-    """Raise ``LedgerVerificationError`` for the first remembered head that is not in the table."""
+    """Raise ``LedgerVerificationError`` for the first remembered head that the table contradicts.
+
+    A head whose row is missing names the first row after the table's end.
+    """
     heads = sorted(remembered, key=lambda head: head.sequence)
     for start in range(0, len(heads), HEADS_PER_QUERY):
         page = heads[start : start + HEADS_PER_QUERY]
@@ -97,6 +101,7 @@ def _refuse_other_heads(
         found = dict(clickhouse.rows(_HASHES, {"table": table, "numbers": numbers}, SETTINGS))
         for head in page:
             if head.sequence not in found:
-                raise LedgerVerificationError(head.sequence, HEAD_WITHOUT_ROW)
+                ((end,),) = clickhouse.rows(_END, {"table": table}, SETTINGS)
+                raise LedgerVerificationError(min(end, head.sequence), cut_off(heads[-1].sequence))
             if "0x" + found[head.sequence].hex() != head.hash:
                 raise LedgerVerificationError(head.sequence, HEAD_WITH_OTHER_HASH)

@@ -3,14 +3,15 @@
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 from uuid import uuid4
 
 import pytest
 
 from schemas.intents.outcome import TransactionSigned, decode_outcome
-from schemas.record import Outgoing
+from schemas.record import Outgoing, Record
 from schemas.registry.records import AccountOpened
 from schemas.topics import Topic
 from signer.custody.event_signing import Ed25519Signer
@@ -25,6 +26,12 @@ from sixgate.data_folder.signer_files import FolderError
 from sixgate.operate.publish import OtherOrganisationError, publish
 from streams.kafka.loop import LoopThread
 from streams.kafka.producer import Sender
+from streams.ledger.chain import Entry
+from streams.ledger.clickhouse import ClickHouse
+from streams.ledger.entry import entry_of
+from streams.ledger.table import COLUMNS, LedgerTable, batch_of
+from tests.harness.broker.ledger_servers import as_user
+from tests.harness.broker.shared import own_database, shared_clickhouse
 from tests.harness.cli.clients import record, results, submit
 from tests.harness.pipeline.embedded import ACCOUNT, Producer, make_folder
 from tests.harness.pipeline.scaled_organisation import ScaledOrganisation, scaled_organisation
@@ -35,6 +42,13 @@ IMPATIENT = Timeouts(operator_s=2.0, ledger_s=2.0, idle_s=2.0)
 NOW_MS = 1
 TRADER = Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
 STRANGER = Ed25519Signer("signer-0", secrets.token_bytes(32))
+
+
+class Copied(NamedTuple):
+    """A copy of the ledger, and the ``Api`` over it."""
+
+    table: LedgerTable
+    api: Api
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +181,57 @@ def test_intents_can_be_submitted_without_the_ledger(
             impatient.trail(end["intent"])
         assert caught.value.code == "ledger_failed"
     assert api.trail(end["intent"])
+
+
+@contextmanager
+def copied_ledger(organised: ScaledOrganisation, api: Api, cut: int) -> Iterator[Copied]:
+    """Lend an administrator's copy of the ledger that lacks the last ``cut`` rows."""
+    head = api.head()["head"]["sequence"]
+    settings = organised.settings.clickhouse
+    with own_database() as database:
+        table = LedgerTable(ClickHouse.server(as_user(shared_clickhouse()), database), "acme")
+        with closing(table.clickhouse):
+            table.clickhouse.command(
+                f"INSERT INTO ledger ({', '.join(COLUMNS)}) SELECT {', '.join(COLUMNS)} "  # noqa: S608 - a test's
+                f"FROM {settings.database}.ledger WHERE seq <= {head - cut} ORDER BY seq"
+            )
+            copy = settings.model_copy(update={"database": database})
+            ours = organised.settings.model_copy(update={"clickhouse": copy})
+            with open_kafka_api(ours, organised.folder, IMPATIENT) as found:
+                yield Copied(table, found)
+
+
+@pytest.mark.parametrize("cut", [1, 50])
+def test_a_ledger_cut_off_behind_a_published_head_is_wrong_and_the_first_missing_row_is_named(
+    organised: ScaledOrganisation, api: Api, cut: int
+) -> None:
+    for _ in range(6):
+        outcome_of(api)
+    with copied_ledger(organised, api, cut) as copied:
+        first = copied.table.tip().rows
+        with pytest.raises(ApiError, match=f"Row {first}: the row is missing") as caught:
+            list(copied.api.verify(head=None))
+    assert caught.value.code == "ledger_wrong"
+
+
+@pytest.mark.parametrize("topic", [Topic.OUTCOMES, Topic.SUBMITTED, Topic.HEADS])
+def test_a_consistent_row_that_kafka_does_not_hold_is_wrong_at_once(
+    organised: ScaledOrganisation, api: Api, topic: Topic
+) -> None:
+    """The attack: ClickHouse's administrator appends a row of an offset that does not exist."""
+    outcome_of(api)
+    with copied_ledger(organised, api, 0) as copied:
+        tip = copied.table.tip()
+        false = Entry(topic, 0, 10**9, ACCOUNT, NOW_MS, *_opaque_event(b"false"))
+        copied.table.append(batch_of(tip, [false]))
+        with pytest.raises(ApiError, match=f"Row {tip.rows}: the log") as caught:
+            list(copied.api.verify(head=None))
+    assert caught.value.code == "ledger_wrong"
+
+
+def _opaque_event(raw: bytes) -> tuple[str, bytes]:
+    made = entry_of(Record(Topic.OUTCOMES, 0, 0, "", raw, NOW_MS))
+    return made.event_id, made.body
 
 
 def test_a_missing_clickhouse_is_reported_in_one_sentence(organised: ScaledOrganisation) -> None:

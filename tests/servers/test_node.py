@@ -290,7 +290,7 @@ def test_an_engine_that_shows_the_verifiers_different_rows_is_detected(
     service = api.pipeline.parts.ledger_service  # type: ignore[attr-defined]
     shortened = Shortened(service._clickhouse, folder.trust().org)  # noqa: SLF001 - the engine under it
     with pytest.raises(ApiError, match="missing") as caught:
-        list(Verification(service._clickhouse, shortened, [STRANGER_KEY], [], None).run())  # noqa: SLF001
+        list(Verification(service._clickhouse, shortened, [STRANGER_KEY], service, None).run())  # noqa: SLF001
     assert caught.value.code == "ledger_wrong"
 
 

@@ -2,21 +2,17 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 
-from schemas.canonical import MalformedError
 from schemas.dsse import Envelope
-from schemas.ledger.heads import LedgerHead
-from schemas.record import PartitionId
 from schemas.topics import Topic
 from sixgate.answers.ledger_answers import LedgerAnswers
 from sixgate.api import ApiError, Json
 from sixgate.backends.kafka.bus import Bus
+from sixgate.backends.kafka.ledger_evidence import HEADS, KafkaEvidence, published_heads
 from sixgate.backends.kafka.ledger_lag import LEDGER_TOPICS, LedgerLag
 from sixgate.data_folder.folder import LEDGER
 from streams.ledger.clickhouse import ClickHouse
 
-HEADS: PartitionId = (Topic.HEADS, 0)
 NEWEST_COUNT = 1_000
 HEAD_S_MAX = 10.0
 POLL_S = 0.05
@@ -63,10 +59,9 @@ class ScaledLedger:
             time.sleep(POLL_S)
 
     def verify(self, remembered: Json | None) -> Iterator[Json]:
-        """Verify with both verifiers against every published head."""
-        answers = self.settled()
-        heads = [head for head, _ in self._heads(self._bus.first_offsets([HEADS])[HEADS])]
-        yield from answers.verify(heads, remembered)
+        """Verify with both verifiers against every published head, and new rows against Kafka."""
+        evidence = KafkaEvidence(self._bus, self.answers.opened, self._lag.settle)
+        yield from self.answers.verify(evidence, remembered)
 
     def close(self) -> None:
         """Close the connection."""
@@ -74,14 +69,6 @@ class ScaledLedger:
 
     def _newest(self) -> tuple[int, Envelope] | None:
         first, end = self._bus.first_offsets([HEADS])[HEADS], self._bus.end_offsets([HEADS])[HEADS]
-        found = self._heads(max(first, end - NEWEST_COUNT))
-        last = ((head.sequence, envelope) for head, envelope in found)
+        found = published_heads(self._bus, max(first, end - NEWEST_COUNT), self.answers.opened)
+        last = ((head.sequence, envelope) for _, head, envelope in found)
         return max(last, key=lambda pair: pair[0], default=None)
-
-    def _heads(self, first: int) -> Iterator[tuple[LedgerHead, Envelope]]:
-        """Yield the heads that the ledger signed; skip forged ones on the topic."""
-        for page in self._bus.pages({HEADS: first}):
-            for record in page:
-                with suppress(MalformedError, ApiError):
-                    envelope = Envelope.decode(record.value)
-                    yield self.answers.opened(envelope), envelope

@@ -104,6 +104,11 @@ def _summary(report: Report) -> str:
             f"{_counted(report.accounts, 'account', 'accounts')}, one per intent, without gaps."
         ),
     ]
+    if report.heads and report.beyond_heads:
+        lines.append(
+            f"{_counted(report.beyond_heads, 'row is', 'rows are')} newer than the newest head, "
+            "and not yet vouched for by a signature."
+        )
     if report.forged:
         lines.append(
             f"{report.forged} events on outcome topics are not outcomes signed by a --signer, the "

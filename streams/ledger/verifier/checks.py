@@ -16,7 +16,11 @@ PROGRESS_ROWS = 20_000
 
 @dataclass
 class Report:
-    """What was verified: rows, heads, outcomes, and the number of forged outcomes."""
+    """What was verified: rows, heads, outcomes, and the number of forged outcomes.
+
+    ``beyond_heads`` rows at the end are newer than every remembered head: they form a chain, but no
+    signature vouches for them.
+    """
 
     first: int = 0
     rows: int = 0
@@ -26,6 +30,7 @@ class Report:
     accounts: int = 0
     forged: int = 0
     first_forged: int | None = None
+    beyond_heads: int = 0
 
 
 @dataclass
@@ -81,9 +86,10 @@ class Verifier:
         end = self._next or 0
         missing = [seq for seq in self.heads if seq >= end]
         if missing:
-            raise VerificationError(min(missing), faults.HEAD_WITHOUT_ROW)
+            raise VerificationError(end, faults.cut_off(max(missing)))
         report = self._report
         report.rows, report.hash = end - report.first, self._hash or GENESIS
+        report.beyond_heads = min(report.rows, end - 1 - max(self.heads, default=-1))
         report.outcomes, report.accounts = self._outcomes.count, len(self._outcomes.next)
         report.forged, report.first_forged = self._outcomes.forged, self._outcomes.first_forged
         return report

@@ -5,7 +5,6 @@ LINK = "its link is not the hash of the previous row"
 OFFSET = "its offset does not increase within its partition"
 EVENT_ID = "its event id does not match its body"
 BODY = "its body is not a valid event"
-HEAD_WITHOUT_ROW = "the row is missing, but a remembered head names it"
 HEAD_WITH_OTHER_HASH = "its hash differs from a remembered head"
 CONTRADICTING_HEADS = "two remembered heads name different hashes of the row"
 
@@ -13,3 +12,8 @@ CONTRADICTING_HEADS = "two remembered heads name different hashes of the row"
 def missing(following: int) -> str:
     """Describe a missing row; ``following`` is the next row number found."""
     return f"the row is missing; the next one is {following}"
+
+
+def cut_off(head: int) -> str:
+    """Describe the first missing row of a ledger that ends before the row of a head."""
+    return f"the row is missing, and all after it, but a remembered head names row {head}"

@@ -1,7 +1,9 @@
 """The sink between a log and the table: where it continues, and when it refuses to."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,7 @@ from streams.ledger.errors import (
     LedgerGapError,
     LedgerRewrittenError,
     LedgerUnavailableError,
+    LedgerVerificationError,
 )
 from streams.ledger.heads import HeadFile, HeadKey
 from streams.ledger.sink import Sink
@@ -107,6 +110,39 @@ def test_rows_that_were_never_acknowledged_are_not_written_again(ledger: Ledger)
     assert ledger.heads.last() is not None
     assert made.step() == 0
     assert ledger.verify() == len(ledger.log.records)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"offset": 10_000}, "no record at its offset"),
+        ({"partition": 9}, "no record at its offset|no such partition"),
+        ({"body": b'{"digest":"0x","size_bytes":1,"type":"opaque"}'}, "content is not that"),
+        ({"key": "other"}, "content is not that"),
+        ({"at_ms": 1}, "content is not that"),
+    ],
+)
+def test_no_head_vouches_for_a_row_that_the_log_does_not_hold(
+    ledger: Ledger, change: dict[str, Any], what: str
+) -> None:
+    """The attack: the table's administrator appends a consistent row before the ledger starts."""
+    ledger.log_intents(4)
+    *true, last = map(entry_of, ledger.log.records)
+    ledger.table.append(batch_of(ledger.table.tip(), [*true, last._replace(**change)]))
+    with pytest.raises((LedgerVerificationError, LedgerGapError)) as caught:
+        ledger.sink()
+    if isinstance(caught.value, LedgerVerificationError):
+        assert caught.value.seq == len(true)
+        assert re.search(what, str(caught.value))
+    assert ledger.heads.last() is None
+
+
+def test_expired_records_of_rows_without_a_head_hinder_no_start(ledger: Ledger) -> None:
+    ledger.log_intents(4)
+    ledger.table.append(batch_of(ledger.table.tip(), list(map(entry_of, ledger.log.records))))
+    ledger.log.first[(Topic.SUBMITTED, 0)] = 3
+    ledger.sink()
+    assert ledger.heads.last() is not None
 
 
 def test_a_step_is_bounded_and_batches_chain(

@@ -30,10 +30,10 @@ FAULTS = {
     "OFFSET": "offset does not increase",
     "EVENT_ID": "event id does not match",
     "BODY": "body is not a valid event",
-    "HEAD_WITHOUT_ROW": "row is missing.* head",
     "HEAD_WITH_OTHER_HASH": "hash differs.* head",
     "CONTRADICTING_HEADS": "two .*heads.* different",
     "missing": "row is missing.* 31$",
+    "cut_off": "row is missing.* head names row 31$",
 }
 
 
@@ -113,9 +113,20 @@ def test_a_row_rehashed_alone_breaks_the_next_link() -> None:
     assert (fault.seq, fault.what) == (31, faults.LINK)
 
 
-def test_a_remembered_head_detects_truncation() -> None:
-    fault = fault_of(ROWS[:30], heads={40: ROWS[40].hash})
-    assert (fault.seq, fault.what) == (40, faults.HEAD_WITHOUT_ROW)
+def test_a_remembered_head_detects_truncation_and_the_first_missing_row_is_named() -> None:
+    fault = fault_of(ROWS[:30], heads={35: ROWS[35].hash, 40: ROWS[40].hash})
+    assert (fault.seq, fault.what) == (30, faults.cut_off(40))
+
+
+@pytest.mark.parametrize(("heads", "beyond"), [([], 50), ([30], 19), ([30, 49], 0)])
+def test_rows_that_no_head_vouches_for_are_counted(heads: list[int], beyond: int) -> None:
+    rows = ROWS[:50]
+    assert verify(rows, {seq: rows[seq].hash for seq in heads}).beyond_heads == beyond
+
+
+def test_a_part_after_every_head_is_not_vouched_for() -> None:
+    report = verify(ROWS[40:50], {30: ROWS[30].hash}, part=True)
+    assert (report.rows, report.beyond_heads) == (10, 10)
 
 
 def test_a_remembered_head_detects_a_rewritten_suffix() -> None:
