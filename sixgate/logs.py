@@ -63,7 +63,7 @@ def _fields(record: logging.LogRecord) -> dict[str, object]:
 class RepeatLimit(logging.Filter):
     """Passes each message of a library at most once in ``REPEAT_S``.
 
-    The Kafka client retries every few milliseconds while no broker answers, and logs each retry.
+    While no broker answers, each client of Kafka retries every second and logs three lines for it.
     The next line that passes has the number of suppressed ones as ``suppressed``.
     """
 

@@ -82,7 +82,7 @@ async def _plain(broker: Broker, hops: range, folder: Path | None, ready: Path) 
 async def _faust(broker: Broker, hops: range, ready: Path) -> None:
     async with AsyncExitStack() as opened:
         send = _sender(await opened.enter_async_context(broker.producer()))
-        app = gates_app(broker, "bench-0")
+        app = gates_app(broker, "bench-0", _end)
         for hop in hops:
             add_agent(app, topic_of(hop), f"hop-{hop}", _forwarder(hop, send), _end)
         opened.push_async_callback(app.stop)

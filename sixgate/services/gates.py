@@ -29,6 +29,7 @@ from sixgate.services.first_failure import FirstFailure
 from sixgate.services.freshness import Freshness
 from sixgate.services.gc_tuning import freeze_gc
 from sixgate.services.monitor import Monitor
+from sixgate.services.process import first_error
 from sixgate.services.start_checks import check_declared
 from streams.gates.pipelining import InFlight
 from streams.kafka.errors import KafkaBusError
@@ -80,7 +81,7 @@ class GatesProcess:
             await opened.enter_async_context(fresh)
             # 2. Every batch checks freshness again (``fresh.now_ms``).
             await fresh.head(stop)
-            app = self._app = gates_app(self._broker, self._settings.instance)
+            app = self._app = gates_app(self._broker, self._settings.instance, end_process)
             in_flight = InFlight(app.is_drained)
             app.on_rebalance(in_flight.clear)
             runner = GateRunner(
@@ -92,7 +93,10 @@ class GatesProcess:
             await app.start()
             freeze_gc()
             self.monitor.ready()
-            await FirstFailure().wait(stop, projections.follow())
+            try:
+                await FirstFailure().wait(stop, projections.follow())
+            except Exception as error:  # noqa: BLE001 - without brokers, Faust takes a minute to stop
+                end_process(first_error(error))
 
     def _count_ends(self, events: Sequence[Outgoing]) -> None:
         """Count intents that end at a gate. After a crash a resent record is counted again."""
@@ -108,8 +112,9 @@ class GatesProcess:
 
 
 def end_process(error: BaseException) -> NoReturn:
-    """End the process now, because Faust would acknowledge the failed batch and go on.
+    """End the process now: any thread may call.
 
+    Faust would acknowledge the failed batch and go on, or wait for a consumer thread that has died.
     No clean-up is needed: the unacknowledged batch is judged again after the next start.
     """
     halted = isinstance(error, FATAL_ERRORS)

@@ -63,7 +63,7 @@ class Monitor:
         self._progress = Progress()
         self._sampled_s = self._stalled_s = 0.0
         self._is_loaded = False
-        self._condition: Callable[[], bool] = lambda: True
+        self._conditions: list[Callable[[], bool]] = []
         self._pages: list[web.RouteDef] = []
         self._ready = self._metric(Gauge, "ready", "1 while the process is ready")
         self._lag = self._metric(Gauge, "lag_records", "Lag of a partition in records", "partition")
@@ -101,16 +101,16 @@ class Monitor:
         self._is_loaded = True
 
     def ready_while(self, condition: Callable[[], bool]) -> None:
-        """Report readiness only while a condition holds, evaluated at each request."""
-        self._condition = condition
+        """Report readiness only while this condition holds too, evaluated at each request."""
+        self._conditions.append(condition)
 
     def add_page(self, page: web.RouteDef) -> None:
         """Serve an additional page at the monitor's port."""
         self._pages.append(page)
 
     def is_ready(self) -> bool:
-        """Return whether the process is loaded and its readiness condition holds."""
-        return self._is_loaded and self._condition()
+        """Return whether the process is loaded and its readiness conditions hold."""
+        return self._is_loaded and all(holds() for holds in self._conditions)
 
     def decided(self, kind: str, reason: str) -> None:
         """Count one decision."""

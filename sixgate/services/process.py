@@ -15,11 +15,11 @@ from typing import Protocol, TypeVar
 
 from signer.custody.process import forbid_inspection, lock_memory
 from sixgate.config.loading import settings_digest
-from sixgate.config.sections import MonitorSettings
 from sixgate.config.signer import SignerProcessSettings
 from sixgate.logs import configure_logging
 from sixgate.services.monitor import Monitor, serving
 from sixgate.services.stall import StallLimits, ending_stalled
+from streams.kafka.broker_watch import BrokerWatch
 
 S_contra = TypeVar("S_contra", bound=SignerProcessSettings, contravariant=True)
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -60,10 +60,10 @@ def run_process(
     facts = {"role": kind.role, "pid": os.getpid(), "version": version("sixgate")}
     _LOG.info("process.started", extra=facts | {"settings": settings_digest(settings)})
     try:
-        asyncio.run(_run(kind(settings), settings.monitor, limits or StallLimits()))
+        asyncio.run(_run(kind(settings), settings, limits or StallLimits()))
     except BaseExceptionGroup as group:
         # The exit code depends on the error's type, and a TaskGroup wraps it.
-        raise _first(group) from None
+        raise first_error(group) from None
     _LOG.info("process.stopped")
 
 
@@ -79,7 +79,7 @@ def protect_memory() -> None:
         _LOG.warning("memory.unlocked", extra={"detail": advice})
 
 
-async def _run(process: Process, settings: MonitorSettings, limits: StallLimits) -> None:
+async def _run(process: Process, settings: SignerProcessSettings, limits: StallLimits) -> None:
     stop = asyncio.Event()
 
     def stop_on(number: signal.Signals) -> None:
@@ -88,14 +88,26 @@ async def _run(process: Process, settings: MonitorSettings, limits: StallLimits)
 
     for number in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stop_on, number)
+    brokers = BrokerWatch(settings.kafka.broker("sixgate-watch"), _log_brokers)
+    process.monitor.ready_while(brokers.is_answered)
+    monitor = settings.monitor
     async with AsyncExitStack() as opened:
         await opened.enter_async_context(ending_stalled(process.monitor, limits))
-        if settings.port:
-            await opened.enter_async_context(serving(process.monitor, settings.host, settings.port))
+        await opened.enter_async_context(brokers.watching())
+        if monitor.port:
+            await opened.enter_async_context(serving(process.monitor, monitor.host, monitor.port))
         await process.run(stop)
 
 
-def _first(error: BaseException) -> BaseException:
+def first_error(error: BaseException) -> BaseException:
+    """Return the first error of a group; another error as it is."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
+
+
+def _log_brokers(are_there: bool) -> None:  # noqa: FBT001 - the one thing that changes
+    if are_there:
+        _LOG.info("kafka.answers")
+    else:
+        _LOG.warning("kafka.lost")

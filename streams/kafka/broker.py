@@ -6,22 +6,32 @@ idempotent, so an acknowledged record survives the loss of a broker, and no retr
 """
 
 import asyncio
+import secrets
 import ssl
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.client import AIOKafkaClient
 from aiokafka.producer import sender
 
 from schemas.topics import INTERNAL_BYTES_MAX, TOPICS
 from streams.kafka.names import Names
 
+Offsets: TypeAlias = dict[TopicPartition, int]
 # Longest message, with key, headers and framing.
 MESSAGE_BYTES_MAX = INTERNAL_BYTES_MAX + 64 * 1024
 REQUEST_MS_MAX = 10_000
 TRANSACTION_MS_MAX = 10_000
-RETRY_MS = 5  # aiokafka's default of 100 ms adds 100 to 200 ms to the slowest requests
+# Shortest and longest wait after a failed request or connection. Each client draws its own, so that
+# the clients of lost brokers do not return together; aiokafka does not vary it. With 5 ms a process
+# without brokers tried to connect hundreds of times a second and used a third of a core. Readers go
+# on while the brokers are lost. A producer gives up after REQUEST_MS_MAX, and its wait delays
+# intents.
+READER_RETRY_MS = (800, 1_200)
+PRODUCER_RETRY_MS = (80, 120)
 FETCH_WAIT_MS = 100
 FETCH_BYTES_MAX = 16 * 1024 * 1024
 # With aiokafka's 16 KiB a dozen records fill a batch, and sending more waits for its answer.
@@ -34,6 +44,31 @@ sender.BACKOFF_OVERRIDE = 0.002
 
 
 class _Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
+    async def beginning_offsets(self, partitions: Iterable[TopicPartition]) -> Offsets:
+        """Return the first offset of each partition."""
+        await self._load_topics(partitions)
+        found: Offsets = await super().beginning_offsets(partitions)
+        return found
+
+    async def end_offsets(self, partitions: Iterable[TopicPartition]) -> Offsets:
+        """Return the offset after the last committed record of each partition."""
+        await self._load_topics(partitions)
+        found: Offsets = await super().end_offsets(partitions)
+        return found
+
+    async def offsets_for_times(self, timestamps: dict[TopicPartition, int]) -> dict[Any, Any]:
+        """Return offset and time of the first record at or after a time of each partition."""
+        await self._load_topics(timestamps)
+        found: dict[Any, Any] = await super().offsets_for_times(timestamps)
+        return found
+
+    async def _load_topics(self, partitions: Iterable[TopicPartition]) -> None:
+        """Load the metadata of all topics together: aiokafka loads one, waits, and tries again."""
+        leader = self._client.cluster.leader_for_partition
+        if unknown := {at.topic for at in partitions if leader(at) is None}:
+            known = self._client._topics  # noqa: SLF001 - there is no public way
+            await self._client.set_topics(known | unknown)
+
     async def stop(self) -> None:
         """Stop, without the ``CancelledError`` that aiokafka leaks from its own fetches.
 
@@ -55,6 +90,12 @@ class _Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no type
             fetch.cancel()
         await asyncio.gather(*fetches, return_exceptions=True)
         await self._client.close()
+
+
+def retry_ms(bounds: tuple[int, int]) -> int:
+    """Return the wait of one client, drawn between its shortest and its longest."""
+    shortest, longest = bounds
+    return shortest + secrets.randbelow(longest - shortest + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +145,7 @@ class Broker:
             "fetch_max_bytes": FETCH_BYTES_MAX,
             "max_partition_fetch_bytes": 2 * MESSAGE_BYTES_MAX,
             "group_id": self._named(group_id),
+            "retry_backoff_ms": retry_ms(READER_RETRY_MS),
         }
         return _Consumer(**self._common(), **(settings | options))
 
@@ -116,8 +158,13 @@ class Broker:
             "max_batch_size": BATCH_BYTES_MAX,
             "transaction_timeout_ms": TRANSACTION_MS_MAX,
             "transactional_id": self._named(transactional_id),
+            "retry_backoff_ms": retry_ms(PRODUCER_RETRY_MS),
         }
         return AIOKafkaProducer(**self._common(), **(settings | options))
+
+    def metadata_client(self, request_ms_max: int) -> AIOKafkaClient:
+        """Return a client that only asks for metadata; a node has ``request_ms_max`` to answer."""
+        return AIOKafkaClient(**(self._common() | {"request_timeout_ms": request_ms_max}))
 
     def _named(self, name: str | None) -> str | None:
         return None if name is None else self.names.of(name)
@@ -127,7 +174,6 @@ class Broker:
             "bootstrap_servers": self.servers.split(","),
             "client_id": self.client,
             "request_timeout_ms": REQUEST_MS_MAX,
-            "retry_backoff_ms": RETRY_MS,
             "security_protocol": "SSL" if self.tls else "PLAINTEXT",
             "ssl_context": self.tls.context() if self.tls else None,
         }

@@ -11,18 +11,17 @@ ends the process immediately.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any, NoReturn, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from faust.types import Message, StreamT
 
-from streams.runners.faust_app import GatesApp
+from streams.runners.faust_app import EndProcess, GatesApp
 
 __all__ = ["EndProcess", "Message", "Work", "add_agent"]
 
 BATCH_COUNT_MAX = 100  # deciding that many blocks the event loop for some milliseconds
 T = TypeVar("T")
 Work: TypeAlias = Callable[[Sequence[Message]], Awaitable[None]]
-EndProcess: TypeAlias = Callable[[BaseException], NoReturn]
 
 
 def add_agent(app: GatesApp, topic: str, name: str, work: Work, end_process: EndProcess) -> None:

@@ -3,26 +3,43 @@
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from time import monotonic
-from typing import Any, cast
+from typing import Any, NoReturn, TypeAlias, cast
 
 import faust
+from aiokafka import AIOKafkaConsumer
 from faust.events import Event
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from schemas.record import PartitionId
 from streams.kafka.access import GATES_GROUP
-from streams.kafka.broker import Broker
+from streams.kafka.broker import Broker, retry_ms
 from streams.kafka.names import Names
 from streams.kafka.reader import PartitionLag
 
+EndProcess: TypeAlias = Callable[[BaseException], NoReturn]
 _LOG = logging.getLogger("sixgate.gates")
 COMMIT_S = 0.25  # a crash repeats what was acknowledged in this time, and all that was not
 SESSION_S = 10.0
 BUFFER_COUNT_MAX = 1_024
+MEMBER_RETRY_MS = (250, 350)  # less than other readers: a rebalance waits for it, too
+
+
+class _ConsumerThread(driver.AIOKafkaConsumerThread):
+    def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
+        """Return Faust's consumer with another wait: Faust has no setting for it."""
+        consumer = super()._create_worker_consumer(transport)
+        consumer._retry_backoff_ms = retry_ms(MEMBER_RETRY_MS)  # noqa: SLF001 - read when it starts
+        return consumer
+
+    def on_crash(self, *_: Any, **__: Any) -> None:
+        """Print no traceback: the app logs the error when it ends the process."""
 
 
 class _Consumer(driver.Consumer):
+    def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
+        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
     async def wait_first(self, *waits: Any, timeout: Any = None) -> Any:  # noqa: ASYNC109 - Faust's
         """Deliver a message without the four tasks that Faust creates per message.
 
@@ -50,7 +67,9 @@ class _Transport(driver.Transport):
 class GatesApp(faust.App):
     """The app. Its agents send through ``Sender`` and acknowledge afterwards."""
 
-    names: Names  # set by gates_app: without a default, a prefix cannot be forgotten
+    # Set by gates_app: without a default, a prefix cannot be forgotten.
+    names: Names
+    end_process: EndProcess
 
     def lag(self) -> Iterator[PartitionLag]:
         """Yield position and end of every assigned partition.
@@ -107,6 +126,13 @@ class GatesApp(faust.App):
 
         return rebalanced
 
+    def _crash(self, reason: BaseException) -> None:
+        """End the process: a part has failed, in any thread, and nothing would start it again."""
+        if self.should_stop:
+            super()._crash(reason)
+        else:
+            self.end_process(reason)
+
     def _create_directories(self) -> None:
         """Create no directories: nothing is stored."""
 
@@ -114,8 +140,11 @@ class GatesApp(faust.App):
         return _Transport(self.conf.broker_consumer, self)
 
 
-def gates_app(broker: Broker, instance: str) -> GatesApp:
-    """Return an app that joins the gates' consumer group as static member ``instance``."""
+def gates_app(broker: Broker, instance: str, end_process: EndProcess) -> GatesApp:
+    """Return an app that joins the gates' consumer group as static member ``instance``.
+
+    ``end_process`` gets the error of a part of Faust that failed.
+    """
     app = GatesApp(
         broker.names.of(GATES_GROUP),
         broker=[f"kafka://{server}" for server in broker.servers.split(",")],
@@ -132,5 +161,5 @@ def gates_app(broker: Broker, instance: str) -> GatesApp:
         topic_disable_leader=True,
         web_enabled=False,
     )
-    app.names = broker.names
+    app.names, app.end_process = broker.names, end_process
     return app

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.topics import PROCESSES, Principal, Topic
 from sixgate.config.sections import KafkaSettings
+from sixgate.services.gates import end_process
 from streams.kafka.access import Pattern, Resource, SurplusAcl, declared_acls, diff_acls
 from streams.kafka.broker import Broker
 from streams.kafka.errors import KafkaDeniedError, KafkaGapError, KafkaTopicMissingError
@@ -157,7 +158,7 @@ def test_a_gap_names_the_topic_as_the_cluster_does() -> None:
 
 
 def test_the_gates_join_their_group_behind_the_prefix() -> None:
-    app = gates_app(Broker("127.0.0.1:9", "tests", names=Names("acme.")), "gates-0")
+    app = gates_app(Broker("127.0.0.1:9", "tests", names=Names("acme.")), "gates-0", end_process)
     assert app.conf.id == "acme.sixgate-gates"
     assert app.conf.consumer_group_instance_id == "acme.gates-0"
     assert app.names == Names("acme.")

@@ -80,7 +80,7 @@ def event(generation: int) -> Any:
 
 async def accepted(delivered: Sequence[Any], *, moving: bool) -> tuple[list[Any], set[Any]]:
     """Return the events that a member of generation 7 accepts, and its unacknowledged messages."""
-    app = gates_app(Broker("127.0.0.1:9", "sixgate-test"), "gates-0")
+    app = gates_app(Broker("127.0.0.1:9", "sixgate-test"), "gates-0", end)
     app.consumer_generation_id = 7
     if not moving:
         app.flow_control.resume()
@@ -164,3 +164,27 @@ def test_failing_work_ends_the_process_and_acknowledges_nothing() -> None:
     with pytest.raises(Ended):
         asyncio.run(run())
     assert not delivered.acked
+
+
+@pytest.mark.parametrize("part", ["the consumer", "its thread"])
+def test_a_failed_part_of_faust_ends_the_process_and_prints_nothing(
+    part: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Faust would go on without the part: nothing is read, and a stop waits for the part."""
+    ends: list[BaseException] = []
+    failure = RuntimeError("the group does not exist")
+
+    async def fail() -> None:
+        app = gates_app(
+            Broker("127.0.0.1:9", "sixgate-test"), "gates-0", cast(EndProcess, ends.append)
+        )
+        consumer: Any = app.consumer
+        thread = consumer._thread  # noqa: SLF001 - the part that dies
+        if part == "its thread":
+            thread.on_crash("{0!r} crashed: {1!r}", thread.label, failure)
+        thread.loop.close()  # made with it, and closed by no stop
+        await (consumer if part == "the consumer" else thread).crash(failure)
+
+    asyncio.run(fail())
+    assert ends == [failure]
+    assert capfd.readouterr().err == ""
