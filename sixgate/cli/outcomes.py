@@ -31,6 +31,7 @@ Chains: TypeAlias = Mapping[int, Json]
 """Registered chains by id."""
 Rows: TypeAlias = Iterator[tuple[str, object]]
 TEXT_SHOWN = 74  # a selector and the first word
+BYTES_GONE = "gone: the log no longer holds this outcome"
 KINDS = {
     "personal_sign": "message",
     "typed_data": "typed data",
@@ -158,10 +159,12 @@ def outcome_rows(
     yield "sender", address(outcome["sender"])
     if outcome["type"] == "message.signed":
         yield from _signed_message(outcome)
-        yield f"signature{' digest' if redacted else ''}", outcome["message_signature"]
+        signature = outcome.get("message_signature", BYTES_GONE)
+        yield f"signature{' digest' if redacted else ''}", signature
     else:
         yield from _transaction(outcome, chains)
-        yield f"raw {'digest' if redacted else 'transaction'}", outcome["raw_transaction"]
+        raw = outcome.get("raw_transaction", BYTES_GONE)
+        yield f"raw {'digest' if redacted else 'transaction'}", raw
 
 
 def _refused(outcome: Json, intent: AnyIntent | None, chains: Chains) -> Rows:

@@ -17,7 +17,6 @@ from sixgate.api.models.transactions import (
 
 SIGNED_MEMBERS = ("signature", "signed_tx")
 """What reads leave out by default: whoever has it can send the transaction."""
-SIGNED_GONE = "the log no longer has the signed transaction, so signed_tx is absent"
 _SIMULATED: dict[Reason, SimulationStatus] = {
     Reason.SIMULATION_REVERTED: "reverted",
     Reason.SIMULATION_FAILED: "failed",
@@ -29,6 +28,10 @@ _FEES = {
     "max_fee_per_blob_gas": "max_fee_per_blob_gas_wei",
 }
 _TX_TYPE_DEFAULT = 2  # of an outcome that names none
+BYTES_GONE = (
+    "This was signed, and it counts, but the signed bytes are gone: the log keeps outcomes for a "
+    "limited time. The hash identifies it on the chain."
+)
 
 
 def status_of(outcome: AnyOutcome | None, mode: Literal["submit"] | None) -> TransactionStatus:
@@ -122,14 +125,13 @@ def _end(outcome: AnyOutcome | None) -> dict[str, Any]:
     match outcome:
         case TransactionSigned():
             signed = {"tx_hash": outcome.transaction_hash, "signed_tx": outcome.raw_transaction}
-            gone = {"detail": SIGNED_GONE} if outcome.raw_transaction is None else {}
-            return signed | gone | _sender(outcome)
+            return signed | _sender(outcome) | _gone(outcome.raw_transaction)
         case MessageSigned():
             signed = {
                 "message_hash": outcome.signed_digest,
                 "signature": outcome.message_signature,
             }
-            return signed | _sender(outcome)
+            return signed | _sender(outcome) | _gone(outcome.message_signature)
         case IntentRejected():
             return {
                 "gate": outcome.gate.value,
@@ -138,6 +140,11 @@ def _end(outcome: AnyOutcome | None) -> dict[str, Any]:
                 "error_message": outcome.detail,
             }
     return {}
+
+
+def _gone(signed: str | None) -> dict[str, Any]:
+    """Return the member that says that the signed bytes are gone; no member if they are there."""
+    return {} if signed else {"detail": BYTES_GONE}
 
 
 def _sender(outcome: TransactionSigned | MessageSigned) -> dict[str, Any]:

@@ -81,6 +81,19 @@ def test_repeated_request_has_the_first_outcome_and_another_body_conflicts(
     assert len(outcomes_of(api, agent_id)) == before + 1
 
 
+def test_repeated_request_gets_the_first_answer_byte_for_byte_after_a_kill(
+    api: ScaledGateway, agent: tuple[str, str]
+) -> None:
+    agent_id, token = agent
+    first = api.submit(agent_id, token, "across a kill")
+    assert first.status_code == 201, first.text
+    api.scaled.kill("gateway")
+    api.scaled.start("gateway")
+    api.scaled.await_ready("gateway")
+    again = api.submit(agent_id, token, "across a kill")
+    assert (again.status_code, again.content) == (200, first.content)
+
+
 def test_refused_intent_is_answered_and_on_record(
     api: ScaledGateway, agent: tuple[str, str]
 ) -> None:

@@ -18,6 +18,8 @@ class TransactionReply(Reply):
     are null unless the transaction is signed. For a refusal, ``reason`` is the stable code,
     ``gate`` the rule, and ``detail`` a sentence with the numbers; ``error_message`` repeats it.
     Reads leave out ``signed_tx`` and ``signature`` unless the query has ``include_signed_tx=true``.
+    If a request is repeated after the log has lost the signed bytes, both are null and ``detail``
+    says so.
     """
 
     id: str

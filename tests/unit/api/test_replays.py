@@ -80,7 +80,7 @@ def test_a_replay_whose_bytes_are_gone_says_so_and_shows_no_digest(
     again = repeat(after_restart(api, backend=backend), agent, key, "/transactions")
     assert again.status_code == 200
     assert again.json()["signed_tx"] is None
-    assert "no longer" in again.json()["detail"]
+    assert "are gone" in again.json()["detail"]
     assert again.json() | {"detail": None, "signed_tx": first["signed_tx"]} == first
 
 
