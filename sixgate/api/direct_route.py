@@ -23,11 +23,12 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.params import Body, Form
-from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
+
+from sixgate.api.json_route import JsonRequest, JsonRoute
 
 JSON = "application/json"
 DOCUMENTED = "_documented"
@@ -40,7 +41,7 @@ class _InvalidError(Exception):
     """A parameter or the body is invalid or missing."""
 
 
-class DirectRoute(APIRoute):
+class DirectRoute(JsonRoute):
     """Use it as ``route_class`` of a router whose routes are added to the application themselves.
 
     It ignores ``dependency_overrides`` and the dependencies of ``include_router``. Endpoints return
@@ -73,7 +74,7 @@ class DirectRoute(APIRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; raise what the endpoint or a dependency raises."""
         if scope["method"] in (self.methods or ()):
-            request = Request(scope, receive, send)
+            request = JsonRequest(scope, receive, send)
             with suppress(_InvalidError):
                 response = await self._answer(request)
                 await response(scope, receive, send)

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from schemas.canonical import validation_message
+from schemas.strict_json import JsonError
 from sixgate.api.errors import EXPECTED_ERRORS, api_error
 from sixgate.api.problems import MEDIA_TYPE, Problem, invalid, status_of_code
 from sixgate.api_error import ApiError
@@ -70,8 +71,11 @@ async def _on_http_exception(_request: Request, error: Exception) -> JSONRespons
     if not isinstance(error, HTTPException):
         raise TypeError
     status = error.status_code
-    if status == HTTPStatus.BAD_REQUEST:  # the framework's answer to bytes that are not UTF-8
-        return response_of(invalid({"body": "is not JSON"}))
+    if status == HTTPStatus.BAD_REQUEST:  # the framework's answer to a body that cannot be read
+        why = error.__cause__
+        return response_of(
+            invalid({"body": str(why) if isinstance(why, JsonError) else "is not JSON"})
+        )
     details = {
         404: ("route_unknown", "There is no such route."),
         405: ("method_not_allowed", "The route does not allow this method."),

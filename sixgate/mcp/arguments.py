@@ -1,11 +1,10 @@
 """Arguments of the MCP tools; their JSON schemas are what a model reads."""
 
-import json
-import sys
-from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from schemas.strict_json import JsonError, read_json
 
 KEY_PATH = "Vault path of the signing key; by default the agent's own key of the chain."
 
@@ -13,26 +12,17 @@ KEY_PATH = "Vault path of the signing key; by default the agent's own key of the
 def _object(value: object) -> object:
     """Parse an object that was sent as its JSON text, as some clients do."""
     try:
-        return json.loads(value) if isinstance(value, str) else value
-    except (ValueError, RecursionError):
-        return value
-
-
-def _exact(value: object) -> object:
-    """Refuse a number that JSON has already rounded: another amount would be sent."""
-    if isinstance(value, float):
-        digits = Decimal(repr(value)).normalize().as_tuple().digits
-        if len(digits) > sys.float_info.dig:
-            raise ValueError("a number with so many digits is not exact: send the amount as text")
-    return value
+        return read_json(value) if isinstance(value, str) else value
+    except JsonError as error:
+        raise ValueError(str(error)) from None
 
 
 class Arguments(BaseModel):
     """No arguments."""
 
-    # An unknown argument is refused, so that a misspelled one is not ignored.
-    # Models send "0.5" and 0.5; both mean the same decimal text.
-    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+    # An unknown argument is refused, so that a misspelled one is not ignored; so is a value of
+    # another JSON type: 0.1 is not exact, and "no" is not false.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     def given(self) -> dict[str, Any]:
         """Return the arguments that have a value."""
@@ -44,14 +34,11 @@ class TransactionArguments(Arguments):
 
     chain: str = Field(description='Chain name, such as "base", or its chain id.')
     to: str = Field(description="Recipient or contract address, 0x and 40 hex digits.")
-    value: Annotated[str, BeforeValidator(_exact)] = Field(
-        description='Amount in ETH as decimal text, such as "0.5"; "0" for none.'
-    )
+    value: str = Field(description='Amount in ETH as decimal text, such as "0.5"; "0" for none.')
     data: str | None = Field(None, description="Call data in hex, 0x if empty.")
     signing_key_path: str | None = Field(None, description=KEY_PATH)
-    # Strict: JSON's true is no number, and would become nonce 1.
-    nonce: StrictInt | None = Field(None, description="By default the next free one.")
-    gas_limit: StrictInt | None = None
+    nonce: int | None = Field(None, description="By default the next free one.")
+    gas_limit: int | None = None
     gas_price: str | None = Field(None, description="Wei; makes a legacy transaction.")
     max_fee_per_gas: str | None = Field(None, description="Wei (EIP-1559).")
     max_priority_fee_per_gas: str | None = Field(None, description="Wei (EIP-1559).")

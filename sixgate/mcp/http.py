@@ -14,6 +14,7 @@ from sixgate_client.async_client import AsyncOperations
 from sixgate_client.connection import session_of
 from sixgate_client.session import AGENT_KEY, Session
 from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sixgate.api.callers import NO_BEARER, bearer_of, unauthorized
@@ -21,6 +22,7 @@ from sixgate.api.problem_handlers import response_of
 from sixgate.api.problems import Problem
 from sixgate.mcp.in_process import SERVER, InProcessClient
 from sixgate.mcp.server import Context, create_server
+from sixgate.mcp.strict_messages import read_body, refused
 
 SESSIONS_MAX = 1_000
 BODY_BYTES_MAX = 128 * 1024
@@ -61,6 +63,11 @@ class McpEndpoint:
             sentence = "The server keeps no MCP sessions, so it takes POST only."
             problem = Problem(405, "method_not_allowed", sentence, headers={"Allow": "POST"})
             answer = response_of(problem)
+        else:
+            body, receive = await read_body(receive, BODY_BYTES_MAX)
+            if body is not None and (refusal := refused(body)):
+                content = refusal.model_dump_json(by_alias=True)
+                answer = Response(content, 400, media_type="application/json")
         await answer(scope, receive, send)
 
     def _client_of(self, context: Context) -> AsyncOperations:

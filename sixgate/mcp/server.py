@@ -1,10 +1,12 @@
 """MCP server: lists the tools, and calls the API for them with the client of each caller."""
 
 import logging
+import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
+import anyio
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
 from mcp.server.stdio import stdio_server
@@ -19,6 +21,7 @@ from sixgate_client import AsyncClient, SixgateError
 from sixgate_client.async_client import AsyncOperations
 
 from sixgate.mcp import results
+from sixgate.mcp.strict_messages import StrictLines
 from sixgate.mcp.tools import TOOLS, AgentTool, described
 
 INSTRUCTIONS = (
@@ -58,7 +61,9 @@ def create_server(client_of: ClientOf) -> Server[Any]:
 async def serve_stdio(client: AsyncClient) -> None:
     """Serve one agent's tools until standard input ends."""
     server = create_server(lambda _context: client)
-    async with client, stdio_server() as (received, sent):
+    lines = StrictLines(anyio.wrap_file(sys.stdin.buffer))
+    async with client, stdio_server(stdin=cast(Any, lines)) as (received, sent):
+        lines.answers = sent
         await server.run(received, sent, server.create_initialization_options())
 
 

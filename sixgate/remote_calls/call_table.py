@@ -16,6 +16,7 @@ import orjson
 from pydantic import ConfigDict, ValidationError, validate_call
 
 from schemas.canonical import validation_message
+from schemas.strict_json import JsonError, read_json
 from sixgate.api_error import ApiError
 
 T = TypeVar("T")
@@ -75,9 +76,9 @@ class Call:
 
     def _in_body(self, body: bytes) -> dict[str, Any]:
         try:
-            found = orjson.loads(body or b"{}")
-        except orjson.JSONDecodeError:
-            raise ApiError("request_malformed", "the request is not JSON") from None
+            found = read_json(body or b"{}")
+        except JsonError as error:
+            raise ApiError("request_malformed", f"the request {error}") from None
         if not isinstance(found, dict):
             raise ApiError("request_malformed", "the request must be a JSON object")
         return found

@@ -9,6 +9,7 @@ from http import HTTPStatus
 import orjson
 from aiohttp import web
 
+from schemas.strict_json import JsonError, read_json
 from sixgate.api_error import ApiError
 from sixgate.attesting.evidence_service import PATH, PAUSE_MS_MIN, EvidenceService
 
@@ -45,12 +46,11 @@ async def _body_in(request: web.Request) -> bytes:
 
 def _nonce_in(body: bytes) -> str:
     try:
-        request = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        request = None
-    match request:
-        case {"nonce": str(nonce)} if len(request) == 1:
-            return nonce
+        match read_json(body):
+            case {"nonce": str(nonce), **others} if not others:
+                return nonce
+    except JsonError:
+        pass  # as any other body
     raise ApiError("request_malformed", 'the body must be {"nonce": "0x…"} and nothing else')
 
 

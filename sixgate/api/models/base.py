@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
@@ -13,36 +13,10 @@ MEMBERS_MAX = 64
 YEAR_10000_MS = 253_402_300_800_000
 
 
-class _Text(BaseModel):
-    """A request whose text can be stored and sent: JSON's escapes allow half of a character."""
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _is_unicode(cls, value: object) -> object:
-        if not _encodable(value):
-            raise ValueError("must be valid Unicode text, without lone surrogates")
-        return value
-
-
-def _encodable(value: object) -> bool:
-    """Return whether all text in a JSON value is Unicode that UTF-8 can encode."""
-    waiting = [value]
-    while waiting:
-        match waiting.pop():
-            case str() as text if not text.isascii():
-                try:
-                    text.encode()
-                except UnicodeEncodeError:
-                    return False
-            case list() as items:
-                waiting += items
-            case dict() as members:
-                waiting += [*members, *members.values()]
-    return True
-
-
-class Request(_Text):
+class Request(BaseModel):
     """A request that refuses unknown members: ignoring one could weaken a promise.
+
+    A value of another JSON type is refused too: a converted one may mean something else.
 
     ``unsupported`` maps members of the documented API that Sixgate does not have to the value that
     asks for nothing. A client may send this value, null, false or an empty one; any other value is
@@ -50,7 +24,7 @@ class Request(_Text):
     """
 
     unsupported: ClassVar[Mapping[str, object]] = MappingProxyType({})
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -73,10 +47,10 @@ class Request(_Text):
         return (type(member), member) == (type(default), default)
 
 
-class LenientRequest(_Text):
+class LenientRequest(BaseModel):
     """A request that ignores unknown descriptive members."""
 
-    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="ignore", strict=True, hide_input_in_errors=True)
 
 
 class Reply(BaseModel):

@@ -1,17 +1,20 @@
 """Requests and replies of the routes of signing keys and treasury wallets."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from schemas.registry.key_chains import KeyChain
 from sixgate.api.models.base import Reply, Request
 
+# JSON has no enumerations: their strict type is text.
+ChainName = Annotated[KeyChain, Field(strict=False)]
+
 
 class NewKeyRequest(Request):
     """The chain of a new key; all EVM networks use ``ethereum``."""
 
-    chain: KeyChain
+    chain: ChainName
 
 
 class KeyReply(Reply):
@@ -45,7 +48,7 @@ class KeyList(Reply):
 class WalletsRequest(Request):
     """The chains of new treasury wallets; all six by default."""
 
-    chains: list[KeyChain] = Field(default=list(KeyChain), min_length=1, max_length=6)
+    chains: list[ChainName] = Field(default=list(KeyChain), min_length=1, max_length=6)
 
 
 class WalletList(Reply):

@@ -40,7 +40,7 @@ class MpcRequest(Request):
     """
 
     custody_mode: MpcMode = Field(validation_alias=AliasChoices("custody_mode", "mpc_custody"))
-    providers: Providers = ()
+    providers: Annotated[Providers, Field(strict=False)] = ()  # JSON has no tuples
 
 
 class VaultReply(Reply):

@@ -12,12 +12,13 @@ from fastapi.responses import StreamingResponse
 
 from sixgate.answers.audit_queries import SEQ_MAX, AuditEvent, AuditFilter, AuditQueries
 from sixgate.api.callers import AnyCaller, PersonCaller, ServicesOf
+from sixgate.api.json_route import JsonRoute
 from sixgate.api.models.audit import AuditEventReply, AuditList, AuditVerification
 from sixgate.api.models.base import Time, time_ms, timestamp
 from sixgate.api.pages import UNKNOWN_CURSOR, CursorQuery, LimitQuery
 from sixgate.api.problems import invalid
 
-router = APIRouter(prefix="/v1", tags=["audit"])
+router = APIRouter(prefix="/v1", tags=["audit"], route_class=JsonRoute)
 DAY_MS = 24 * 60 * 60 * 1000
 EXPORT_DAYS, EXPORT_PAGE = 90, 1000
 VERIFIED_ROWS_MAX = 1_000_000

@@ -14,6 +14,7 @@ from sixgate.api.callers import (
     record,
     unauthorized,
 )
+from sixgate.api.json_route import JsonRoute
 from sixgate.api.limits import rate_problem
 from sixgate.api.models import auth as models
 from sixgate.api.models.base import optional_timestamp, time_ms, timestamp
@@ -27,7 +28,7 @@ from sixgate.gateway.logins import ID_PREFIX, Login
 from sixgate.gateway.tokens import TTL_S_MAX
 from sixgate.oidc.errors import ClaimError, IdTokenError, IssuerUnavailableError
 
-router = APIRouter(prefix="/v1/auth", tags=["auth"])
+router = APIRouter(prefix="/v1/auth", tags=["auth"], route_class=JsonRoute)
 
 
 @router.post("/agent-token")

@@ -10,12 +10,13 @@ from pydantic import ValidationError
 from schemas.canonical import malformed
 from schemas.registry.records import ChainRemoved, ChainSet
 from sixgate.api.callers import AnyCaller, NewWork, PersonCaller, ServicesOf, record
+from sixgate.api.json_route import JsonRoute
 from sixgate.api.models import chains as models
 from sixgate.api.problems import Problem, invalid, not_found
 from sixgate.api.services import Services
 from sixgate.gateway.chain_names import find_chain
 
-router = APIRouter(prefix="/v1", tags=["chains"])
+router = APIRouter(prefix="/v1", tags=["chains"], route_class=JsonRoute)
 # Names of members in the registry, and in the API.
 _MEMBERS = {
     "name": "name",

@@ -16,6 +16,7 @@ from schemas.registry.records import CustomerKeySet
 from signer.custody.buffers import wiping
 from sixgate.api.callers import Caller, PersonCaller, ServicesOf, record
 from sixgate.api.customer_key_jobs import KeyPair, start_rotation
+from sixgate.api.json_route import JsonRoute
 from sixgate.api.models import vaults as models
 from sixgate.api.problems import Problem, answers, invalid, not_found
 from sixgate.api.routes.vaults import vault_reply
@@ -23,7 +24,7 @@ from sixgate.api.services import Services
 from sixgate.api.vault_lookup import KnownVault, ensure_registered, find_vault, fingerprints_of
 from sixgate.authoring.customer_key import KEY_BYTES, CustomerKey
 
-router = APIRouter(prefix="/v1/vaults/{vault_id}", tags=["cmek"])
+router = APIRouter(prefix="/v1/vaults/{vault_id}", tags=["cmek"], route_class=JsonRoute)
 KEY_TEXT_MAX = 64
 
 

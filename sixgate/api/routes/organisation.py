@@ -6,12 +6,13 @@ from schemas.registry.records import SettingSet
 from signer.core.registry.settings import Settings
 from sixgate.answers.snapshot import as_entries
 from sixgate.api.callers import AnyCaller, Caller, PersonCaller, ServicesOf, record
+from sixgate.api.json_route import JsonRoute
 from sixgate.api.models import chains as models
 from sixgate.api.models.base import timestamp
 from sixgate.api.problems import answers, forbidden, invalid, not_found
 from sixgate.api.services import Services
 
-router = APIRouter(prefix="/v1", tags=["organisation"])
+router = APIRouter(prefix="/v1", tags=["organisation"], route_class=JsonRoute)
 REQUIRE_SIMULATION = "intents_api.require_simulation"
 SIMULATE = {"true": "always", "false": "requested"}
 

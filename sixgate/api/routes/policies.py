@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 
 from schemas.registry.access import Right
 from sixgate.api.callers import Caller, NewWork, PersonCaller, ServicesOf, record
+from sixgate.api.json_route import JsonRoute
 from sixgate.api.models import policies as models
 from sixgate.api.models.base import timestamp
 from sixgate.api.pages import CursorQuery, LimitQuery, page_of
@@ -16,7 +17,9 @@ from sixgate.api.services import Services
 from sixgate.api.vault_lookup import find_vault
 from sixgate.gateway.access_policies import AccessPolicy
 
-router = APIRouter(prefix="/v1/vaults/{vault_id}/policies", tags=["policies"])
+router = APIRouter(
+    prefix="/v1/vaults/{vault_id}/policies", tags=["policies"], route_class=JsonRoute
+)
 
 
 @router.post("", status_code=201, dependencies=[NewWork])

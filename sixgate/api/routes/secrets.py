@@ -11,6 +11,7 @@ from pydantic import BeforeValidator
 from schemas.fields import SAFE_INTEGER_MAX
 from signer.custody.buffers import wiping
 from sixgate.api.callers import AnyCaller, Caller, NewWork, PersonCaller, ServicesOf, record
+from sixgate.api.json_route import JsonRoute
 from sixgate.api.models import secrets as models
 from sixgate.api.models.base import optional_timestamp, time_ms, timestamp
 from sixgate.api.pages import CursorQuery, LimitQuery, page_of
@@ -37,7 +38,7 @@ from sixgate.api.stored_signing_keys import deactivate_key
 from sixgate.api.vault_lookup import find_vault
 from sixgate.gateway.secret_versions import Terms
 
-router = APIRouter(prefix="/v1/vaults/{vault_id}", tags=["secrets"])
+router = APIRouter(prefix="/v1/vaults/{vault_id}", tags=["secrets"], route_class=JsonRoute)
 ShareHeader = Annotated[
     str | None,
     Header(

@@ -7,12 +7,15 @@ from schemas.registry.networks import key_chain_of
 from sixgate.api import key_orders
 from sixgate.api.agent_views import known_agent
 from sixgate.api.callers import AgentOrPerson, NewWork, PersonCaller, ServicesOf, record
+from sixgate.api.json_route import JsonRoute
 from sixgate.api.key_orders import KeyOwner
 from sixgate.api.models import signing_keys as models
 from sixgate.api.problems import Problem, answers, not_found
 from sixgate.api.services import Services
 
-router = APIRouter(prefix="/v1/agents/{agent_id}/signing-keys", tags=["signing keys"])
+router = APIRouter(
+    prefix="/v1/agents/{agent_id}/signing-keys", tags=["signing keys"], route_class=JsonRoute
+)
 
 
 @router.post("", status_code=201, dependencies=[NewWork])

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from fastapi import APIRouter
 
 from sixgate.api.callers import AgentItself, ServicesOf
+from sixgate.api.json_route import JsonRoute
 from sixgate.api.models.simulations import BundleReply, BundleRequest, SimulationReply
 from sixgate.api.models.submissions import TransactionRequest
 from sixgate.api.problems import Problem, answers, invalid
@@ -20,7 +21,9 @@ from sixgate.gateway.simulation_view import (
 )
 from streams.simulators.simulation import Call, Simulation, SimulationFailure
 
-router = APIRouter(prefix="/v1/agents/{agent_id}/transactions", tags=["transactions"])
+router = APIRouter(
+    prefix="/v1/agents/{agent_id}/transactions", tags=["transactions"], route_class=JsonRoute
+)
 _RESPONSES = answers(501)
 
 

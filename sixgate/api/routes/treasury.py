@@ -5,10 +5,11 @@ from fastapi import APIRouter, Response
 from schemas.registry.key_chains import KeyChain
 from sixgate.api import key_orders
 from sixgate.api.callers import NewWork, PersonCaller, ServicesOf, record
+from sixgate.api.json_route import JsonRoute
 from sixgate.api.key_orders import KeyOwner
 from sixgate.api.models import signing_keys as models
 
-router = APIRouter(prefix="/v1/treasury/wallets", tags=["treasury"])
+router = APIRouter(prefix="/v1/treasury/wallets", tags=["treasury"], route_class=JsonRoute)
 EVERY_CHAIN = models.WalletsRequest()
 
 

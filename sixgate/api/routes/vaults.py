@@ -8,6 +8,7 @@ from signer.core.errors import RegistryEntryError
 from signer.core.registry.vault import Vault, vault_from_record
 from signer.custody.custody_modes import PLANS, Plan
 from sixgate.api.callers import AnyCaller, NewWork, PersonCaller, ServicesOf, record
+from sixgate.api.json_route import JsonRoute
 from sixgate.api.models import vaults as models
 from sixgate.api.models.base import timestamp
 from sixgate.api.pages import CursorQuery, LimitQuery, page_of
@@ -25,7 +26,7 @@ from sixgate.api.vault_lookup import (
 from sixgate.api_error import ApiError
 from sixgate.gateway.vaults import VaultDetails
 
-router = APIRouter(prefix="/v1", tags=["vaults"])
+router = APIRouter(prefix="/v1", tags=["vaults"], route_class=JsonRoute)
 
 
 @router.post("/vaults", status_code=201, dependencies=[NewWork])

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from sixgate.api.callers import Caller, NewWork, PersonCaller, ServicesOf, record
 from sixgate.api.errors import as_api_errors
+from sixgate.api.json_route import JsonRoute
 from sixgate.api.models import webhooks as models
 from sixgate.api.models.base import optional_timestamp, timestamp
 from sixgate.api.problems import Problem, invalid, not_found
@@ -21,7 +22,7 @@ from sixgate.webhooks.errors import (
 )
 from sixgate.webhooks.store import Changes, Endpoint
 
-router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=JsonRoute)
 
 
 @router.post("", status_code=201, dependencies=[NewWork])

@@ -211,8 +211,9 @@ def test_refusals_are_problems_with_their_status() -> None:
         found = []
         async with page(service) as port:
             good = b'{"nonce": "%s"}' % NONCE.encode()
+            twice = good[:-1] + b", " + good[1:]
             more = good[:-1] + b', "report_data": "0x"}'
-            for body in (good, good, b"{}", b"[1]", b'{"nonce": 1}', b"\xff", more):
+            for body in (good, good, b"{}", b"[1]", b'{"nonce": 1}', b"\xff", more, twice):
                 answer, raw = await post(port, body)
                 code = orjson.loads(raw).get("code", "")
                 found.append((answer.status, code, answer.headers.get("Retry-After")))
@@ -220,7 +221,7 @@ def test_refusals_are_problems_with_their_status() -> None:
 
     first, second, *others = asyncio.run(asked())
     assert (first, second) == ((200, "", None), (429, "attestation_busy", "2"))
-    assert others == [(400, "request_malformed", None)] * 5
+    assert others == [(400, "request_malformed", None)] * 6
 
 
 def test_a_body_that_is_too_large_is_not_read() -> None:

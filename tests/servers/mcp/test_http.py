@@ -55,6 +55,9 @@ def headers_of(version: str, method: str = "", name: str = "") -> dict[str, str]
     return {header: value for header, value in found.items() if value}
 
 
+TWICE = message("tools/call", **READ).replace('"tx-1"', '"tx-2", "transaction_id": "tx-1"')
+
+
 class Case(NamedTuple):
     """A request and its answer; ``error`` is a code of JSON-RPC."""
 
@@ -75,6 +78,9 @@ CASES: Sequence[Case] = [
     Case("wrong params", headers_of(OLD), message("tools/call", name=1), 200, -32602),
     Case("batch", headers_of(OLD), f"[{message('ping')}]", 400, -32602),
     Case("no json", headers_of(OLD), "{", 400, -32700),
+    Case("member twice", headers_of(OLD), TWICE, 400, -32700),
+    Case("member twice, new", headers_of(NEW, "tools/call", "get_transaction"), TWICE, 400, -32700),
+    Case("mark of byte order", headers_of(OLD), "\ufeff" + message("ping"), 400, -32700),
     Case("wrong content", headers_of(OLD) | {"content-type": "text/plain"}, message("ping"), 400),
     Case("wrong accept", headers_of(OLD) | {"accept": "text/html"}, message("ping"), 406, -32600),
     Case(

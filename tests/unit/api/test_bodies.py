@@ -9,11 +9,20 @@ from fastapi.testclient import TestClient
 
 from sixgate.api.app import create_app
 from sixgate.api.callers import authenticates
+from sixgate.api.json_route import JsonRoute
 from sixgate.api.limits import LimitedApp
 from sixgate.config.limits import KIB, Limits, Rate
 from tests.harness.api import Api
 
-ROUTES = ("/v1/agents", "/v1/vaults", "/v1/webhooks", "/v1/auth/api-keys", "/v1/auth/oidc")
+ROUTES = (
+    "/v1/auth/agent-token",
+    "/v1/admin/chains",
+    "/v1/agents",
+    "/v1/vaults",
+    "/v1/webhooks",
+    "/v1/auth/api-keys",
+    "/v1/auth/oidc",
+)
 
 
 @pytest.mark.parametrize("url", ROUTES)
@@ -22,6 +31,16 @@ ROUTES = ("/v1/agents", "/v1/vaults", "/v1/webhooks", "/v1/auth/api-keys", "/v1/
     [
         (b"{", "application/json", "is not JSON"),
         (b"\xff", "application/json", "is not JSON"),
+        (b'{"name": "a", "name": "b"}', "application/json", "'name' occurs twice"),
+        (b'{"x": [{"y": {"n": 1, "n": 1}}]}', "application/json", "'n' occurs twice"),
+        (b'{"x": 1}\xef\xbb\xbf', "application/json", "is not JSON"),
+        (b'\xef\xbb\xbf{"x": 1}', "application/json", "is not JSON"),
+        ('{"x": 1}'.encode("utf-16"), "application/json", "is not JSON"),
+        ('{"x": 1}'.encode("utf-16-le"), "application/json; charset=utf-16", "is not JSON"),
+        ('{"x": 1}'.encode("utf-32"), "application/json", "is not JSON"),
+        ('{"x": "ü"}'.encode("latin-1"), "application/vnd.any+json", "is not JSON"),
+        (b'{"x": NaN}', "application/json", "is not JSON"),
+        (b'{"x": "\\ud800"}', "application/json", "surrogate"),
         (b"[]", "application/json", "must be a JSON object"),
         (b"{}", "application/x-www-form-urlencoded", "Content-Type: application/json"),
         (b"", "application/json", "is missing"),
@@ -41,6 +60,12 @@ def test_a_member_that_is_no_json_object_is_named(api: Api) -> None:
     sent = {"eip712_domain_allowlist": [1]}
     reply = api.client.post("/v1/agents", json={"name": "b"} | sent, headers=api.person)
     assert reply.json()["fields"] == {"eip712_domain_allowlist.0": "must be a JSON object"}
+
+
+def test_every_route_reads_its_body_strictly(api: Api) -> None:
+    routes = [route for route in create_app(api.services).routes if isinstance(route, APIRoute)]
+    assert len(routes) > 80
+    assert [route.path for route in routes if not isinstance(route, JsonRoute)] == []
 
 
 def test_no_body_is_read_before_its_sender_is_authenticated(api: Api) -> None:

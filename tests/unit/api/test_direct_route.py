@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from sixgate.api.app import ROUTERS
 from sixgate.api.direct_route import DirectRoute
+from sixgate.api.json_route import JsonRoute
 from sixgate.api.problem_handlers import install_handlers
 from sixgate.api.problems import Problem
 
@@ -101,7 +102,7 @@ def served_by(route_class: type[APIRoute]) -> TestClient:
     return TestClient(app)
 
 
-OURS, THEIRS = served_by(DirectRoute), served_by(APIRoute)
+OURS, THEIRS = served_by(DirectRoute), served_by(JsonRoute)
 
 
 @given(

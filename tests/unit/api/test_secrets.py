@@ -373,5 +373,5 @@ def test_no_secret_is_in_logs_errors_or_descriptions(
     assert read.json()["value"] == secret
     assert not [text for text in texts if secret in text]
     assert secret not in caplog.text
-    assert secret not in repr(SecretRequest(value=secret))
+    assert secret not in repr(SecretRequest.model_validate({"value": secret}))
     assert secret not in repr(SecretReply(**read.json()))

@@ -193,7 +193,7 @@ def test_guardrails_of_transactions_hold_for_the_unified_route(api: Api) -> None
         ({"hash": "0x" + "11" * 32}, ["hash"]), ({"raw_transaction": "0x01"}, ["raw_transaction"]),
         ({"tron_transaction": {"a": 1}}, ["tron_transaction"]), ({"memo": "x"}, ["memo"]),
         ({"sign_only": False}, ["sign_only"]), ({"message": None}, ["message"]),
-        ({"message": 5}, ["message"]), ({"message": "\ud800"}, ["message"]),
+        ({"message": 5}, ["message"]),
         ({"message_encoding": "latin1"}, ["message_encoding"]),
         ({"message": "0xzz", "message_encoding": "hex"}, ["message"]),
         ({"value": "1"}, ["value"]), ({"to": TO}, ["to"]), ({"typed_data": MAIL}, ["typed_data"]),
@@ -243,11 +243,8 @@ def test_typed_data_that_breaks_a_rule_is_invalid(
     assert refusal(reply) == (400, "invalid_typed_data")
 
 
-@pytest.mark.parametrize(
-    "text", ["\ud800", "a" * (160 * 1024 + 1)], ids=["lone surrogate", "too large"]
-)
-def test_typed_data_that_makes_no_intent_is_refused_before(agent: SigningAgent, text: str) -> None:
-    typed_data = MAIL | {"message": {"text": text}}
+def test_typed_data_that_makes_no_intent_is_refused_before(agent: SigningAgent) -> None:
+    typed_data = MAIL | {"message": {"text": "a" * (160 * 1024 + 1)}}
     reply = agent.sign(intent_type="typed_data", chain="ethereum", typed_data=typed_data)
     assert list(reply.json()["fields"]) == ["typed_data"]
 

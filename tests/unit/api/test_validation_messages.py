@@ -1,7 +1,8 @@
 """Values that a request's model, the registry's or an intent's refuses are named in plain words."""
 
 import re
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, get_args
 
 import pytest
 from fastapi.routing import APIRoute
@@ -17,7 +18,7 @@ PYDANTIC = re.compile(
     r"|dictionary|tuple|instance of|after validation|a valid integer|a valid boolean"
 )
 VALUES: list[Any] = [
-    [], {}, [1], [{}], [["x"]], 1, -1, 1.5, 2**80, "x", "", "\ud800", "x" * 100_000, None, True,
+    [], {}, [1], [{}], [["x"]], 1, -1, 1.5, 2**80, "x", "", "x" * 100_000, None, True,
     ["x"] * 5000, {"a": 1},
 ]  # fmt: skip
 
@@ -29,6 +30,43 @@ def test_no_field_of_a_request_is_refused_in_the_words_of_pydantic(api: Api) -> 
     found = {message for kind in kinds for message in _messages(kind)}
     assert len(found) > 50
     assert not [message for message in found if PYDANTIC.search(message)]
+
+
+WRONG_TYPES: dict[str, list[Any]] = {
+    "boolean": [True], "integer": [1], "number": [1.0, 0.1], "string": ["no", "8453", "1"],
+}  # fmt: skip
+
+
+def test_no_value_of_another_json_type_is_converted(api: Api) -> None:
+    routes = create_app(api.services).routes
+    bodies = [route.body_field for route in routes if isinstance(route, APIRoute)]
+    annotated = [body.field_info.annotation for body in bodies if body]
+    kinds = {kind for one in annotated for kind in get_args(one) or [one]} - {type(None)}
+    tried = [one for kind in kinds for one in _of_another_type(kind)]
+    assert len(tried) > 500
+    assert not [(kind, name, value) for kind, name, value in tried if _takes(kind, name, value)]
+
+
+def _of_another_type(kind: Any) -> Iterator[tuple[Any, str, Any]]:
+    """Yield values whose JSON type is none that the published schema of a member names."""
+    schema = kind.model_json_schema(by_alias=False)
+    for name, member in schema["properties"].items():
+        names = re.findall(r"'type': '(\w+)'", str(_resolved(member, schema)))
+        for json_type, values in WRONG_TYPES.items():
+            if json_type not in names:
+                yield from ((kind, name, value) for value in values)
+
+
+def _resolved(member: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a member's schema with the named one that it refers to."""
+    named = re.findall(r"#/\$defs/(\w+)", str(member))
+    return member | {name: schema["$defs"][name].get("type") for name in named}
+
+
+def _takes(kind: Any, name: str, value: Any) -> bool:
+    field = kind.model_fields[name]
+    sent = field.validation_alias.choices[0] if field.validation_alias else field.alias or name
+    return all(problem["loc"][0] != sent for problem in _problems(TypeAdapter(kind), {sent: value}))
 
 
 def _messages(kind: Any) -> set[str]:

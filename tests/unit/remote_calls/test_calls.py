@@ -216,3 +216,10 @@ def test_a_truncated_request_is_not_carried_out(served: Served) -> None:
             while link.recv(1 << 16):
                 pass
     assert served.shop.sold == []
+
+
+@pytest.mark.parametrize("body", [b'{"names":["a"],"names":[]}', b'\xef\xbb\xbf{"names":[]}'])
+def test_an_ambiguous_body_is_refused(body: bytes) -> None:
+    with pytest.raises(ApiError) as caught:
+        Call(Shop.sell, "POST", "/v1/sales").arguments(b"", body)
+    assert caught.value.code == "request_malformed"
