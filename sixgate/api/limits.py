@@ -7,10 +7,12 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
+from sixgate.api.anonymity import Anonymity, AnonymousRequests
 from sixgate.api.client_address import LOCAL_SOCKET, SCOPE_MEMBER, client_ip, rate_key
 from sixgate.api.exchange import App, Exchange, Receive, Scope, Send, body_too_large
 from sixgate.api.problems import Problem
@@ -46,6 +48,7 @@ class LimitedApp:
             "agent": RateLimit(limits.agent_rate),
             "user": RateLimit(limits.person_rate),
         }
+        self._anonymous = AnonymousRequests(limits)
         self._pending = 0
         self._pending_of: Counter[str] = Counter()
         self.start_error: Exception | None = None
@@ -60,12 +63,15 @@ class LimitedApp:
         # The socket's mode admits only the owner of the folder.
         key = None if ip == LOCAL_SOCKET else rate_key(ip)
         scope[SCOPE_MEMBER] = ip
-        scope[CHECK_PRINCIPAL] = self._check_principal
         limit = self._limits.body_bytes_max_of(scope["path"])
-        exchange = Exchange(receive, send, limit, tls=scope["scheme"] == "https")
+        anonymity = None
+        if key is not None and not _has_certificate(scope):
+            anonymity = Anonymity(self._anonymous, key)
+        scope[CHECK_PRINCIPAL] = partial(self._check_principal, anonymity)
+        exchange = Exchange(receive, send, limit, anonymity, tls=scope["scheme"] == "https")
         refusal = self._refusal(scope, key, limit)
         if refusal is None:
-            with self._counted(key):
+            with self._counted(key, anonymity):
                 await self._serve(scope, exchange)
         else:
             await exchange.refuse(refusal)
@@ -74,10 +80,12 @@ class LimitedApp:
             facts = {"status": exchange.status, "elapsed_ms": elapsed_ms, "client": ip}
             _LOG.debug("http.request", extra=_named(scope) | facts)
 
-    def _check_principal(self, principal: str) -> None:
+    def _check_principal(self, anonymity: Anonymity | None, principal: str) -> None:
         rate = self._principal_rates[principal.partition(":")[0]]
         if wait_ms := rate.take(principal, self._now_ms()):
             raise rate_problem(wait_ms, f"{principal} sent too many requests")
+        if anonymity is not None:
+            anonymity.end()
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -101,7 +109,7 @@ class LimitedApp:
         return None
 
     @contextmanager
-    def _counted(self, key: str | None) -> Iterator[None]:
+    def _counted(self, key: str | None, anonymity: Anonymity | None) -> Iterator[None]:
         """Count a request in progress: one client must not take the place of all others."""
         self._pending += 1
         if key is not None:
@@ -110,6 +118,8 @@ class LimitedApp:
             yield
         finally:
             self._pending -= 1
+            if anonymity is not None:
+                anonymity.end()
             if key is not None:
                 self._pending_of[key] -= 1
                 if not self._pending_of[key]:
@@ -126,6 +136,12 @@ class LimitedApp:
                 await exchange.refuse(INTERNAL)
             elif not exchange.complete:
                 raise ConnectionAbortedError from error  # the server closes the connection
+
+
+def _has_certificate(scope: Scope) -> bool:
+    """Return whether TLS has verified a certificate of the client, as our own processes show."""
+    tls = scope.get("extensions", {}).get("tls", {})
+    return tls.get("client_cert_name") is not None
 
 
 def check_rate(scope: Mapping[str, Any], principal: str) -> None:

@@ -38,13 +38,14 @@ class RouteGuards:
 
     def of(self, route: Route) -> Guard | None:
         """Return the guard of a route, or None if requests need to pass nothing."""
-        server, authenticates_first = _asked(route), _authenticates_before_body(route)
+        server = _asked(route)
+        authenticates_first = authenticates(route) and (server is not None or _has_body(route))
         if server is None and not authenticates_first:
             return None
 
         @asynccontextmanager
         async def guard(scope: Scope) -> AsyncIterator[None]:
-            # 1.
+            # 1. Also before a slot: a request that waits without a principal may not wait for long.
             if authenticates_first:
                 scope[CALLER] = await authenticated(Request(scope))
             # 2.
@@ -79,6 +80,5 @@ def _asked(route: Route) -> str | None:
     return _ASKED_ALWAYS.get(tag) or _ASKED_BY_CHANGES.get(tag)
 
 
-def _authenticates_before_body(route: Route) -> bool:
-    has_body = isinstance(route, APIRoute) and route.body_field is not None
-    return has_body and authenticates(route)
+def _has_body(route: Route) -> bool:
+    return isinstance(route, APIRoute) and route.body_field is not None

@@ -31,10 +31,15 @@ class Limits(Section):
     their own limit. ``ip_rate`` counts per client address before authentication, ``agent_rate`` and
     ``person_rate`` per agent and person after it. ``requests_max`` bounds the requests in progress,
     ``ip_requests_max`` those of one client address.
+
+    A request has no principal until its token is verified, unless its client showed a certificate.
+    Of one address ``ip_anonymous_max`` such requests may have bodies in progress, and the bodies
+    must be complete after ``anonymous_body_s_max``.
     """
 
     head_s_max: Seconds = 10
     body_s_max: Seconds = 30
+    anonymous_body_s_max: Seconds = 5
     write_s_max: Seconds = 30
     idle_s_max: Seconds = 75
     handshake_s_max: Seconds = 5
@@ -45,6 +50,7 @@ class Limits(Section):
     connections_max: Annotated[int, Field(ge=1, le=1_000_000)] = 12_000
     requests_max: Annotated[int, Field(ge=1, le=1_000_000)] = 2_000
     ip_requests_max: Annotated[int, Field(ge=1, le=1_000_000)] = 500
+    ip_anonymous_max: Annotated[int, Field(ge=1, le=1_000_000)] = 50
     ip_rate: Rate = Rate(per_minute=600_000, burst=20_000)
     agent_rate: Rate = Rate(per_minute=600, burst=100)
     person_rate: Rate = Rate(per_minute=3_000, burst=500)

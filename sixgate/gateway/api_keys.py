@@ -1,10 +1,12 @@
-"""API keys of agents (``ocv_…``) and people (``1ck_…``), stored as argon2id hashes.
+"""API keys of agents (``ocv_…``) and people (``1ck_…``), stored as SHA-256 hashes.
 
-A key is ``<prefix><public part>_<secret>``. The public part finds the row; argon2id verifies the
-whole key. The rows are ``{id, owner, name, prefix, scopes, created_at_ms, expires_at_ms,
-last_used_at_ms}``.
+A key is ``<prefix><public part>_<secret>``. The public part finds the row; the hash of the whole
+key verifies it. The secret has 192 random bits, so no slow hash is needed. Earlier versions stored
+argon2id hashes: such a row gets its new hash when its key is used. The rows are ``{id, owner,
+name, prefix, scopes, created_at_ms, expires_at_ms, last_used_at_ms}``.
 """
 
+import hmac
 import json
 import re
 import sqlite3
@@ -15,18 +17,25 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from argon2.exceptions import InvalidHashError, VerificationError
 
+from schemas.canonical import digest
+from sixgate.api.client_address import LOCAL_SOCKET, rate_key
+from sixgate.api.rate_limit import RateLimit
 from sixgate.api_error import ApiError
+from sixgate.config.limits import Rate
 from sixgate.gateway.database import Database, UntilChanged
 
 OwnerKind = Literal["agent", "person"]
 PREFIX: dict[OwnerKind, str] = {"agent": "ocv_", "person": "1ck_"}
 PUBLIC_BYTES, SECRET_BYTES = 6, 24
 HASHES_MAX = 2
-"""Hashes computed at the same time: anyone may ask for one, and each takes 64 MiB."""
+"""argon2id hashes computed at the same time: each takes 64 MiB."""
 ASKED_MAX = 16
-"""Keys being verified, most of them waiting for a hash: each waits in a thread."""
+"""Keys with such a hash being verified, most of them waiting: each waits in a thread."""
+SLOW_LOGINS = Rate(per_minute=10, burst=10)
+"""Verifications of such keys per client address: a public part is no secret."""
+_HASH_TAG = "sixgate/api-key/v1"
 _KEY = re.compile(r"(?P<prefix>ocv_|1ck_)(?P<public>[0-9a-f]{12})_[0-9a-f]{48}", re.ASCII)
 _CREATE = """
 CREATE TABLE IF NOT EXISTS api_keys (
@@ -60,6 +69,14 @@ class IssuedKey:
     text: str = field(repr=False)
 
 
+class LoginRateError(Exception):
+    """An address verified too many keys with argon2id hashes; ``wait_ms`` until the next one."""
+
+    def __init__(self, wait_ms: int) -> None:
+        super().__init__(f"retry in {wait_ms} ms")
+        self.wait_ms = wait_ms
+
+
 class ApiKeys:
     """The API keys of one gateway."""
 
@@ -72,12 +89,12 @@ class ApiKeys:
         self._database = database
         self._random_hex = random_hex
         self._read: UntilChanged[ApiKey | None] = UntilChanged(database)  # every request asks
-        self._hasher = hasher or PasswordHasher()  # argon2id with the parameters of RFC 9106
+        self._slow_hasher = hasher or PasswordHasher()  # reads its parameters from each hash
+        self._slow_logins = RateLimit(SLOW_LOGINS)
+        self._counting = threading.Lock()
         self._asked = threading.BoundedSemaphore(ASKED_MAX)
         self._hashing = threading.BoundedSemaphore(HASHES_MAX)
         database.create(_CREATE)
-        # Verified for an unknown key, so that it takes as long as a known one.
-        self._decoy = self._hasher.hash(random_hex(SECRET_BYTES))
 
     def issue(
         self,
@@ -93,30 +110,44 @@ class ApiKeys:
         public = self._random_hex(PUBLIC_BYTES)
         text = f"{PREFIX[owner_kind]}{public}_{self._random_hex(SECRET_BYTES)}"
         key_id = self._random_hex(16)
-        row = (key_id, public, self._hasher.hash(text), owner_kind, owner, name)
+        row = (key_id, public, digest(_HASH_TAG, text.encode()), owner_kind, owner, name)
         row_end = (json.dumps(list(scopes)), now_ms, expires_at_ms, None)
         places = ", ".join("?" * 10)
         self._database.write(f"INSERT INTO api_keys VALUES ({places})", row + row_end)  # noqa: S608 - places only
         return IssuedKey(self.of(key_id), text)
 
-    def verified(self, text: str, now_ms: int) -> ApiKey | None:
+    def verified(self, text: str, now_ms: int, address: str = LOCAL_SOCKET) -> ApiKey | None:
         """Return the key with this text if it is valid now, and note the use; otherwise None.
 
-        Raises ``ApiError`` ``busy`` if too many keys are being verified.
+        ``address`` is the client's. Raises ``LoginRateError`` and, if too many keys are being
+        verified, ``ApiError`` ``busy``; both only for a key with an argon2id hash.
         """
         found = _KEY.fullmatch(text)
         public = found["public"] if found else ""
         row = self._database.row("SELECT * FROM api_keys WHERE public = ?", (public,))
-        try:
-            with self._turn():
-                self._hasher.verify(row["hash"] if row else self._decoy, text)
-        except (VerifyMismatchError, InvalidHashError):
-            return None
         if row is None or not (row["expires_at_ms"] is None or now_ms < row["expires_at_ms"]):
             return None
-        used = "UPDATE api_keys SET last_used_at_ms = ? WHERE id = ?"
-        self._database.write(used, (now_ms, row["id"]))
+        hashed = digest(_HASH_TAG, text.encode())
+        if not hmac.compare_digest(row["hash"], hashed) and not (
+            row["hash"].startswith("$argon2id$")
+            and self._has_slow_hash(row["hash"], text, now_ms, address)
+        ):
+            return None
+        used = "UPDATE api_keys SET last_used_at_ms = ?, hash = ? WHERE id = ?"
+        self._database.write(used, (now_ms, hashed, row["id"]))
         return _api_key(row)
+
+    def _has_slow_hash(self, stored: str, text: str, now_ms: int, address: str) -> bool:
+        if address != LOCAL_SOCKET:
+            with self._counting:
+                wait_ms = self._slow_logins.take(rate_key(address), now_ms)
+            if wait_ms:
+                raise LoginRateError(wait_ms)
+        try:
+            with self._turn():
+                return self._slow_hasher.verify(stored, text)
+        except (VerificationError, InvalidHashError):
+            return False
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

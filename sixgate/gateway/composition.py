@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import NamedTuple
 
-from argon2 import PasswordHasher
-
 from schemas.fields import Name
 from sixgate.api.app import add_mcp, create_app
 from sixgate.api.listeners import Address, Listen, Tcp
@@ -74,12 +72,8 @@ def gateway_services(
     pipeline: Pipeline,
     settings: ApiSettings,
     webhook_settings: WebhookSettings,
-    hasher: PasswordHasher | None = None,
 ) -> Iterator[Services]:
-    """Lend the services of a gateway whose files are in a folder.
-
-    ``hasher`` hashes API keys; by default as RFC 9106 says. Raises ``SettingsError``.
-    """
+    """Lend the services of a gateway whose files are in a folder; raise ``SettingsError``."""
     backend = pipeline.backend
     org = backend.read.registered.org
     gateway_key = load_key_file(folder.key(GATEWAY), GATEWAY)
@@ -99,7 +93,7 @@ def gateway_services(
             logins=Logins(database, secrets.token_hex),
             agents=Agents(database),
             chain_names=ChainNames(database),
-            api_keys=ApiKeys(database, secrets.token_hex, hasher),
+            api_keys=ApiKeys(database, secrets.token_hex),
             tokens=Tokens(database, token_key, org, secrets.token_hex),
             transactions=transactions,
             vaults=Vaults(database),

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 
 from schemas.registry.records import AccountOpened, Entry, SettingSet
@@ -26,7 +25,6 @@ from sixgate.services.embedded.http_api import EmbeddedApiSettings, node_service
 from sixgate.services.embedded.node import Node, running
 
 ACCOUNT = "main"
-CHEAP_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,7 @@ def running_api(path: Path, genesis: bytes | None = None) -> Iterator[Api]:
         entries = api_entries(ACCOUNT, (GATEWAY, keys[GATEWAY]), (DESK, keys[DESK]))
         entries += person_entries(person_id, ACCOUNT, GATEWAY)
         register(node, folder.admin(), entries, wall_ms())
-        with node_services(folder, node, EmbeddedApiSettings(), CHEAP_HASHER) as services:
+        with node_services(folder, node, EmbeddedApiSettings()) as services:
             services.people.add(Person(person_id, "alice", None, "admin", wall_ms(), active=True))
             key = services.api_keys.issue("person", person_id, now_ms=wall_ms())
             with TestClient(create_app(services), raise_server_exceptions=False) as client:

@@ -23,20 +23,21 @@ from sixgate.api.pages import CursorQuery, LimitQuery, page_of
 from sixgate.api.problems import Problem, answers, forbidden, not_found
 from sixgate.api.services import Services
 from sixgate.api.vault_lookup import bound_vaults
-from sixgate.gateway.api_keys import ApiKey, OwnerKind
+from sixgate.gateway.api_keys import ApiKey, LoginRateError, OwnerKind
 from sixgate.gateway.logins import ID_PREFIX, Login
 from sixgate.gateway.tokens import TTL_S_MAX
 from sixgate.oidc.errors import ClaimError, IdTokenError, IssuerUnavailableError
 
 router = APIRouter(prefix="/v1/auth", tags=["auth"], route_class=JsonRoute)
+AddressOf = Annotated[str, Depends(client_ip)]
 
 
 @router.post("/agent-token")
 def exchange_agent_key(
-    request: models.AgentTokenRequest, services: ServicesOf
+    request: models.AgentTokenRequest, services: ServicesOf, address: AddressOf
 ) -> models.AgentTokenReply:
     """Exchange an agent's API key for an access token."""
-    key = _verified(services, request.api_key.get_secret_value(), "agent")
+    key = _verified(services, request.api_key.get_secret_value(), "agent", address)
     if request.agent_id is not None and request.agent_id != key.owner:
         raise unauthorized("the API key belongs to another agent")
     if problem := services.agent_problem(key.owner):
@@ -51,10 +52,10 @@ def exchange_agent_key(
 
 @router.post("/api-key-token")
 def exchange_person_key(
-    request: models.PersonTokenRequest, services: ServicesOf
+    request: models.PersonTokenRequest, services: ServicesOf, address: AddressOf
 ) -> models.TokenReply:
     """Exchange a person's API key for an access token."""
-    key = _verified(services, request.api_key.get_secret_value(), "person")
+    key = _verified(services, request.api_key.get_secret_value(), "person", address)
     if problem := services.person_problem(key.owner):
         raise unauthorized(problem)
     return models.TokenReply(**_issued(services, key))
@@ -62,9 +63,7 @@ def exchange_person_key(
 
 @router.post("/oidc", responses=answers(403, 501))
 def exchange_id_token(
-    request: models.OidcTokenRequest,
-    services: ServicesOf,
-    address: Annotated[str, Depends(client_ip)],
+    request: models.OidcTokenRequest, services: ServicesOf, address: AddressOf
 ) -> models.TokenReply:
     """Exchange a person's ID token of the organisation's issuer for an access token."""
     login = _login_of(services, request)
@@ -156,8 +155,12 @@ def delete_api_key(key_id: str, caller: PersonCaller, services: ServicesOf) -> R
     return Response(status_code=204)
 
 
-def _verified(services: Services, text: str, owner_kind: OwnerKind) -> ApiKey:
-    key = services.api_keys.verified(text, services.now_ms())
+def _verified(services: Services, text: str, owner_kind: OwnerKind, address: str) -> ApiKey:
+    try:
+        key = services.api_keys.verified(text, services.now_ms(), address)
+    except LoginRateError as error:
+        why = f"The address {address} sent too many API keys that an earlier version hashed"
+        raise rate_problem(error.wait_ms, why) from None
     if key is None or key.owner_kind != owner_kind:
         raise unauthorized("the API key is wrong, expired or deleted")
     return key

@@ -4,7 +4,6 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from argon2 import PasswordHasher
 from pydantic_settings import BaseSettings
 
 from schemas.registry.records import ScopedAdminSet
@@ -49,13 +48,12 @@ def node_services(
     folder: Folder,
     node: Node,
     settings: EmbeddedApiSettings,
-    hasher: PasswordHasher | None = None,
 ) -> Iterator[Services]:
     """Lend the services of a folder's gateway; raise ``FolderError`` if it was never set up."""
     scope = _desk_scope(folder, node.registered)
     desk = AdminDesk(node, load_key_file(folder.key(DESK), DESK), wall_ms)
     pipeline = Pipeline(node.backend, desk, scope.accounts[0], node.intake, follow=False)
-    with gateway_services(folder, pipeline, settings.api, settings.webhooks, hasher) as services:
+    with gateway_services(folder, pipeline, settings.api, settings.webhooks) as services:
         yield services
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from sixgate.api.exchange import App, Receive, Scope, Send
+from sixgate.api.limits import check_rate
 from sixgate.api.server import Address, Limits, Listen, Tcp, serving
 
 HOST_LINE = b"Host: sixgate.example\r\n"
@@ -37,7 +38,8 @@ class EchoApp:
     """Answers what it was asked; paths select other behaviour.
 
     ``seen`` are the complete requests in their order, ``cut`` those that ended early, and
-    ``sent_bytes`` what ``/endless`` could write. ``/wait`` answers after ``release()``.
+    ``sent_bytes`` what ``/endless`` could write. ``/wait`` answers after ``release()``. The header
+    ``x-principal`` names the principal of a request, which counts before its body is read.
     """
 
     def __init__(self) -> None:
@@ -58,6 +60,8 @@ class EchoApp:
         if scope["type"] == "lifespan":
             return
         name = f"{scope['method']} {scope['path']}"
+        if principal := dict(scope["headers"]).get(b"x-principal"):
+            check_rate(scope, principal.decode())
         body = await _body(receive)
         if body is None:
             self.cut.append(name)

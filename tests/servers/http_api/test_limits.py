@@ -2,6 +2,7 @@
 
 import json
 import logging
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -169,6 +170,56 @@ def test_one_address_does_not_take_the_place_of_all_others() -> None:
             app.release()
             until(lambda: app.waiting == 0)
             assert ask_once(link, first).status == 200
+
+
+BODY_BEGUN = b"POST /seen HTTP/1.1\r\n" + HOST_LINE + b"Content-Length: 5\r\n\r\nabc"
+
+
+def of_a_principal(request: bytes) -> bytes:
+    return request.replace(b"\r\n\r\n", b"\r\nX-Principal: agent:bot\r\n\r\n")
+
+
+def test_slow_bodies_without_a_principal_leave_their_address_its_slots() -> None:
+    limits: dict[str, Any] = {
+        "ip_requests_max": 4,
+        "ip_anonymous_max": 2,
+        "anonymous_body_s_max": 60,
+    }
+    app = EchoApp()
+    with served(app, **limits) as address, ExitStack() as stack:
+        slow = [stack.enter_context(connected(address)) for _ in range(2)]
+        for link in slow:
+            link.sendall(BODY_BEGUN)
+        last = BODY_BEGUN.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") + b"de"
+        until(lambda: ask(address, last)[0].status == 503)
+        (refused,) = ask(address, last)
+        assert (refused.json()["code"], refused.headers["retry-after"]) == ("busy", "1")
+        assert "without a verified token" in refused.json()["detail"]
+        known = of_a_principal(BODY_BEGUN) + b"de"
+        with connected(address) as link:
+            assert [ask_once(link, known).status for _ in range(3)] == [200] * 3
+        for link in slow:
+            assert ask_once(link, b"de").status == 200
+        assert [answer.status for answer in ask(address, LAST_GET)] == [200]
+
+
+def test_only_a_body_with_a_principal_may_take_its_time() -> None:
+    with served(EchoApp(), anonymous_body_s_max=0.1) as address, connected(address) as patient:
+        patient.sendall(of_a_principal(BODY_BEGUN))
+        (answer,) = ask(address, BODY_BEGUN)
+        assert (answer.status, answer.json()["code"]) == (408, "request_timeout")
+        assert ask_once(patient, b"de").status == 200
+
+
+def test_a_complete_body_without_a_principal_has_no_deadline() -> None:
+    app = EchoApp()
+    waits = LAST_GET.replace(b"/seen", b"/wait")
+    with served(app, anonymous_body_s_max=0.1) as address, connected(address) as waiting:
+        waiting.sendall(waits)
+        until(lambda: app.waiting == 1)
+        assert ask(address, BODY_BEGUN)[0].status == 408
+        app.release()
+        assert answers(rest_of(waiting))[0].status == 200
 
 
 def asking_for(header: bytes) -> bytes:

@@ -9,11 +9,13 @@ from typing import Any
 
 import jwt
 import pytest
+from argon2 import PasswordHasher
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.key_files import ensure_private_key
+from sixgate.gateway.api_keys import SLOW_LOGINS
 from sixgate.gateway.people import Person
 from tests.harness.api import Api
 
@@ -184,6 +186,22 @@ def test_an_expired_key_gets_no_token(api: Api) -> None:
     made = api.client.post("/v1/auth/api-keys", json=request, headers=api.person).json()
     reply = api.client.post("/v1/auth/api-key-token", json={"api_key": made["api_key"]})
     assert reply.status_code == 401
+
+
+def test_an_address_that_guesses_an_old_key_is_limited(api: Api) -> None:
+    made = api.client.post("/v1/auth/api-keys", json={"name": "old"}, headers=api.person).json()
+    slow = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(made["api_key"])
+    row = (slow, made["key"]["id"])
+    assert api.services.database.write("UPDATE api_keys SET hash = ? WHERE id = ?", row) == 1
+    request = {"api_key": made["api_key"][:-48] + "0" * 48}
+    replies = [
+        api.client.post("/v1/auth/api-key-token", json=request)
+        for _ in range(SLOW_LOGINS.burst + 1)
+    ]
+    assert [reply.status_code for reply in replies] == [401] * SLOW_LOGINS.burst + [429]
+    assert replies[-1].json()["code"] == "rate_limited"
+    assert 1 <= int(replies[-1].headers["Retry-After"]) <= 6
+    api.token(api.person_key)  # no old key: it is not counted
 
 
 def test_key_texts_are_stored_as_hashes_only(api: Api) -> None:
