@@ -1,6 +1,7 @@
 """Builds and signs an admin's registry records and key orders."""
 
 import base64
+from collections.abc import Iterable
 from typing import Any, NamedTuple, Protocol
 
 from schemas.dsse import KEY_REQUEST_TYPE, REGISTRY_TYPE, Envelope
@@ -20,6 +21,7 @@ from schemas.redaction import redacted_digest
 from schemas.registry.key_chains import KeyChain
 from schemas.registry.records import (
     AddressClaimed,
+    ChainSet,
     Entry,
     RecordVersion,
     RegistryRecord,
@@ -31,6 +33,7 @@ from signer.keys.addresses.derivation import canonical_address, derive
 from sixgate.api import Api, ApiError, Json
 from sixgate.authoring.share_key import current_share_key
 
+ONLY_DIGITS = "digits alone are the id of a chain, which may be another one"
 ORDER_MS = 60 * 60 * 1000
 """Validity of an order: long enough for a restart of the signer."""
 
@@ -82,9 +85,23 @@ def append_record(
     version: RecordVersion = 1,
 ) -> None:
     """Sign and append an entry to a registry as it was read; raises ``registry_refused``."""
+    if isinstance(entry, ChainSet) and (name := digits_as_name(entry, registry["chains"])):
+        raise ApiError("registry_refused", f"a chain cannot be named {name}: {ONLY_DIGITS}")
     chained = (registry["sequence"], registry["head"])
     envelope, _ = record_envelope(admin, registry["org"], chained, entry, at_ms, version)
     api.register(base64.b64encode(envelope).decode())
+
+
+def digits_as_name(entry: ChainSet, chains: Iterable[Json]) -> str | None:
+    """Return a name or alias of digits that a chain would get, or None.
+
+    Old records have such names, so readers of the registry accept them, and a chain may keep one.
+    The registry itself refuses names of other chains.
+    """
+    former = [chain for chain in chains if chain["chain_id"] == entry.chain_id]
+    kept = {name for chain in former for name in (chain["name"], *chain.get("aliases", ()))}
+    names = (name for name in (entry.name, *entry.aliases) if name not in kept)
+    return next((name for name in names if name.isdigit()), None)
 
 
 class Admin(NamedTuple):

@@ -37,8 +37,8 @@ from sixgate.authoring.intent_form import (
 class Directory:
     """Directory of an organisation's names.
 
-    ``accounts`` maps agents to accounts, ``chains`` names and aliases to chain ids, ``names`` chain
-    ids to names; ``keys`` has account and path of every provisioned key.
+    ``accounts`` maps agents to accounts, ``chains`` names, aliases and ids to chain ids, ``names``
+    chain ids to names; ``keys`` has account and path of every provisioned key.
     """
 
     org: str
@@ -55,7 +55,7 @@ class Directory:
         return cls(
             org=registry["org"],
             accounts={name: agent["account"] for name, agent in registry["agents"].items()},
-            chains=dict(names),
+            chains=dict(names) | {str(chain["chain_id"]): chain["chain_id"] for chain in chains},
             names={chain["chain_id"]: chain["name"] for chain in chains},
             keys=frozenset((key["account"], key["path"]) for key in registry["keys"]),
         )

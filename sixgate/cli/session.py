@@ -125,12 +125,10 @@ class Session:
         return known("agent", name, agents)
 
     def chains(self) -> dict[str, Json]:
-        """Return the registered chains by name, alias and id."""
-        return {
-            name: chain
-            for chain in self.registry["chains"]
-            for name in (chain["name"], str(chain["chain_id"]), *chain.get("aliases", ()))
-        }
+        """Return the registered chains by name, alias and id; an id goes before an equal name."""
+        chains = self.registry["chains"]
+        named = {name: one for one in chains for name in (one["name"], *one.get("aliases", ()))}
+        return named | {str(one["chain_id"]): one for one in chains}
 
     def chain(self, name: str) -> Json:
         """Return a registered chain by name, alias or id; an unknown one ends the command."""

@@ -39,9 +39,15 @@ def is_chain_id(given: str | int) -> bool:
 
 
 def find_chain(registered: Registered, given: str | int) -> ChainSet | None:
-    """Return a chain by name, alias or chain id, or None; a name goes before an equal id."""
+    """Return a chain by chain id, name or alias, or None.
+
+    An id goes before an equal name, which only old records have: otherwise "8453" and 8453 could
+    be two chains.
+    """
+    if is_chain_id(given) and (found := registered.chains.get(int(given))) is not None:
+        return found
     # A copy: the pipeline may register a chain during the search.
     for chain in list(registered.chains.values()):
         if given == chain.name or given in chain.aliases:
             return chain
-    return registered.chains.get(int(given)) if is_chain_id(given) else None
+    return None

@@ -19,7 +19,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
+from schemas.dsse import Envelope
 from schemas.fields import TimeMs
+from schemas.intents.intent import decode_intent, request_digest
 from sixgate.api import Json
 from sixgate.gateway.database import Database
 
@@ -125,8 +127,9 @@ class IdempotencyKeys:
     ) -> Begun:
         """Store a new request durably, or return what an earlier one with the key led to.
 
-        ``request`` is the digest of the request, ``make`` signs its intent; what it raises leaves
-        the key unused. Unless this raises, the caller must call ``finish``. Raises
+        ``request`` is the digest of the request as it was sent, ``make`` signs its intent; what it
+        raises leaves the key unused. A request in another form repeats the earlier one if it
+        becomes the same intent. Unless this raises, the caller must call ``finish``. Raises
         ``KeyConflictError``, ``KeyInUseError``.
         """
         oldest_ms = now_ms - remember_ms
@@ -138,7 +141,9 @@ class IdempotencyKeys:
             earlier = new.earlier
             if earlier is None:
                 return Begun(new.signed)
-        return self._repeat(name, request, earlier)
+        if earlier["request"] != request and not _makes_same_request(earlier, make()):
+            raise KeyConflictError(earlier["intent"])
+        return self._repeat(name, earlier)
 
     def finish(self, name: KeyName, outcome: Json | None, *, submitted: bool) -> None:
         """End a request; without an ``outcome`` its intent is still undecided."""
@@ -176,9 +181,7 @@ class IdempotencyKeys:
         with self._writing, self._database.transaction():
             self._store_ends()
 
-    def _repeat(self, name: KeyName, request: str, row: sqlite3.Row) -> Begun:
-        if row["request"] != request:
-            raise KeyConflictError(row["intent"])
+    def _repeat(self, name: KeyName, row: sqlite3.Row) -> Begun:
         with self._lock:
             if name in self._running:
                 raise KeyInUseError(row["intent"])
@@ -234,6 +237,13 @@ class IdempotencyKeys:
             ended, self._ended = self._ended, set()
         for name in ended:
             self._database.write(_END, name)
+
+
+def _makes_same_request(row: sqlite3.Row, new: SignedIntent) -> bool:
+    """Return whether two requests became the same intent: chain 8453, "8453" and "base" do."""
+    intents = (decode_intent(Envelope.decode(one.envelope).body()) for one in (_signed(row), new))
+    first, second = map(request_digest, intents)
+    return first == second
 
 
 def _signed(row: sqlite3.Row) -> SignedIntent:

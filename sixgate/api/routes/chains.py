@@ -9,11 +9,13 @@ from pydantic import ValidationError
 
 from schemas.canonical import malformed
 from schemas.registry.records import ChainRemoved, ChainSet
+from sixgate.answers.snapshot import plain
 from sixgate.api.callers import AnyCaller, NewWork, PersonCaller, ServicesOf, record
 from sixgate.api.json_route import JsonRoute
 from sixgate.api.models import chains as models
 from sixgate.api.problems import Problem, invalid, not_found
 from sixgate.api.services import Services
+from sixgate.authoring.operator import ONLY_DIGITS, digits_as_name
 from sixgate.gateway.chain_names import find_chain
 
 router = APIRouter(prefix="/v1", tags=["chains"], route_class=JsonRoute)
@@ -54,6 +56,7 @@ def create(
         )
         raise Problem(409, "chain_exists", detail)
     entry = _entry({}, request.model_dump())
+    _check_names(services, entry)
     services.desk.register([entry])
     _put_display_name(services, entry.chain_id, request.display_name)
     record(services, caller, "chain.create", f"chain:{entry.chain_id}", {"name": entry.name})
@@ -68,6 +71,7 @@ def update(
     before = _found(services, identifier)
     entry = _entry(json.loads(before.encode()), request.model_dump(exclude_unset=True))
     if entry != before:
+        _check_names(services, entry)
         services.desk.register([entry], [before])
     _put_display_name(services, entry.chain_id, request.display_name)
     changed = sorted(request.model_fields_set)
@@ -103,6 +107,12 @@ def _entry(before: dict[str, Any], given: dict[str, Any]) -> ChainSet:
     if entry.rpc_url is not None:
         _check_rpc_url(entry.rpc_url)
     return entry
+
+
+def _check_names(services: Services, entry: ChainSet) -> None:
+    former = services.backend.read.registered.chains.get(entry.chain_id)
+    if digits_as_name(entry, [plain(former)] if former else []):
+        raise invalid({"name": f"must not be digits alone: {ONLY_DIGITS}"})
 
 
 def _check_rpc_url(url: str) -> None:

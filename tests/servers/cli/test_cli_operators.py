@@ -63,6 +63,15 @@ def test_a_wrong_policy_file_is_refused_by_field(cli: CommandLine, tmp_path: Pat
     assert (ended.code, "tx_max_value_eth '1,5'" in ended.sentence) == (2, True)
 
 
+@pytest.mark.parametrize(
+    "words", ["add 424243 8453", "add 424243 odd --alias 1", "update base --alias 10"]
+)
+def test_no_chain_gets_digits_as_its_name(cli: CommandLine, words: str) -> None:
+    ended = cli.run("chains", *words.split())
+    assert ended.code != 0
+    assert "digits alone" in ended.sentence
+
+
 def test_an_update_changes_only_the_given_fields(cli: CommandLine) -> None:
     cli.ok("agents", "add", "changed", *NARROW)
     cli.ok("chains", "remove", "zora")

@@ -19,6 +19,8 @@ from schemas.topics import Topic
 from sixgate.answers.outcome_notifications import Notices, OutcomeNotifications, Watch
 from sixgate.api.app import create_app
 from sixgate.api.callers import Caller
+from sixgate.api.models.submissions import TransactionRequest
+from sixgate.api.requesting import keyed
 from sixgate.api.submission import Keyed, Submitter, submit_keyed
 from sixgate.api_error import ApiError
 from sixgate.backends.ports import Submit
@@ -48,6 +50,30 @@ def test_equal_fields_in_another_form_are_the_same_request(agent: SigningAgent) 
     first = agent.submit(key, nonce=None, data="0x")
     again = agent.submit(key, value="0.0010", gas_limit="100000", to=TRANSFER["to"].lower())
     assert (again.status_code, again.json()) == (200, first.json())
+
+
+def test_every_name_of_a_chain_repeats_the_same_request(agent: SigningAgent) -> None:
+    key = new_key()
+    first = agent.submit(key, chain="base").json()
+    for chain in (8453, "8453", "base-mainnet", "base"):
+        again = agent.submit(key, chain=chain)
+        assert (again.status_code, again.json()) == (200, first)
+    assert len(agent.outcomes_of(key)) == 1
+
+
+def test_another_key_path_is_another_request(agent: SigningAgent) -> None:
+    key = new_key()
+    first = agent.submit(key, signing_key_path=None).json()
+    own = f"agents/{agent.id}/chains/ethereum/private_key"
+    assert agent.submit(key, chain=8453, signing_key_path=own).json() == first
+    reply = agent.submit(key, chain=8453, signing_key_path="keys/base-signer")
+    assert refusal(reply) == (409, "idempotency_conflict")
+
+
+def test_the_digest_of_stored_requests_never_changes() -> None:
+    sent = {"chain": 8453, "to": "0x" + "11" * 20, "value": "0.5", "nonce": "7", "gas_price": "30"}
+    stored = keyed("any", TransactionRequest.model_validate(sent), "submit").request
+    assert stored == "0xa6f96abfd357b13bc0f19a8aee12a68aa84187b2d3f2a97b913a737f479e53b3"
 
 
 @pytest.mark.parametrize("change", [{"value": "0.002"}, {"chain": "ethereum"}, {"data": "0x01"}])

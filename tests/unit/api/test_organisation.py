@@ -1,9 +1,14 @@
 """Chains, settings, people, tier and approvals."""
 
+import base64
 from typing import Any
 
 import pytest
 
+from schemas.registry.records import ChainSet
+from sixgate.api_error import ApiError
+from sixgate.authoring.operator import record_envelope
+from sixgate.clocks import wall_ms
 from tests.harness.api import Api
 
 NEW_CHAIN = {
@@ -60,6 +65,61 @@ def test_a_wrong_chain_is_refused_by_the_name_of_the_member(
     reply = api.client.post("/v1/admin/chains", json=body, headers=api.person)
     assert reply.status_code == 400
     assert list(reply.json()["fields"]) == [name]
+
+
+@pytest.mark.parametrize("name", ["8453", "424243", "1", "08453"])
+def test_no_chain_gets_digits_as_its_name(api: Api, name: str) -> None:
+    made = NEW_CHAIN | {"chain_id": 424243, "name": name}
+    sent = [
+        ("POST", "/v1/admin/chains", made),
+        ("PUT", "/v1/admin/chains/ethereum", {"name": name}),
+    ]
+    for method, url, body in sent:
+        reply = api.client.request(method, url, json=body, headers=api.person)
+        assert reply.status_code == 400
+        assert "digits" in reply.json()["fields"]["name"]
+    desk = api.services.desk
+    with pytest.raises(ApiError, match="cannot be named") as caught:
+        desk.register([chain_set(424243, "fine", name)])
+    assert caught.value.code == "registry_refused"
+
+
+@pytest.mark.parametrize("name", ["base", "base-mainnet", "Base", "BASE"])
+def test_no_chain_gets_the_name_of_another_one_in_any_case(api: Api, name: str) -> None:
+    made = NEW_CHAIN | {"chain_id": 424243, "name": name}
+    for method, url, body in [
+        ("POST", "/v1/admin/chains", made),
+        ("PUT", "/v1/admin/chains/ethereum", {"name": name}),
+    ]:
+        reply = api.client.request(method, url, json=body, headers=api.person)
+        assert reply.status_code in (400, 409), reply.text
+
+
+def test_an_old_chain_named_with_digits_loads_and_hides_no_id(api: Api) -> None:
+    register_as_before(api, old := chain_set(424243, "8453"))
+    for identifier, chain_id in (("8453", 8453), ("base", 8453), ("424243", 424243)):
+        found = api.client.get(f"/v1/chains/{identifier}", headers=api.person).json()
+        assert found["chain_id"] == chain_id
+    # It may change while it keeps its name, and may get another one.
+    url = "/v1/admin/chains/424243"
+    for change in ({"native_currency": "OLD"}, {"name": "renamed"}):
+        assert api.client.put(url, json=change, headers=api.person).status_code == 200
+    assert api.client.put(url, json={"name": old.name}, headers=api.person).status_code == 400
+    assert api.client.delete(url, headers=api.person).status_code == 204
+
+
+def chain_set(chain_id: int, name: str, *aliases: str) -> ChainSet:
+    return ChainSet(
+        chain_id=chain_id, name=name, aliases=aliases, symbol="ETH", explorer="", testnet=True
+    )
+
+
+def register_as_before(api: Api, entry: ChainSet) -> None:
+    """Register a chain as an earlier version did, without a check of its names."""
+    known = api.node.registry()
+    chained = (known["sequence"], known["head"])
+    signed, _ = record_envelope(api.folder.admin(), known["org"], chained, entry, wall_ms())
+    api.node.register(base64.b64encode(signed).decode())
 
 
 def test_simulation_is_required_by_either_route(api: Api) -> None:

@@ -29,6 +29,9 @@ def test_a_chain_has_names_and_one_id(given: str | int, found: ChainSet | None) 
     assert find_chain(REGISTERED, given) == found
 
 
-def test_a_name_goes_before_an_equal_id() -> None:
-    named = chain(5, "8453")
-    assert find_chain(Registered(chains={8453: BASE, 5: named}), "8453") == named
+@pytest.mark.parametrize("given", [8453, "8453"])
+def test_an_id_goes_before_an_equal_name_of_an_old_record(given: str | int) -> None:
+    old = chain(5, "8453", "10")
+    registered = Registered(chains={5: old, 8453: BASE})
+    assert find_chain(registered, given) == BASE
+    assert find_chain(registered, "10") == old  # no chain has this id
