@@ -111,10 +111,11 @@ class AsyncClient(AsyncOperations):
     """Asynchronous client of one Sixgate server. Close it, or use it in ``async with``.
 
     ``api_key`` (``ocv_…`` of an agent, ``1ck_…`` of a person) is exchanged for tokens, which are
-    renewed before they expire; ``token`` is used as it is.
+    renewed before they expire; ``token`` is used as it is. Plain HTTP beyond loopback sends both in
+    clear, and is refused without ``insecure_http``.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - named options
         self,
         base_url: str | None = None,
         *,
@@ -123,10 +124,11 @@ class AsyncClient(AsyncOperations):
         unix_socket: str | None = None,
         timeout_s: float = TIMEOUT_S,
         transport: httpx.AsyncBaseTransport | None = None,
+        insecure_http: bool = False,
     ) -> None:
         if transport is None and unix_socket is not None:
             transport = httpx.AsyncHTTPTransport(uds=unix_socket)
-        address = address_of(base_url, unix_socket)
+        address = address_of(base_url, unix_socket, insecure_http=insecure_http)
         self.session = session_of(api_key, token, name_of(address, unix_socket))
         self._http = httpx.AsyncClient(base_url=address, timeout=timeout_s, transport=transport)
 

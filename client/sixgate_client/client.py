@@ -46,10 +46,11 @@ class Client:
     """Client of one Sixgate server; it may be shared by threads. Close it, or use it in ``with``.
 
     ``api_key`` (``ocv_…`` of an agent, ``1ck_…`` of a person) is exchanged for tokens, which are
-    renewed before they expire; ``token`` is used as it is.
+    renewed before they expire; ``token`` is used as it is. Plain HTTP beyond
+    loopback sends both in clear, and is refused without ``insecure_http``.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - named options
         self,
         base_url: str | None = None,
         *,
@@ -58,10 +59,11 @@ class Client:
         unix_socket: str | None = None,
         timeout_s: float = TIMEOUT_S,
         transport: httpx.BaseTransport | None = None,
+        insecure_http: bool = False,
     ) -> None:
         if transport is None and unix_socket is not None:
             transport = httpx.HTTPTransport(uds=unix_socket)
-        address = address_of(base_url, unix_socket)
+        address = address_of(base_url, unix_socket, insecure_http=insecure_http)
         self.session = session_of(api_key, token, name_of(address, unix_socket))
         self._http = httpx.Client(base_url=address, timeout=timeout_s, transport=transport)
 

@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from ipaddress import ip_address
 
 import httpx
 
@@ -11,8 +12,11 @@ TIMEOUT_S = 30.0
 _ON_A_SOCKET = "http://sixgate"
 
 
-def address_of(base_url: str | None, unix_socket: str | None) -> str:
-    """Return the base URL; over a Unix socket any name does. Raises ``ValueError``."""
+def address_of(base_url: str | None, unix_socket: str | None, *, insecure_http: bool) -> str:
+    """Return the base URL; over a Unix socket any name does. Raises ``ValueError``.
+
+    Plain HTTP beyond loopback would send API keys and tokens in clear, so it must be asked for.
+    """
     if base_url is None and unix_socket is None:
         raise ValueError("base_url or unix_socket is required")
     address = base_url or _ON_A_SOCKET
@@ -20,7 +24,20 @@ def address_of(base_url: str | None, unix_socket: str | None) -> str:
         raise ValueError("base_url must begin with http:// or https://")
     if address.rstrip("/").endswith("/v1"):
         raise ValueError("base_url must not end in /v1: every path begins with it")
+    url = httpx.URL(address)
+    if url.scheme == "http" and not (unix_socket or insecure_http or _is_loopback(url.host)):
+        raise ValueError(
+            f"http://{url.host} would send the API key in clear: use https://, or allow it with "
+            "insecure_http"
+        )
     return address
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def name_of(address: str, unix_socket: str | None) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sixgate.cli.commands import COMMANDS
-from sixgate.cli.declare import Option, command
+from sixgate.cli.declare import Option, command, flag
 from sixgate.cli.exit_codes import CommandError, ExitCode, fail_usage
 from sixgate.cli.failures import Failure, failure_of
 from sixgate.cli.options import (
@@ -121,7 +121,10 @@ def probe(*, url: str, stalled_s: float) -> None:
     type=FILE,
     show_default=API_KEY_VARIABLE,
 )
-def mcp(*, url: str | None, socket: Path | None, api_key_file: Path | None) -> None:
+@flag("--insecure-http", "Send the API key in clear to an http:// address beyond loopback.")
+def mcp(
+    *, url: str | None, socket: Path | None, api_key_file: Path | None, insecure_http: bool
+) -> None:
     """Serve an agent's tools to a model by MCP on standard input and output."""
     import anyio
     from sixgate_client import AsyncClient
@@ -132,9 +135,14 @@ def mcp(*, url: str | None, socket: Path | None, api_key_file: Path | None) -> N
         fail_usage("give --url or --socket, and only one of the two")
     unix_socket = None if socket is None else str(socket)
     try:
-        client = AsyncClient(url, api_key=_api_key(api_key_file), unix_socket=unix_socket)
+        client = AsyncClient(
+            url,
+            api_key=_api_key(api_key_file),
+            unix_socket=unix_socket,
+            insecure_http=insecure_http,
+        )
     except ValueError as error:
-        fail_usage(str(error))
+        fail_usage(str(error).replace("insecure_http", "--insecure-http"))
     anyio.run(serve_stdio, client)
 
 

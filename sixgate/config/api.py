@@ -1,4 +1,4 @@
-"""Settings of the HTTP API: ``[api]``, ``[gateway]`` and ``[webhooks]``."""
+"""Settings of the HTTP API: ``[api]``, ``[gateway]``, ``[chains]`` and ``[webhooks]``."""
 
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -39,6 +39,12 @@ class GatewaySettings(HeadSettings):
     """The account of agents that people create; by default that of the desk, or the only one."""
 
     account: Name | None = None
+
+
+class ChainsSettings(Section):
+    """Whether people may register nodes at loopback and private addresses over HTTP."""
+
+    private_urls: bool = False
 
 
 class WebhookSettings(Section):

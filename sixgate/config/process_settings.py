@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from schemas.fields import Name
-from sixgate.config.api import ApiSettings, GatewaySettings, WebhookSettings
+from sixgate.config.api import ApiSettings, ChainsSettings, GatewaySettings, WebhookSettings
 from sixgate.config.intake import IntakeSettings
 from sixgate.config.internal_servers import (
     CustodyAddress,
@@ -55,6 +55,7 @@ class Settings(SignerProcessSettings):
     api: ApiSettings = ApiSettings()
     intake: IntakeSettings = IntakeSettings()
     gateway: GatewaySettings = GatewaySettings()
+    chains: ChainsSettings = ChainsSettings()
     webhooks: WebhookSettings = WebhookSettings()
     desk: DeskSettings = DeskSettings()
     desk_at: DeskAddress | None = None

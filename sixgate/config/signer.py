@@ -80,6 +80,7 @@ class SharedSettings(SignerProcessSettings):
     custody_at: _Unread = None
     api: _Unread = None
     gateway: _Unread = None
+    chains: _Unread = None
     webhooks: _Unread = None
     desk: _Unread = None
     desk_at: _Unread = None

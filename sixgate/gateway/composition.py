@@ -15,7 +15,7 @@ from sixgate.api.submission import record_refused, resume
 from sixgate.api_error import ApiError
 from sixgate.backends.ports import Backend
 from sixgate.clocks import wall_ms
-from sixgate.config.api import ApiSettings, WebhookSettings
+from sixgate.config.api import ApiSettings, ChainsSettings, WebhookSettings
 from sixgate.data_folder.folder import GATEWAY, Folder
 from sixgate.data_folder.key_files import ensure_private_key, load_key_file
 from sixgate.desk.desk import Desk
@@ -71,6 +71,7 @@ def gateway_services(
     folder: Folder,
     pipeline: Pipeline,
     settings: ApiSettings,
+    chains: ChainsSettings,
     webhook_settings: WebhookSettings,
 ) -> Iterator[Services]:
     """Lend the services of a gateway whose files are in a folder; raise ``SettingsError``."""
@@ -111,6 +112,7 @@ def gateway_services(
             intake=pipeline.intake,
             wait_s=settings.wait_s_max,
             oidc=oidc_login(settings.oidc) if settings.oidc else None,
+            private_urls=chains.private_urls,
         )
         resume(services)
         try:

@@ -57,8 +57,7 @@ def _nonce_in(body: bytes) -> str:
 def _problem(error: ApiError) -> web.Response:
     status = STATUS.get(error.code, HTTPStatus.INTERNAL_SERVER_ERROR)
     problem = {"type": "about:blank", "status": status, "code": error.code, "detail": str(error)}
-    headers = {}
-    if error.code == "attestation_busy":
-        headers["Retry-After"] = str(-(-PAUSE_MS_MIN // 1000))
+    is_busy = error.code == "attestation_busy"
+    headers = {"Retry-After": str(-(-PAUSE_MS_MIN // 1000))} if is_busy else {}
     body = orjson.dumps(problem | {"title": status.phrase})
     return web.Response(body=body, status=status, content_type=PROBLEM, headers=headers)

@@ -87,9 +87,8 @@ class GatewayProcess:
         desk = _desk(backend, settings.desk_at, parts)
         intake = Intake(settings.intake, partial(disk_usage, self._folder.path))
         pipeline = Pipeline(backend, desk, account, intake, follow=True)
-        services = parts.enter_context(
-            gateway_services(self._folder, pipeline, settings.api, settings.webhooks)
-        )
+        sections = settings.api, settings.chains, settings.webhooks
+        services = parts.enter_context(gateway_services(self._folder, pipeline, *sections))
         self._transactions = services.transactions
         # 4.
         parts.enter_context(serving_gateway(services, settings.api))

@@ -17,6 +17,7 @@ from sixgate.api.problems import Problem, invalid, not_found
 from sixgate.api.services import Services
 from sixgate.authoring.operator import ONLY_DIGITS, digits_as_name
 from sixgate.gateway.chain_names import find_chain
+from sixgate.gateway.rpc_urls import rpc_url_problem
 
 router = APIRouter(prefix="/v1", tags=["chains"], route_class=JsonRoute)
 # Names of members in the registry, and in the API.
@@ -55,7 +56,7 @@ def create(
             f"Chain {taken.chain_id} is registered already as {taken.name}: change it with PUT."
         )
         raise Problem(409, "chain_exists", detail)
-    entry = _entry({}, request.model_dump())
+    entry = _entry(services, {}, request.model_dump())
     _check_names(services, entry)
     services.desk.register([entry])
     _put_display_name(services, entry.chain_id, request.display_name)
@@ -69,7 +70,8 @@ def update(
 ) -> models.ChainReply:
     """Change a chain; its chain id cannot change."""
     before = _found(services, identifier)
-    entry = _entry(json.loads(before.encode()), request.model_dump(exclude_unset=True))
+    changes = request.model_dump(exclude_unset=True)
+    entry = _entry(services, json.loads(before.encode()), changes)
     if entry != before:
         _check_names(services, entry)
         services.desk.register([entry], [before])
@@ -95,7 +97,7 @@ def _found(services: Services, identifier: str) -> ChainSet:
     return chain
 
 
-def _entry(before: dict[str, Any], given: dict[str, Any]) -> ChainSet:
+def _entry(services: Services, before: dict[str, Any], given: dict[str, Any]) -> ChainSet:
     names = {shown: own for own, shown in _MEMBERS.items()}
     changes = {names[name]: value for name, value in given.items() if name in names}
     members = {name: value for name, value in (before | changes).items() if value is not None}
@@ -104,8 +106,10 @@ def _entry(before: dict[str, Any], given: dict[str, Any]) -> ChainSet:
     except ValidationError as error:
         problem = malformed(error)
         raise invalid({_MEMBERS.get(problem.where, problem.where): problem.why}) from None
-    if entry.rpc_url is not None:
-        _check_rpc_url(entry.rpc_url)
+    # The command line's full admin may have registered any URL, which then stays.
+    url = None if entry.rpc_url == before.get("rpc_url") else entry.rpc_url
+    if url is not None and (why := rpc_url_problem(url, private_urls=services.private_urls)):
+        raise invalid({"rpc_url": why})
     return entry
 
 
@@ -113,12 +117,6 @@ def _check_names(services: Services, entry: ChainSet) -> None:
     former = services.backend.read.registered.chains.get(entry.chain_id)
     if digits_as_name(entry, [plain(former)] if former else []):
         raise invalid({"name": f"must not be digits alone: {ONLY_DIGITS}"})
-
-
-def _check_rpc_url(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname or not url.isprintable():
-        raise invalid({"rpc_url": "must be an http or https URL"})
 
 
 def _put_display_name(services: Services, chain_id: int, display_name: str | None) -> None:

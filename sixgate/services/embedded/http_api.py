@@ -11,7 +11,7 @@ from signer.core.registry.registered import Registered
 from sixgate.api.listeners import Address
 from sixgate.api.services import Services
 from sixgate.clocks import wall_ms
-from sixgate.config.api import ApiSettings, WebhookSettings
+from sixgate.config.api import ApiSettings, ChainsSettings, WebhookSettings
 from sixgate.config.loading import FROM_ENVIRONMENT
 from sixgate.data_folder.folder import DESK, Folder
 from sixgate.data_folder.key_files import load_key_file
@@ -27,6 +27,7 @@ class EmbeddedApiSettings(BaseSettings):
     model_config = FROM_ENVIRONMENT
 
     api: ApiSettings = ApiSettings()
+    chains: ChainsSettings = ChainsSettings()
     webhooks: WebhookSettings = WebhookSettings()
 
 
@@ -53,7 +54,8 @@ def node_services(
     scope = _desk_scope(folder, node.registered)
     desk = AdminDesk(node, load_key_file(folder.key(DESK), DESK), wall_ms)
     pipeline = Pipeline(node.backend, desk, scope.accounts[0], node.intake, follow=False)
-    with gateway_services(folder, pipeline, settings.api, settings.webhooks) as services:
+    sections = settings.api, settings.chains, settings.webhooks
+    with gateway_services(folder, pipeline, *sections) as services:
         yield services
 
 

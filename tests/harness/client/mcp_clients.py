@@ -18,7 +18,7 @@ from sixgate.mcp.server import create_server
 from tests.harness.client.stub_api import API_KEY, TOKEN, StubApi, on_a_socket
 
 ROOT = Path(__file__).parents[3]
-URL = "http://gateway.test"
+URL = "https://gateway.test"
 Connect = Callable[[StubApi, Path], AbstractAsyncContextManager[Client]]
 
 

@@ -1,11 +1,14 @@
 """Chains, settings, people, tier and approvals."""
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 
 from schemas.registry.records import ChainSet
+from sixgate.api.app import create_app
 from sixgate.api_error import ApiError
 from sixgate.authoring.operator import record_envelope
 from sixgate.clocks import wall_ms
@@ -41,7 +44,7 @@ def test_a_chain_is_added_changed_and_removed(api: Api) -> None:
     assert made.status_code == 201
     assert {name: made.json()[name] for name in NEW_CHAIN} == NEW_CHAIN
     assert send("POST", "", **NEW_CHAIN).status_code == 409
-    changed = send("PUT", "/12345", rpc_url="https://user:secret@rpc.example").json()
+    changed = send("PUT", "/12345", rpc_url="https://rpc.example/short-token").json()
     assert (changed["rpc_url"], changed["display_name"]) == (None, "My Chain")
     assert send("DELETE", "/my-chain").status_code == 204
     assert send("DELETE", "/my-chain").status_code == 404
@@ -65,6 +68,30 @@ def test_a_wrong_chain_is_refused_by_the_name_of_the_member(
     reply = api.client.post("/v1/admin/chains", json=body, headers=api.person)
     assert reply.status_code == 400
     assert list(reply.json()["fields"]) == [name]
+
+
+def test_an_rpc_url_of_a_full_admin_stays(api: Api) -> None:
+    credential = "https://user:secret@rpc.example"
+    register_as_before(api, chain_set(777, "kept").model_copy(update={"rpc_url": credential}))
+    url = "/v1/admin/chains/777"
+    changed = api.client.put(url, json={"native_currency": "KPT"}, headers=api.person)
+    assert (changed.status_code, changed.json()["rpc_url"]) == (200, None)
+    refused = api.client.put(url, json={"rpc_url": f"{credential}/2"}, headers=api.person)
+    assert refused.status_code == 400
+    assert "[chains.NAME] rpc_urls" in refused.json()["fields"]["rpc_url"]
+    assert "secret" not in refused.text
+    assert api.client.delete(url, headers=api.person).status_code == 204
+
+
+def test_private_addresses_of_nodes_need_the_setting(api: Api) -> None:
+    body = NEW_CHAIN | {"chain_id": 778, "name": "inside", "rpc_url": "http://10.0.0.5:8545"}
+    reply = api.client.post("/v1/admin/chains", json=body, headers=api.person)
+    assert reply.status_code == 400
+    assert "[chains] private_urls" in reply.json()["fields"]["rpc_url"]
+    with TestClient(create_app(replace(api.services, private_urls=True))) as client:
+        made = client.post("/v1/admin/chains", json=body, headers=api.person)
+        assert (made.status_code, made.json()["rpc_url"]) == (201, body["rpc_url"])
+        assert client.delete("/v1/admin/chains/778", headers=api.person).status_code == 204
 
 
 @pytest.mark.parametrize("name", ["8453", "424243", "1", "08453"])

@@ -15,7 +15,7 @@ import pytest
 from sixgate_client import AsyncClient, Client, ConnectionFailedError, RefusedError
 from sixgate_client.async_client import AsyncOperations
 
-URL, TOKEN = "http://gateway.test", "a-token"
+URL, TOKEN = "https://gateway.test", "a-token"
 FIELDS = {"chain": "base", "to": "0x11", "value": "0.5"}
 
 
@@ -222,13 +222,30 @@ def test_a_failed_connection_is_raised(use: Use, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
 def test_a_base_url_is_an_origin(kind: type[Client] | type[AsyncClient]) -> None:
     with pytest.raises(ValueError, match="/v1"):
-        kind("http://gateway.test/v1/")
+        kind("https://gateway.test/v1/")
     with pytest.raises(ValueError, match="begin with http://"):
         kind("gateway.test:8600")
     with pytest.raises(ValueError, match="required"):
         kind()
     with pytest.raises(ValueError, match="contradict"):
         kind(URL, api_key="ocv_a", token=TOKEN)
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize("host", ["gateway.test", "10.0.0.1", "localhost.evil.example", "[::2]"])
+def test_no_key_is_sent_in_clear_beyond_loopback_unless_asked(
+    kind: type[Client] | type[AsyncClient], host: str
+) -> None:
+    with pytest.raises(ValueError, match="in clear: use https://"):
+        kind(f"http://{host}:8600", api_key="ocv_a")
+    assert kind(f"http://{host}:8600", api_key="ocv_a", insecure_http=True)
+    assert kind(f"https://{host}:8600", api_key="ocv_a")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "localhost", "[::1]"])
+def test_plain_http_reaches_loopback(host: str) -> None:
+    assert Client(f"http://{host}:8600", api_key="ocv_a")
+    assert Client("http://any.name", unix_socket="/tmp/api.sock")  # noqa: S108 - never opened
 
 
 class _OnASocket(BaseHTTPRequestHandler):

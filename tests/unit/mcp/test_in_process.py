@@ -56,7 +56,7 @@ def asked_by_both(call: Call) -> tuple[Any, Any]:
     async def run() -> None:
         await call(in_process(own))
         async with AsyncClient(
-            "http://any.test", token=TOKEN, transport=httpx.ASGITransport(other)
+            "https://any.test", token=TOKEN, transport=httpx.ASGITransport(other)
         ) as client:
             client.session.agent_id = AGENT
             await call(client)
