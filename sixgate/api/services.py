@@ -12,7 +12,7 @@ from sixgate.backends.ports import Backend
 from sixgate.desk.desk import Desk
 from sixgate.gateway.access_policies import AccessPolicies
 from sixgate.gateway.agents import Agents
-from sixgate.gateway.api_keys import ApiKeys
+from sixgate.gateway.api_keys import ApiKeys, OwnerKind
 from sixgate.gateway.calls import Calls
 from sixgate.gateway.chain_names import ChainNames
 from sixgate.gateway.database import Database
@@ -68,24 +68,25 @@ class Services:
     private_urls: bool = False
 
     def credential_problem(self, token: Token) -> str | None:
-        """Return why a token no longer counts: credential or owner ended; otherwise None."""
+        """Return why a token does not count: its credential or owner ended; otherwise None."""
         if token.credential.startswith(ID_PREFIX):
-            if self.logins.get(token.credential) is None:
+            login = self.logins.get(token.credential)
+            if login is None:
                 return "the login of this token was removed"
-        elif problem := self._key_problem(token.credential):
-            return problem
+            owner: tuple[OwnerKind, str] = ("person", login.person)
+        else:
+            try:
+                key = self.api_keys.of(token.credential)
+            except KeyError:
+                return "the API key of this token was deleted"
+            if key.expires_at_ms is not None and key.expires_at_ms <= self.now_ms():
+                return "the API key of this token has expired"
+            owner = (key.owner_kind, key.owner)
+        if owner != (token.owner_kind, token.owner):
+            return "the credential of this token belongs to someone else"
         if token.owner_kind == "person":
             return self.person_problem(token.owner)
         return self.agent_problem(token.owner)
-
-    def _key_problem(self, key_id: str) -> str | None:
-        try:
-            key = self.api_keys.of(key_id)
-        except KeyError:
-            return "the API key of this token was deleted"
-        if key.expires_at_ms is not None and key.expires_at_ms <= self.now_ms():
-            return "the API key of this token has expired"
-        return None
 
     def person_problem(self, person_id: str) -> str | None:
         """Return why a person may not use the API at all; otherwise None."""

@@ -1,10 +1,13 @@
-"""Logins of people: which identity at an OpenID Connect issuer is which person."""
+"""Logins of people: which identity at an OpenID Connect issuer is which person.
+
+An ID token is exchanged once.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from sixgate.gateway.database import Database, UntilChanged
-from sixgate.oidc.id_tokens import Identity
+from sixgate.oidc.id_tokens import Identity, IdToken
 
 ID_PREFIX = "login-"
 """Tells the id of a login, which a token names, from the id of an API key."""
@@ -13,6 +16,8 @@ _CREATE = """
 CREATE TABLE IF NOT EXISTS logins (
   id TEXT PRIMARY KEY, person TEXT NOT NULL, issuer TEXT NOT NULL, claim TEXT NOT NULL,
   value TEXT NOT NULL, UNIQUE (issuer, claim, value)) STRICT;
+CREATE TABLE IF NOT EXISTS exchanged_id_tokens (
+  digest TEXT PRIMARY KEY, expires_at_s INTEGER NOT NULL) STRICT;
 """
 
 
@@ -40,6 +45,18 @@ class Logins:
         statement = "INSERT OR REPLACE INTO logins VALUES (?, ?, ?, ?, ?)"
         self._database.write(statement, (login.id, person, *identity))
         return login
+
+    def exchange(self, token: IdToken, now_ms: int) -> bool:
+        """Note that an ID token was exchanged, durable on return; return False if it was before.
+
+        Its digest is kept until the token expires. A person can log in only as often as the issuer
+        makes a token, so few are kept.
+        """
+        with self._database.transaction():
+            expired = "DELETE FROM exchanged_id_tokens WHERE expires_at_s < ?"
+            self._database.write(expired, (now_ms // 1000,))
+            statement = "INSERT OR IGNORE INTO exchanged_id_tokens VALUES (?, ?)"
+            return self._database.write(statement, (token.digest, token.expires_at_s)) == 1
 
     def of(self, identity: Identity) -> Login | None:
         """Return the login of an identity, or None."""

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import jwt
 
+from schemas.canonical import digest
 from signer.attestation.release.judge.token_keys import TokenKey
 from sixgate.oidc.errors import ClaimError, IdTokenError
 from sixgate.oidc.settings import Claim, OidcSettings
@@ -29,6 +30,14 @@ class Identity(NamedTuple):
     issuer: str
     claim: Claim
     value: str
+
+
+class IdToken(NamedTuple):
+    """A verified ID token: who it names, the digest of what its issuer signed, and its end."""
+
+    identity: Identity
+    digest: str
+    expires_at_s: int
 
 
 def key_name(token: str, settings: OidcSettings) -> str:
@@ -50,10 +59,10 @@ def key_name(token: str, settings: OidcSettings) -> str:
     return kid
 
 
-def identity_of(
+def verified_token(
     token: str, key: TokenKey, settings: OidcSettings, nonce: str | None, now_ms: int
-) -> Identity:
-    """Return who a token names; raise ``IdTokenError`` and ``ClaimError``."""
+) -> IdToken:
+    """Return what counts of a token; raise ``IdTokenError`` and ``ClaimError``."""
     # 1.
     claims = _verified(token, key)
     # 2.
@@ -66,7 +75,10 @@ def identity_of(
     # 5.
     for name, required in settings.required_claims.items():
         _require(claims, name, required)
-    return Identity(settings.issuer, settings.claim, _person(claims, settings.claim))
+    identity = Identity(settings.issuer, settings.claim, _person(claims, settings.claim))
+    # Without the signature: of an elliptic one anyone can write a second form.
+    signed = token.rpartition(".")[0]
+    return IdToken(identity, digest("sixgate/id-token/v1", signed.encode()), claims["exp"])
 
 
 def _verified(token: str, key: TokenKey) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ from time import monotonic
 
 from sixgate.oidc.errors import IdTokenError
 from sixgate.oidc.fetching import HttpsFetch, issuer_tls
-from sixgate.oidc.id_tokens import Identity, identity_of, key_name
+from sixgate.oidc.id_tokens import IdToken, key_name, verified_token
 from sixgate.oidc.issuer_keys import IssuerKeys
 from sixgate.oidc.settings import OidcSettings
 
@@ -15,12 +15,12 @@ class OidcLogin:
     def __init__(self, settings: OidcSettings, keys: IssuerKeys) -> None:
         self._settings, self._keys = settings, keys
 
-    def identity(self, token: str, nonce: str | None, now_ms: int) -> Identity:
-        """Return who an ID token names; raise ``LoginError``."""
+    def verified(self, token: str, nonce: str | None, now_ms: int) -> IdToken:
+        """Return what counts of an ID token; raise ``LoginError``."""
         key = self._keys.find(key_name(token, self._settings))
         if key is None:
             raise IdTokenError("the ID token names an unknown key")
-        return identity_of(token, key, self._settings, nonce, now_ms)
+        return verified_token(token, key, self._settings, nonce, now_ms)
 
 
 def oidc_login(settings: OidcSettings) -> OidcLogin:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import secrets
 import ssl
 import threading
 import time
@@ -72,6 +73,7 @@ class IdentityProvider:
             "sub": "alice-1",
             "iat": now_s,
             "exp": now_s + 300,
+            "jti": secrets.token_hex(8),  # two tokens of one second differ
         } | changes
 
     def token(self, header: dict[str, Any] | None = None, **changes: Any) -> str:

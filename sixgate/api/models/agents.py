@@ -142,14 +142,21 @@ class AgentRequest(Guardrails):
 
 
 class NewAgentRequest(AgentRequest):
-    """A new agent. ``expires_at`` ends the agent, ``api_key_expires_at`` only its first key."""
+    """A new agent. ``expires_at`` ends the agent, ``api_key_expires_at`` only its first key.
+
+    Neither may be in the past.
+    """
 
     name: str = Field(min_length=1, max_length=128)
     api_key_expires_at: Time | None = None
 
 
 class AgentUpdate(AgentRequest):
-    """A change of an agent; only the members that are present change."""
+    """A change of an agent; only the members that are present change.
+
+    ``is_active`` false is a pause, and an ``expires_at`` in the past ends the agent now. If either
+    is undone, earlier API keys and tokens work again.
+    """
 
     name: str = Field(default="", min_length=1, max_length=128)
     is_active: bool = True
@@ -194,6 +201,12 @@ class AgentReply(Reply):
     api_key_expires_at: str | None
     expires_at: str | None
     shroud_enabled: bool = False
+
+
+class ChangedAgentReply(AgentReply):
+    """A changed agent. ``notice`` says what works again, if the agent did not work before."""
+
+    notice: str | None = None
 
 
 class NewAgentReply(AgentReply):

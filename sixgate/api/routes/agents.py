@@ -20,6 +20,10 @@ from sixgate.gateway.guardrails import GuardrailError, with_guardrails
 
 router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=DirectRoute)
 GUARDRAILS = set(models.Guardrails.model_fields)
+_WORKS_AGAIN = (
+    "The agent works again, and so do the API keys and unexpired tokens that it had before: to end "
+    "them, call POST /v1/agents/{}/rotate-key."
+)
 
 
 @router.post("", status_code=201, dependencies=[NewWork])
@@ -28,6 +32,7 @@ def create(
 ) -> models.NewAgentReply:
     """Create an agent with its guardrails and its first API key, which is shown once."""
     agent_id, now_ms = services.new_id(), services.now_ms()
+    _check_future(request, now_ms)
     policy = _policy(Policy(), request.model_dump(include=GUARDRAILS), services)
     entry = AgentSet(
         agent=agent_id,
@@ -94,11 +99,12 @@ def get(agent_id: str, _caller: AgentOrPerson, services: ServicesOf) -> models.A
 @router.patch("/{agent_id}")
 def update(
     agent_id: str, request: models.AgentUpdate, caller: PersonCaller, services: ServicesOf
-) -> models.AgentReply:
+) -> models.ChangedAgentReply:
     """Change an agent's guardrails, switches or description."""
     given = request.model_dump(exclude_unset=True)
     with services.agents.lock:
         before, details = _administered(services, agent_id)
+        former_problem = services.agent_problem(agent_id)
         entries: list[Entry] = []
         replaced: list[Entry] = []
         if changed := {name: value for name, value in given.items() if name in GUARDRAILS}:
@@ -115,7 +121,10 @@ def update(
         services.desk.register(entries, replaced)
         services.agents.put(_described(details, given))
     record(services, caller, "agent.update", f"agent:{agent_id}", given)
-    return agent_reply(services, known_agent(services, agent_id))
+    reply = agent_reply(services, known_agent(services, agent_id))
+    works_again = former_problem is not None and services.agent_problem(agent_id) is None
+    notice = _WORKS_AGAIN.format(agent_id) if works_again else None
+    return models.ChangedAgentReply(**reply.model_dump(), notice=notice)
 
 
 @router.delete("/{agent_id}", status_code=204)
@@ -145,6 +154,17 @@ def rotate_key(agent_id: str, caller: PersonCaller, services: ServicesOf) -> mod
     return models.NewAgentKey(
         api_key=issued.text, api_key_prefix=issued.key.prefix, expires_at=None
     )
+
+
+def _check_future(request: models.NewAgentRequest, now_ms: int) -> None:
+    """Raise a 400 problem for a new agent, or key, that would have ended already."""
+    past = {
+        name: "must be in the future"
+        for name in ("expires_at", "api_key_expires_at")
+        if (at_ms := time_ms(getattr(request, name))) is not None and at_ms <= now_ms
+    }
+    if past:
+        raise invalid(past)
 
 
 def _administered(services: Services, agent_id: str) -> tuple[AgentSet, AgentDetails]:

@@ -27,6 +27,7 @@ from sixgate.gateway.api_keys import ApiKey, LoginRateError, OwnerKind
 from sixgate.gateway.logins import ID_PREFIX, Login
 from sixgate.gateway.tokens import TTL_S_MAX
 from sixgate.oidc.errors import ClaimError, IdTokenError, IssuerUnavailableError
+from sixgate.oidc.id_tokens import IdToken
 
 router = APIRouter(prefix="/v1/auth", tags=["auth"], route_class=JsonRoute)
 AddressOf = Annotated[str, Depends(client_ip)]
@@ -66,9 +67,12 @@ def exchange_id_token(
     request: models.OidcTokenRequest, services: ServicesOf, address: AddressOf
 ) -> models.TokenReply:
     """Exchange a person's ID token of the organisation's issuer for an access token."""
-    login = _login_of(services, request)
+    token, login = _login_of(services, request)
     if problem := services.person_problem(login.person):
         raise unauthorized(problem)
+    # If the process ends after this, the person has to log in again.
+    if not services.logins.exchange(token, services.now_ms()):
+        raise unauthorized("the ID token was exchanged before: log in again")
     text, expires_in = services.tokens.issue(
         "person", login.person, login.id, now_ms=services.now_ms(), ttl_s=TTL_S_MAX
     )
@@ -166,14 +170,14 @@ def _verified(services: Services, text: str, owner_kind: OwnerKind, address: str
     return key
 
 
-def _login_of(services: Services, request: models.OidcTokenRequest) -> Login:
-    """Return the login of the person whom an ID token names; raise a problem."""
+def _login_of(services: Services, request: models.OidcTokenRequest) -> tuple[IdToken, Login]:
+    """Return an ID token and the login of the person whom it names; raise a problem."""
     if services.oidc is None:
         why = "The settings of this server have no OpenID Connect issuer ([api.oidc])."
         raise not_supported("POST /v1/auth/oidc", why)
     try:
         text = request.id_token.get_secret_value()
-        identity = services.oidc.identity(text, request.nonce, services.now_ms())
+        token = services.oidc.verified(text, request.nonce, services.now_ms())
     except IssuerUnavailableError as error:
         headers = {"Retry-After": str(error.retry_after_s)}
         detail = f"The keys of the issuer cannot be read now ({error}): retry."
@@ -182,10 +186,11 @@ def _login_of(services: Services, request: models.OidcTokenRequest) -> Login:
         raise forbidden("login_refused", f"The login is refused: {error}.") from None
     except IdTokenError as error:
         raise unauthorized(str(error)) from None
+    identity = token.identity
     if (login := services.logins.of(identity)) is None:
         who = f"{identity.claim} {identity.value!a} of {identity.issuer}"
         raise forbidden("login_refused", f"No person of this organisation has the login {who}.")
-    return login
+    return token, login
 
 
 def _refuse_login(caller: Caller) -> None:

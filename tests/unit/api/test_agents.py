@@ -204,6 +204,36 @@ def test_an_expired_agent_has_no_access(api: Api) -> None:
     assert api.client.get("/v1/agents/me", headers=headers).status_code == 401
 
 
+@pytest.mark.parametrize("name", ["expires_at", "api_key_expires_at"])
+def test_no_agent_is_created_that_has_ended_already(api: Api, name: str) -> None:
+    count = len(api.client.get("/v1/agents", headers=api.person).json()["agents"])
+    reply = create(api, **{name: "2020-01-01T00:00:00Z"})
+    assert (reply.status_code, reply.json()["fields"]) == (400, {name: "must be in the future"})
+    assert len(api.client.get("/v1/agents", headers=api.person).json()["agents"]) == count
+    assert create(api, **{name: "2099-01-01T00:00:00Z"}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("ends", "revives"),
+    [
+        ({"is_active": False}, {"is_active": True}),
+        ({"expires_at": "2020-01-01T00:00:00Z"}, {"expires_at": None}),
+    ],
+)
+def test_an_agent_that_works_again_says_that_earlier_keys_do(
+    api: Api, ends: dict[str, Any], revives: dict[str, Any]
+) -> None:
+    agent_id, headers = api.new_agent()
+    assert patch(api, agent_id, **ends).json()["notice"] is None
+    notice = patch(api, agent_id, **revives).json()["notice"]
+    assert f"/v1/agents/{agent_id}/rotate-key" in notice
+    assert api.client.get("/v1/agents/me", headers=headers).status_code == 200
+    assert patch(api, agent_id, **revives).json()["notice"] is None
+    rotated = api.client.post(f"/v1/agents/{agent_id}/rotate-key", headers=api.person)
+    assert rotated.status_code == 200
+    assert api.client.get("/v1/agents/me", headers=headers).status_code == 401
+
+
 def test_a_rotated_key_ends_the_former_key_and_its_tokens(api: Api) -> None:
     created = create(api).json()
     headers = api.as_(created["api_key"])

@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.key_files import ensure_private_key
-from sixgate.gateway.api_keys import SLOW_LOGINS
+from sixgate.gateway.api_keys import SLOW_LOGINS, OwnerKind
 from sixgate.gateway.people import Person
+from sixgate.oidc.id_tokens import Identity
 from tests.harness.api import Api
 
 
@@ -186,6 +187,31 @@ def test_an_expired_key_gets_no_token(api: Api) -> None:
     made = api.client.post("/v1/auth/api-keys", json=request, headers=api.person).json()
     reply = api.client.post("/v1/auth/api-key-token", json={"api_key": made["api_key"]})
     assert reply.status_code == 401
+
+
+def test_a_token_counts_only_for_the_owner_of_its_credential(api: Api) -> None:
+    services, now_ms = api.services, wall_ms()
+    agent_id, _ = api.new_agent()
+    other_id, _ = api.new_agent()
+    (agent_key,) = services.api_keys.owned_by("agent", agent_id)
+    person_key = services.api_keys.owned_by("person", api.person_id)[-1]  # its first one
+    login = services.logins.bind(Identity("https://id.example", "sub", "x"), api.person_id)
+
+    def status(kind: OwnerKind, owner: str, credential: str) -> int:
+        text, _ = services.tokens.issue(kind, owner, credential, now_ms=now_ms, ttl_s=3600)
+        url = "/v1/agents/me" if kind == "agent" else "/v1/auth/me"
+        reply = api.client.get(url, headers={"Authorization": f"Bearer {text}"})
+        if reply.status_code == 401:
+            assert "belongs to someone else" in reply.json()["detail"]
+        return int(reply.status_code)
+
+    assert status("agent", agent_id, agent_key.id) == 200
+    assert status("agent", other_id, agent_key.id) == 401
+    assert status("person", api.person_id, agent_key.id) == 401
+    assert status("agent", agent_id, person_key.id) == 401
+    assert status("person", api.person_id, login.id) == 200
+    assert status("agent", agent_id, login.id) == 401
+    services.logins.delete_of(api.person_id)
 
 
 def test_an_address_that_guesses_an_old_key_is_limited(api: Api) -> None:

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from sixgate.api.app import create_app
 from sixgate.clocks import wall_ms
 from sixgate.gateway.people import Person
-from sixgate.oidc.id_tokens import Identity
+from sixgate.oidc.id_tokens import Identity, IdToken
 from sixgate.oidc.issuer_keys import FRESH_S, REREAD_S, RETRY_S
 from tests.harness.api import Api, running_api
 from tests.harness.identity_provider import (
@@ -24,6 +24,8 @@ from tests.harness.identity_provider import (
     public_jwk,
     unsigned,
 )
+
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 class Clock:
@@ -87,6 +89,50 @@ def test_a_person_logs_in_and_the_login_is_an_audit_event(
     found = api.client.get("/v1/audit/events?action=auth.login&limit=1", headers=headers).json()
     (event,) = found["events"]
     assert (event["actor_id"], event["client_ip"]) == (f"user:{api.person_id}", "testclient")
+
+
+def test_a_token_is_exchanged_once(api: Api, provider: IdentityProvider) -> None:
+    token = provider.token()
+    headers = bearer(sent(api, token))
+    for text in (token, token):
+        refused(sent(api, text), 401, "unauthorized", "exchanged before")
+    assert api.client.get("/v1/auth/me", headers=headers).status_code == 200
+    bearer(sent(api, provider.token()))
+
+
+def test_another_form_of_the_signature_makes_no_other_token(
+    api: Api, provider: IdentityProvider
+) -> None:
+    before = provider.keys
+    provider.rotate("elliptic", ec.generate_private_key(ec.SECP256R1()))
+    token = provider.token()
+    signed, _, text = token.rpartition(".")
+    signature = jwt.utils.base64url_decode(text)
+    other_s = P256_ORDER - int.from_bytes(signature[32:])
+    other = jwt.utils.base64url_encode(signature[:32] + other_s.to_bytes(32)).decode()
+    bearer(sent(api, token))
+    refused(sent(api, f"{signed}.{other}"), 401, "unauthorized", "exchanged before")
+    provider.keys = before
+
+
+def test_a_refused_exchange_uses_no_token_up(api: Api, provider: IdentityProvider) -> None:
+    token = provider.token(sub="dave-1")
+    refused(sent(api, token), 403, "login_refused")
+    api.services.logins.bind(Identity(provider.issuer, "sub", "dave-1"), api.person_id)
+    bearer(sent(api, token))
+
+
+def test_a_digest_is_kept_until_its_token_expires(api: Api) -> None:
+    logins, identity = api.services.logins, Identity("https://id.example", "sub", "x")
+    first, second = (IdToken(identity, digest, 100) for digest in ("0x1", "0x2"))
+    assert logins.exchange(first, 0)
+    assert logins.exchange(second, 99_000)
+    assert not logins.exchange(first, 100_000)
+    query = "SELECT count(*) AS kept FROM exchanged_id_tokens WHERE digest IN ('0x1', '0x2')"
+    assert logins.exchange(IdToken(identity, "0x3", 200), 101_000)
+    kept = api.services.database.row(query)
+    assert kept
+    assert kept["kept"] == 0
 
 
 def test_an_elliptic_key_signs_too(api: Api, provider: IdentityProvider) -> None:

@@ -27,7 +27,7 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IdentityProvi
 
 def named(provider: IdentityProvider, settings: dict[str, Any], **claims: Any) -> Identity:
     token = provider.token(**claims)
-    return provider.login(**settings).identity(token, None, int(time.time() * 1000))
+    return provider.login(**settings).verified(token, None, int(time.time() * 1000)).identity
 
 
 def test_the_subject_or_a_verified_address_names_the_person(provider: IdentityProvider) -> None:
@@ -106,7 +106,7 @@ def test_an_issuer_that_is_down_is_unavailable(tmp_path: Path) -> None:
     with identity_provider(tmp_path) as provider:
         token, login = provider.token(), provider.login()
     with pytest.raises(IssuerUnavailableError, match="cannot be reached") as caught:
-        login.identity(token, None, int(time.time() * 1000))
+        login.verified(token, None, int(time.time() * 1000))
     assert caught.value.retry_after_s > 0
 
 
