@@ -16,6 +16,7 @@ from sixgate.api.services import Services
 from sixgate.authoring.operator import register
 from sixgate.clocks import wall_ms
 from sixgate.config.chains import default_chains
+from sixgate.config.limits import Limits, Rate
 from sixgate.data_folder.creation import Founding, create
 from sixgate.data_folder.folder import DESK, GATEWAY, Folder
 from sixgate.data_folder.key_files import ensure_public_key
@@ -25,6 +26,9 @@ from sixgate.services.embedded.http_api import EmbeddedApiSettings, node_service
 from sixgate.services.embedded.node import Node, running
 
 ACCOUNT = "main"
+_RATE = Rate(per_minute=10**8, burst=10**8)
+UNHURRIED = Limits(agent_rate=_RATE, person_rate=_RATE)
+"""The limits of a server, without the rates of agents and people: tests are faster than either."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from oneclaw.types import OneclawResponse
 
 from sixgate.api.app import create_app
 from sixgate.api.exchange import App, Message, Receive, Scope, Send
-from sixgate.api.server import Limits, Listen, Tcp, serving
-from tests.harness.api import Api, running_api
+from sixgate.api.server import Listen, Tcp, serving
+from tests.harness.api import UNHURRIED, Api, running_api
 
 
 class Answered(NamedTuple):
@@ -84,7 +84,7 @@ def served_api(path: Path) -> Iterator[ServedApi]:
     with running_api(path) as api, ExitStack() as lent:
         recorder = Recorder(create_app(api.services))
         listen = Listen(tcp=(Tcp(),))
-        address = lent.enter_context(serving(recorder, listen, Limits()))
+        address = lent.enter_context(serving(recorder, listen, UNHURRIED))
         yield ServedApi(api, address.url, recorder, lent)
 
 

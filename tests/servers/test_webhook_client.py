@@ -12,9 +12,9 @@ from standardwebhooks.webhooks import Webhook
 from schemas.dsse import INTENT_TYPE
 from schemas.intents.intent import TransactionIntent
 from sixgate.api.app import create_app
-from sixgate.api.server import Limits, Listen, Tcp, serving
+from sixgate.api.server import Listen, Tcp, serving
 from sixgate.clocks import wall_ms
-from tests.harness.api import ACCOUNT, Api, running_api
+from tests.harness.api import ACCOUNT, UNHURRIED, Api, running_api
 from tests.harness.builders.waiting import until
 from tests.harness.pipeline.embedded_fixtures import submitted
 from tests.harness.webhooks.receiver import ACCEPTED, always, receiving
@@ -54,7 +54,7 @@ def test_the_public_client_registers_a_webhook_and_its_events_arrive(
     listen = Listen(tcp=(Tcp(),))
     with (
         running_api(tmp_path / "data") as api,
-        serving(create_app(api.services), listen, Limits()) as address,
+        serving(create_app(api.services), listen, UNHURRIED) as address,
         receiving(always(ACCEPTED)) as receiver,
         create_client(base_url=address.url, api_key=api.person_key) as client,
     ):

@@ -18,8 +18,7 @@ from sixgate_client import Client
 from sixgate.api.app import add_mcp, create_app
 from sixgate.api.listeners import Listen, Tcp
 from sixgate.api.server import serving
-from sixgate.config.limits import Limits
-from tests.harness.api import Api, running_api
+from tests.harness.api import UNHURRIED, Api, running_api
 
 ROOT = Path(__file__).parents[3]
 RECIPIENT = "0xABaBaBaBABabABabAbAbABAbABabababaBaBABaB"
@@ -49,7 +48,7 @@ def serving_agent(folder: Path) -> Iterator[Served]:
         socket = folder / "s"
         with (
             serving(
-                app, Listen(socket=socket, tcp=(Tcp(host="127.0.0.1", port=0),)), Limits()
+                app, Listen(socket=socket, tcp=(Tcp(host="127.0.0.1", port=0),)), UNHURRIED
             ) as address,
             Client(address.url, api_key=api.person_key) as person,
         ):
