@@ -1,5 +1,6 @@
 """The store of idempotency keys against a model: repeats, conflicts, crashes and forgetting."""
 
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,6 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from schemas.dsse import INTENT_TYPE
 from sixgate.gateway.database import Database
 from sixgate.gateway.idempotency import (
     Begun,
@@ -18,11 +20,13 @@ from sixgate.gateway.idempotency import (
     KeyName,
     SignedIntent,
 )
+from tests.harness.builders.cases import ALICE, NOW_MS, intent
 from tests.harness.sizes import sized
 
 REMEMBER_MS = 1_000
 NAMES = st.builds(KeyName, st.sampled_from(["a", "b"]), st.sampled_from(["x", "y"]))
-REQUESTS = st.sampled_from(["r", "s"])
+VALUES_WEI = {"r": 1, "another form of r": 1, "s": 2}
+REQUESTS = st.sampled_from(sorted(VALUES_WEI))
 
 
 class Known:
@@ -52,22 +56,23 @@ class Keys(RuleBasedStateMachine):
     def begin(self, name: KeyName, request: str) -> None:
         self._forget()
         known = self.known.get(name)
-        made_before = self.made
+        made_before, make = self.made, partial(self._make, VALUES_WEI[request])
         terms: Any = {"now_ms": self.now_ms, "remember_ms": REMEMBER_MS}
         if known is None:
-            begun = self.keys.begin(name, request, self._make, **terms)
+            begun = self.keys.begin(name, request, make, **terms)
             self.known[name] = Known(request, begun.signed, self.now_ms)
             assert begun == Begun(begun.signed)
-        elif known.request != request or known.running:
-            refused = KeyConflictError if known.request != request else KeyInUseError
+        elif (other := VALUES_WEI[known.request] != VALUES_WEI[request]) or known.running:
+            refused = KeyConflictError if other else KeyInUseError
             with pytest.raises(refused, match=known.signed.intent):
-                self.keys.begin(name, request, self._make, **terms)
+                self.keys.begin(name, request, make, **terms)
         else:
-            begun = self.keys.begin(name, request, self._make, **terms)
+            begun = self.keys.begin(name, request, make, **terms)
             repeated = Begun(known.signed, True, known.outcome, known.submitted)  # noqa: FBT003
             assert begun == repeated
             known.running = True
-        assert self.made == made_before + (known is None)
+        # Requests in the same form are compared without an intent.
+        assert self.made == made_before + (known is None or known.request != request)
 
     @rule(name=NAMES, request=REQUESTS)
     def begin_and_fail(self, name: KeyName, request: str) -> None:
@@ -128,9 +133,11 @@ class Keys(RuleBasedStateMachine):
         oldest_ms = self.now_ms - REMEMBER_MS
         self.known = {n: known for n, known in self.known.items() if known.at_ms >= oldest_ms}
 
-    def _make(self) -> SignedIntent:
+    def _make(self, value_wei: int) -> SignedIntent:
         self.made += 1
-        return SignedIntent("main", f"0x{self.made:064x}", b"%d" % self.made)
+        made = intent(value_wei=value_wei, expires_at_ms=NOW_MS + self.made)
+        envelope = ALICE.sign_envelope(INTENT_TYPE, made.encode())
+        return SignedIntent("main", f"0x{self.made:064x}", envelope.encode())
 
 
 TestKeys = Keys.TestCase
