@@ -101,6 +101,7 @@ def facts(at_ms: int, agent: AgentSet, key: KeyDescriptor | None) -> Facts:
         owner=None,
         earlier=None,
         decided_before=False,
+        has_marker=False,
         boot=None,
     )
 

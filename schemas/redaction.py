@@ -33,6 +33,11 @@ def redacted(event: dict[str, Any]) -> dict[str, Any]:
     return event | {name: redacted_digest(_text(event[name])) for name in fields if name in event}
 
 
+def is_whole(event: dict[str, Any]) -> bool:
+    """Return whether an event has all fields that its redacted form replaces; not their content."""
+    return all(name in event for name in REDACTED_FIELDS.get(str(event.get("type")), ()))
+
+
 def redacted_digest(text: str) -> str:
     """Return the digest that replaces the text of a redacted field."""
     return digest(_TAG, text.encode())

@@ -85,7 +85,12 @@ class Work:
             known = passage.case
             account = self._slot.account(known.intent.account)
             facts = Facts.remembered(
-                known.facts, owner=None, earlier=None, decided_before=False, boot=None
+                known.facts,
+                owner=None,
+                earlier=None,
+                decided_before=False,
+                has_marker=False,
+                boot=None,
             )
             case = Case(known.intent, known.digest, known.policy, facts)
             list(run_rules(known, account, (gate.gate for gate in IN_ORDER)))

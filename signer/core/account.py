@@ -122,8 +122,8 @@ class LiveIntent(Canonical):
         """Return what remains of a record forgotten before its intent expires, with its key.
 
         One marker serves all intents of an account that were refused as ``expiry_too_far`` and
-        expire on one UTC day, or that an agent had refused as ``rate_exceeded`` and that expire in
-        one minute (ADR 6). It is kept until that day or minute is over.
+        expire on one UTC day, or all that an agent had refused over its rate and that expire in one
+        minute (ADR 6). It is kept until that day or minute is over.
         """
         far = self.expires_at_ms - self.decided_at_ms > EXPIRY_MS_MAX
         span_ms = DAY_MS if far else MINUTE_MS
@@ -143,5 +143,5 @@ def far_key(expires_at_ms: int) -> str:
 
 
 def over_rate_key(agent: str, expires_at_ms: int) -> str:
-    """Name the marker of an agent's forgotten ``rate_exceeded`` refusals for a minute of expiry."""
+    """Name the marker of an agent's forgotten refusals over its rate, for a minute of expiry."""
     return digest("sixgate/over-rate/v1", f"{agent}\x00{expires_at_ms // MINUTE_MS}".encode())

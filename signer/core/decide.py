@@ -11,6 +11,7 @@ from signer.core.account import Account, LiveIntent
 from signer.core.case import Case, internal_error, run_rules
 from signer.core.draft import common_fields, draft
 from signer.core.ethereum.validation import first_problem
+from signer.core.rules.admission import is_over_rate
 from signer.core.rules.decision import Rejected, Signable, invalid
 from signer.core.transactions import transaction_of
 from signer.core.window import MINUTE_MS
@@ -26,10 +27,15 @@ class Allocation:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The intent is refused finally; it counts in the agent's rate and charges nothing else."""
+    """The intent is refused finally; it counts in the agent's rate and charges nothing else.
+
+    ``over_rate`` if the agent was over its rate, whatever the reason of the refusal: such an intent
+    is soon remembered by a marker only, and owns no idempotency key.
+    """
 
     account: Account
     live: LiveIntent
+    over_rate: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +77,16 @@ def authorize(case: Case, account: Account, signer: str) -> Judgement:
         return duplicate
     judged = account.decided(case.intent.agent, case.facts.at_ms)
     found = _find(case, account, signer)
+    remember_ms = case.facts.settings.remember_ms
     if isinstance(found, Finding):
-        return Refusal(judged, _live(case, _refusal(case, account, signer, found)))
-    return Allocation(judged.charged(found), _live(case, found))
+        over_rate = found.rejected.reason is Reason.RATE_EXCEEDED or (
+            case.policy is not None and is_over_rate(case.policy.policy, account, case.facts)
+        )
+        refusal = _refusal(case, account, signer, found)
+        # An agent can send any number of intents over its rate.
+        live = _live(case, refusal, MINUTE_MS if over_rate else remember_ms)
+        return Refusal(judged, live, over_rate)
+    return Allocation(judged.charged(found), _live(case, found, remember_ms))
 
 
 def _duplicate(case: Case) -> Duplicate | None:
@@ -131,17 +144,7 @@ def _asked(intent: AnyIntent) -> dict[str, Any]:
     return {"kind": intent.kind}
 
 
-def is_over_rate(drafted: Draft | IntentRejected | None) -> bool:
-    """Return whether an outcome refuses an intent because its agent was over its rate."""
-    return isinstance(drafted, IntentRejected) and drafted.reason is Reason.RATE_EXCEEDED
-
-
-def _remember_ms(case: Case, drafted: Draft | IntentRejected) -> int:
-    # An agent can send any number of intents over its rate: a marker soon replaces their records.
-    return MINUTE_MS if is_over_rate(drafted) else case.facts.settings.remember_ms
-
-
-def _live(case: Case, drafted: Draft | IntentRejected) -> LiveIntent:
+def _live(case: Case, drafted: Draft | IntentRejected, remember_ms: int) -> LiveIntent:
     return LiveIntent(
         account=case.intent.account,
         intent=case.digest,
@@ -150,7 +153,7 @@ def _live(case: Case, drafted: Draft | IntentRejected) -> LiveIntent:
         idempotency_key=case.intent.idempotency_key,
         expires_at_ms=case.intent.expires_at_ms,
         decided_at_ms=drafted.decided_at_ms,
-        forget_at_ms=drafted.decided_at_ms + _remember_ms(case, drafted),
+        forget_at_ms=drafted.decided_at_ms + remember_ms,
         sequence=drafted.sequence,
         pinned=drafted,
         client_share=None if isinstance(drafted, IntentRejected) else case.intent.client_share,

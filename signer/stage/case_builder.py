@@ -37,12 +37,16 @@ def remembered_case(
     earlier = memory.live(intent.account, digest)
     # Another intent may own the idempotency key since the record of this one was forgotten.
     remembered = earlier is not None or (owner is not None and owner.intent == digest)
-    forgotten = not remembered and _may_be_forgotten(intent, memory, known.facts.at_ms)
+    marker = memory.live(intent.account, over_rate_key(intent.agent, intent.expires_at_ms))
+    forgotten = not remembered and (
+        marker is not None or _may_be_forgotten(intent, memory, known.facts.at_ms)
+    )
     facts = Facts.remembered(
         known.facts,
         owner=owner,
         earlier=earlier,
         decided_before=forgotten and decided_before(digest),
+        has_marker=marker is not None,
         boot=boot,
     )
     return Case(intent, digest, known.policy, facts)
@@ -53,7 +57,6 @@ def _may_be_forgotten(intent: AnyIntent, memory: Memory, at_ms: int) -> bool:
     if not 0 < intent.expires_at_ms - at_ms <= EXPIRY_MS_MAX:
         return True
     # A record is kept for at least 24 h and until every repetition expires, so without a record
-    # this intent was never decided and repeats nothing. The exceptions are ``expiry_too_far`` and
-    # ``rate_exceeded``, which leave markers.
-    markers = (far_key(intent.expires_at_ms), over_rate_key(intent.agent, intent.expires_at_ms))
-    return any(memory.live(intent.account, marker) for marker in markers)
+    # this intent was never decided and repeats nothing. The exceptions leave markers:
+    # ``expiry_too_far``, and refusals over the agent's rate.
+    return memory.live(intent.account, far_key(intent.expires_at_ms)) is not None

@@ -25,7 +25,6 @@ from signer.core.decide import (
     Judgement,
     Refusal,
     authorize,
-    is_over_rate,
 )
 from signer.core.errors import InvalidSignatureError, UnknownAgentError
 from signer.core.ethereum.signing import DigestSigner
@@ -208,10 +207,11 @@ class SigningStage:
 
     def _remember(self, judged: Allocation | Refusal, facts: Facts) -> str:
         live = judged.live
-        # The first intent with an idempotency key owns that name. One that conflicts, or that was
+        # The first intent with an idempotency key owns that name. One that conflicts, or that came
         # over its agent's rate, is stored under its own digest: it gets its one outcome too, and a
         # retry after the minute makes a new one.
-        owns = facts.owner is None and not is_over_rate(live.pinned)
+        over_rate = isinstance(judged, Refusal) and judged.over_rate
+        owns = facts.owner is None and not over_rate
         key = owner_key(live.agent, live.idempotency_key) if owns else live.intent
         self.memory.set_account(judged.account)
         self.memory.set_live(key, live)

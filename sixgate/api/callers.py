@@ -151,7 +151,10 @@ def authenticates(route: Route) -> bool:
 
 
 async def _new_work(request: Request) -> None:
-    """Refuse new work while the disk is nearly full; what ends or tightens something goes on."""
+    """Refuse new work while the disk is nearly full; what ends or tightens something goes on.
+
+    A read of a secret is new work too: each leaves a record.
+    """
     services = await services_of(request)
     services.intake.check_disk()
 

@@ -107,7 +107,8 @@ def _sentence(reason: Reason, event: Json) -> str:
 def _advice(reason: Reason, *, with_key: bool) -> str:
     if ANSWERS[reason].status not in _REPEATABLE:
         return ""
-    again = "send it again with a new Idempotency-Key" if with_key else "it may be sent again"
+    kept = "the same" if reason is Reason.RATE_EXCEEDED else "a new"
+    again = f"send it again with {kept} Idempotency-Key" if with_key else "it may be sent again"
     if reason is Reason.SIMULATION_MISSING:
         again += " when a simulator serves the chain, or without simulate_first if that is allowed"
     return f"; nothing was signed, {again}"

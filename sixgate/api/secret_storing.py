@@ -218,7 +218,8 @@ def _imported(
     value: bytearray,
 ) -> str | None:
     """Import a value that is a signing key; return its address, or None for another value."""
-    secret = importable_key(services, known, path, value) if kind == "private_key" else None
+    # Of an ssh_key too: an agent may have chosen the type of the path, to read the key there.
+    secret = importable_key(services, known, path, value) if kind in KEY_KINDS else None
     if secret is None:
         if kind in KEY_KINDS:
             check_no_signing_key(services, path)

@@ -16,8 +16,9 @@ from typing import Any, Literal
 from schemas.canonical import canonical_bytes
 from schemas.dsse import INTENT_TYPE, Envelope
 from schemas.fields import TimeMs
-from schemas.intents.intent import AnyIntent, decode_intent, intent_digest
+from schemas.intents.intent import AnyIntent, decode_intent, intent_digest, request_digest
 from schemas.intents.outcome import AnyOutcome, decode_outcome
+from schemas.intents.reasons import Reason
 from schemas.record import Outgoing
 from schemas.registry.records import AgentSet
 from schemas.topics import SUBMITTED_BYTES_MAX, Topic
@@ -34,6 +35,7 @@ from sixgate.gateway.idempotency import (
     KeyConflictError,
     KeyInUseError,
     KeyName,
+    NewRequest,
     SignedIntent,
     hashed_key,
 )
@@ -180,17 +182,22 @@ async def _keyed(
             submitted = True
     finally:
         keys.finish(name, outcome, submitted=submitted)
+    if outcome is not None and outcome.get("reason") == Reason.RATE_EXCEEDED:
+        # The intent does not own its key, so a retry after the minute makes a new one.
+        await asyncio.to_thread(keys.release, name)
     return _ended(intent, begun.signed, outcome, repeated=begun.repeated, with_key=True)
 
 
 def _begin(
     services: Services, name: KeyName, request: str, make: Callable[[str], AnyIntent]
 ) -> Begun:
+    def repeats(earlier: SignedIntent) -> bool:
+        return request_digest(make(name.key)) == request_digest(_intent(earlier))
+
     try:
         return services.idempotency.begin(
             name,
-            request,
-            lambda: _admitted(services, make(name.key)),
+            NewRequest(request, lambda: _admitted(services, make(name.key)), repeats),
             now_ms=services.now_ms(),
             remember_ms=services.backend.read.registered.settings.remember_ms,
         )

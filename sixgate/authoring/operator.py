@@ -33,7 +33,7 @@ from signer.keys.addresses.derivation import canonical_address, derive
 from sixgate.api import Api, ApiError, Json
 from sixgate.authoring.share_key import current_share_key
 
-ONLY_DIGITS = "digits alone are the id of a chain, which may be another one"
+READS_AS_ID = "digits alone, or after 0x, are the id of a chain, which may be another one"
 ORDER_MS = 60 * 60 * 1000
 """Validity of an order: long enough for a restart of the signer."""
 
@@ -85,15 +85,15 @@ def append_record(
     version: RecordVersion = 1,
 ) -> None:
     """Sign and append an entry to a registry as it was read; raises ``registry_refused``."""
-    if isinstance(entry, ChainSet) and (name := digits_as_name(entry, registry["chains"])):
-        raise ApiError("registry_refused", f"a chain cannot be named {name}: {ONLY_DIGITS}")
+    if isinstance(entry, ChainSet) and (name := id_as_name(entry, registry["chains"])):
+        raise ApiError("registry_refused", f"a chain cannot be named {name}: {READS_AS_ID}")
     chained = (registry["sequence"], registry["head"])
     envelope, _ = record_envelope(admin, registry["org"], chained, entry, at_ms, version)
     api.register(base64.b64encode(envelope).decode())
 
 
-def digits_as_name(entry: ChainSet, chains: Iterable[Json]) -> str | None:
-    """Return a name or alias of digits that a chain would get, or None.
+def id_as_name(entry: ChainSet, chains: Iterable[Json]) -> str | None:
+    """Return a name or alias that a chain would get and that reads like an id, or None.
 
     Old records have such names, so readers of the registry accept them, and a chain may keep one.
     The registry itself refuses names of other chains.
@@ -101,7 +101,7 @@ def digits_as_name(entry: ChainSet, chains: Iterable[Json]) -> str | None:
     former = [chain for chain in chains if chain["chain_id"] == entry.chain_id]
     kept = {name for chain in former for name in (chain["name"], *chain.get("aliases", ()))}
     names = (name for name in (entry.name, *entry.aliases) if name not in kept)
-    return next((name for name in names if name.isdigit()), None)
+    return next((name for name in names if name.isdigit() or name.startswith("0x")), None)
 
 
 class Admin(NamedTuple):

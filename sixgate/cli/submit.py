@@ -39,6 +39,7 @@ from sixgate.cli.session import Session, session
 from sixgate.cli.terminal import notice, notices, print_json_line, progress, safe, short
 
 SHOWN_COUNT_MAX = 20
+SIGN_AGAIN = "this signed intent stays refused: submit its line again, with the same key"
 OWNS_NO_KEY = (Reason.IDEMPOTENCY_CONFLICT, Reason.RATE_EXCEEDED)
 Results: TypeAlias = list[tuple[Submission, Json]]
 """Intents with the answers to them."""
@@ -216,7 +217,9 @@ def _details(one: Submission, answer: Json, chains: Chains) -> Iterator[object]:
         yield result["detail"]
         if one.expect != result["reason"]:  # else nothing needs fixing
             chain = chain_name(one.intent.chain_id, chains)
-            yield safe(f"→ {advice(result['reason'], one.intent, chain)}", "cyan")
+            stays = answer["repeated"] and result["reason"] == Reason.RATE_EXCEEDED
+            step = SIGN_AGAIN if stays else advice(result["reason"], one.intent, chain)
+            yield safe(f"→ {step}", "cyan")
             if answer["repeated"] and result["reason"] not in OWNS_NO_KEY:
                 yield safe(STAYS_REFUSED, "cyan")
     if _missed(one, answer):

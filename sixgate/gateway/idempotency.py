@@ -14,17 +14,18 @@ turn stores them all. None of them returns from ``begin`` before that is durable
 import hashlib
 import sqlite3
 import threading
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
-from schemas.dsse import Envelope
 from schemas.fields import TimeMs
-from schemas.intents.intent import decode_intent, request_digest
+from schemas.redaction import is_whole
 from sixgate.api import Json
 from sixgate.gateway.database import Database
 
+_LOCKS = 256
 OUTCOMES_MAX = 1_000
 """How many outcomes are kept in memory; the ledger has all of them."""
 _CREATE = """
@@ -35,10 +36,11 @@ CREATE TABLE IF NOT EXISTS idempotency_keys (
 CREATE INDEX IF NOT EXISTS idempotency_keys_created ON idempotency_keys (created_at_ms);
 CREATE INDEX IF NOT EXISTS idempotency_keys_open ON idempotency_keys (ended) WHERE ended = 0;
 """
-_INSERT = "INSERT OR IGNORE INTO idempotency_keys VALUES (?, ?, ?, ?, ?, ?, ?, 0)"
+_INSERT = "INSERT INTO idempotency_keys VALUES (?, ?, ?, ?, ?, ?, ?, 0)"
 _FORGET = "DELETE FROM idempotency_keys WHERE created_at_ms < ? RETURNING agent, key"
 _FIND = "SELECT * FROM idempotency_keys WHERE agent = ? AND key = ? AND created_at_ms >= ?"
 _END = "UPDATE idempotency_keys SET ended = 1 WHERE agent = ? AND key = ?"
+_RELEASE = "DELETE FROM idempotency_keys WHERE agent = ? AND key = ?"
 _OPEN = "SELECT * FROM idempotency_keys WHERE ended = 0 ORDER BY created_at_ms"
 
 
@@ -89,18 +91,27 @@ class Begun:
 
 @dataclass(slots=True, eq=False)
 class _New:
-    """A request that waits to be stored; ``earlier`` is the row of the one that has its key."""
+    """A request that waits to be stored."""
 
     name: KeyName
     request: str
     signed: SignedIntent
     now_ms: TimeMs
     oldest_ms: int
-    earlier: sqlite3.Row | None = None
     done: bool = False
 
 
-MakeIntent: TypeAlias = Callable[[], SignedIntent]
+class NewRequest(NamedTuple):
+    """A request with an idempotency key.
+
+    ``digest`` is that of the request as it was sent. ``make`` admits and signs its intent; what it
+    raises leaves the key unused. ``repeats`` returns whether it becomes the same intent as an
+    earlier request in another form.
+    """
+
+    digest: str
+    make: Callable[[], SignedIntent]
+    repeats: Callable[[SignedIntent], bool]
 
 
 def hashed_key(key: str) -> str:
@@ -113,6 +124,7 @@ class IdempotencyKeys:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._beginning = [threading.Lock() for _ in range(_LOCKS)]
         self._writing = threading.Lock()  # one write at a time
         self._lock = threading.Lock()  # of the fields below; never held during a write
         self._waiting: list[_New] = []
@@ -123,25 +135,22 @@ class IdempotencyKeys:
         database.create(_CREATE)
 
     def begin(
-        self, name: KeyName, request: str, make: MakeIntent, *, now_ms: TimeMs, remember_ms: int
+        self, name: KeyName, request: NewRequest, *, now_ms: TimeMs, remember_ms: int
     ) -> Begun:
         """Store a new request durably, or return what an earlier one with the key led to.
 
-        ``request`` is the digest of the request as it was sent, ``make`` signs its intent; what it
-        raises leaves the key unused. A request in another form repeats the earlier one if it
-        becomes the same intent. Unless this raises, the caller must call ``finish``. Raises
-        ``KeyConflictError``, ``KeyInUseError``.
+        Unless this raises, the caller must call ``finish``. Raises ``KeyConflictError``,
+        ``KeyInUseError``.
         """
         oldest_ms = now_ms - remember_ms
-        earlier = self._database.row(_FIND, (*name, oldest_ms))
-        if earlier is None:
-            new = _New(name, request, make(), now_ms, oldest_ms)
-            self._store(new)
-            # Another request with the key may have been stored since the look-up.
-            earlier = new.earlier
+        # One request with a key at a time: the others must not count as new ones of the agent.
+        with self._beginning[zlib.crc32(repr(name).encode()) % _LOCKS]:
+            earlier = self._database.row(_FIND, (*name, oldest_ms))
             if earlier is None:
+                new = _New(name, request.digest, request.make(), now_ms, oldest_ms)
+                self._store(new)
                 return Begun(new.signed)
-        if earlier["request"] != request and not _makes_same_request(earlier, make()):
+        if earlier["request"] != request.digest and not request.repeats(_signed(earlier)):
             raise KeyConflictError(earlier["intent"])
         return self._repeat(name, earlier)
 
@@ -156,11 +165,19 @@ class IdempotencyKeys:
             self._submitted.discard(name)
             self._ended.add(name)
             # Unattributed input has no signed outcome, so the refusal may be forged: a repetition
-            # looks for an outcome, and submits the intent again.
-            if outcome["type"] != "intent.unattributed":
+            # looks for an outcome, and submits the intent again. One without its redacted fields is
+            # looked up again, too.
+            if outcome["type"] != "intent.unattributed" and is_whole(outcome):
                 self._outcomes[name] = outcome
             if len(self._outcomes) > OUTCOMES_MAX:
                 self._outcomes.popitem(last=False)
+
+    def release(self, name: KeyName) -> None:
+        """Forget a key that its intent does not own: the next request with it is a new one."""
+        with self._writing, self._database.transaction():
+            self._database.write(_RELEASE, name)
+        with self._lock:
+            self._outcomes.pop(name, None)
 
     def intent_of(self, agent: str, key: str) -> str | None:
         """Return the intent that an agent's key (not hashed) led to, or None."""
@@ -190,7 +207,7 @@ class IdempotencyKeys:
         return Begun(_signed(row), repeated=True, outcome=outcome, submitted=submitted)
 
     def _store(self, new: "_New") -> None:
-        """Store a new request, durable on return; ``new.earlier`` is set if its key is taken."""
+        """Store a new request, durable on return."""
         with self._lock:
             self._waiting.append(new)
         with self._writing:
@@ -212,7 +229,7 @@ class IdempotencyKeys:
                 # If the process ends before the commit, no request of the group was answered.
         except BaseException:
             with self._lock:
-                self._running -= {one.name for one in group if one.earlier is None}
+                self._running -= {one.name for one in group}
                 self._waiting = [one for one in (*group, *self._waiting) if one is not first]
             raise
         with self._lock:
@@ -226,24 +243,15 @@ class IdempotencyKeys:
     def _insert(self, new: "_New") -> None:
         signed = new.signed
         row = (*new.name, new.request, signed.intent, signed.account, signed.envelope, new.now_ms)
-        if self._database.write(_INSERT, row):
-            with self._lock:  # before the row is visible: a repetition must find that it runs
-                self._running.add(new.name)
-        else:
-            new.earlier = self._database.row(_FIND, (*new.name, 0))
+        self._database.write(_INSERT, row)
+        with self._lock:  # before the row is visible: a repetition must find that it runs
+            self._running.add(new.name)
 
     def _store_ends(self) -> None:
         with self._lock:
             ended, self._ended = self._ended, set()
         for name in ended:
             self._database.write(_END, name)
-
-
-def _makes_same_request(row: sqlite3.Row, new: SignedIntent) -> bool:
-    """Return whether two requests became the same intent: chain 8453, "8453" and "base" do."""
-    intents = (decode_intent(Envelope.decode(one.envelope).body()) for one in (_signed(row), new))
-    first, second = map(request_digest, intents)
-    return first == second
 
 
 def _signed(row: sqlite3.Row) -> SignedIntent:

@@ -10,7 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from schemas.dsse import INTENT_TYPE
+from schemas.dsse import INTENT_TYPE, Envelope
+from schemas.intents.intent import TransactionIntent, decode_intent
 from sixgate.gateway.database import Database
 from sixgate.gateway.idempotency import (
     Begun,
@@ -18,6 +19,7 @@ from sixgate.gateway.idempotency import (
     KeyConflictError,
     KeyInUseError,
     KeyName,
+    NewRequest,
     SignedIntent,
 )
 from tests.harness.builders.cases import ALICE, NOW_MS, intent
@@ -52,27 +54,36 @@ class Keys(RuleBasedStateMachine):
         self.known: dict[KeyName, Known] = {}
         self.now_ms, self.made = 10_000, 0
 
+    def _new(self, request: str) -> NewRequest:
+        value_wei = VALUES_WEI[request]
+
+        def repeats(earlier: SignedIntent) -> bool:
+            body = Envelope.decode(earlier.envelope).body()
+            found = decode_intent(body)
+            return isinstance(found, TransactionIntent) and found.value_wei == value_wei
+
+        return NewRequest(request, partial(self._make, value_wei), repeats)
+
     @rule(name=NAMES, request=REQUESTS)
     def begin(self, name: KeyName, request: str) -> None:
         self._forget()
         known = self.known.get(name)
-        made_before, make = self.made, partial(self._make, VALUES_WEI[request])
+        made_before, new = self.made, self._new(request)
         terms: Any = {"now_ms": self.now_ms, "remember_ms": REMEMBER_MS}
         if known is None:
-            begun = self.keys.begin(name, request, make, **terms)
+            begun = self.keys.begin(name, new, **terms)
             self.known[name] = Known(request, begun.signed, self.now_ms)
             assert begun == Begun(begun.signed)
         elif (other := VALUES_WEI[known.request] != VALUES_WEI[request]) or known.running:
             refused = KeyConflictError if other else KeyInUseError
             with pytest.raises(refused, match=known.signed.intent):
-                self.keys.begin(name, request, make, **terms)
+                self.keys.begin(name, new, **terms)
         else:
-            begun = self.keys.begin(name, request, make, **terms)
+            begun = self.keys.begin(name, new, **terms)
             repeated = Begun(known.signed, True, known.outcome, known.submitted)  # noqa: FBT003
             assert begun == repeated
             known.running = True
-        # Requests in the same form are compared without an intent.
-        assert self.made == made_before + (known is None or known.request != request)
+        assert self.made == made_before + (known is None), "a repetition was admitted and signed"
 
     @rule(name=NAMES, request=REQUESTS)
     def begin_and_fail(self, name: KeyName, request: str) -> None:
@@ -84,7 +95,10 @@ class Keys(RuleBasedStateMachine):
             raise LookupError
 
         with pytest.raises(LookupError):
-            self.keys.begin(name, request, make, now_ms=self.now_ms, remember_ms=REMEMBER_MS)
+            self.keys.begin(
+                name, self._new(request)._replace(make=make), now_ms=self.now_ms,
+                remember_ms=REMEMBER_MS,
+            )  # fmt: skip
 
     @rule(name=NAMES, outcome=st.none() | st.just({"type": "x"}), submitted=st.booleans())
     def finish(self, name: KeyName, outcome: dict[str, Any] | None, submitted: bool) -> None:  # noqa: FBT001

@@ -117,6 +117,11 @@ def test_a_repetition_of_a_paid_line_is_never_over_the_rate(slow: Node, trader: 
     lines = [trader.signed(f"{n}") for n in range(3)]
     submit(slow, *lines)
     assert results(submit(slow, *lines, *lines)) == ["signed"] * 6
+
+
+def test_a_line_that_is_repeated_in_one_file_counts_once(slow: Node, trader: Producer) -> None:
+    lines = [trader.signed(f"{n}") for n in range(3) for _ in range(2)]
+    assert results(submit(slow, *lines)) == ["signed"] * 6
     assert results(submit(slow, trader.signed("new"))) == ["rate_exceeded"]
 
 

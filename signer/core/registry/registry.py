@@ -67,6 +67,9 @@ class Registry(Registered):
                 note(policy_id)
             case AgentSet(agent=agent, policy_id=policy_id) if record.entry.active or not scoped:
                 self.granted_policies[agent] = policy_id
+            case AgentSet(agent=agent, policy_id=policy_id):
+                if self.granted_policies.get(agent) != policy_id:
+                    self.granted_policies.pop(agent, None)
         self.digests.append(name)
         return record
 

@@ -103,19 +103,27 @@ def _agent_problem(
         return problem
     kept = before is not None and before.policy_id == entry.policy_id
     # Deactivating an agent stays possible if a full admin gave it a policy beyond the ceiling.
-    if not entry.active or (may_keep and kept and _was_granted(registered, entry)):
-        used = None
-    else:
-        used = _used_policy_problem(registered, scope, entry)
+    may_keep = may_keep and before is not None and _was_granted(registered, before, entry)
+    is_free = not entry.active or may_keep
+    used = None if is_free else _used_policy_problem(registered, scope, entry)
     return used or (None if kept else _taken_policy_problem(registered, scope, entry.policy_id))
 
 
-def _was_granted(registered: Registered, entry: AgentSet) -> bool:
-    """Return whether an agent has been active with this policy, or has it from a full admin.
+def _was_granted(registered: Registered, before: AgentSet, entry: AgentSet) -> bool:
+    """Return whether an agent was last active with this policy, or has it from a full admin.
 
-    A scoped admin may give any policy to an inactive agent, which must not get active with it.
+    A scoped admin may give any policy to an inactive agent, which must not get active with it. Nor
+    may an agent beyond the ceiling get more keys, a longer life or the Intents API.
     """
-    return registered.granted_policies.get(entry.agent) == entry.policy_id
+    longer = before.expires_at_ms is not None and (
+        entry.expires_at_ms is None or entry.expires_at_ms > before.expires_at_ms
+    )
+    return (
+        registered.granted_policies.get(entry.agent) == entry.policy_id == before.policy_id
+        and set(entry.key_paths) <= set(before.key_paths)
+        and entry.intents_api_enabled <= before.intents_api_enabled
+        and not longer
+    )
 
 
 def _used_policy_problem(

@@ -60,8 +60,19 @@ def _idempotency_conflict(intent: Intent, facts: GateFacts) -> Rejected | None:
     return Rejected(Reason.IDEMPOTENCY_CONFLICT, detail, {"first": facts.owner.intent})
 
 
-def _rate_problem(policy: Policy, account: Account, facts: GateFacts) -> Rejected | None:
+def is_over_rate(policy: Policy, account: Account, facts: GateFacts) -> bool:
+    """Return whether an agent has submitted as many intents in the last minute as it may."""
     limit = policy.intents_max
-    if limit is None or account.intents_of(facts.agent.agent, facts.at_ms) < limit:
-        return None
-    return Rejected(Reason.RATE_EXCEEDED, f"the agent exceeded {limit} intents per minute")
+    return limit is not None and account.intents_of(facts.agent.agent, facts.at_ms) >= limit
+
+
+def _rate_problem(policy: Policy, account: Account, facts: GateFacts) -> Rejected | None:
+    if is_over_rate(policy, account, facts):
+        detail = f"the agent exceeded {policy.intents_max} intents per minute"
+        return Rejected(Reason.RATE_EXCEEDED, detail)
+    # Only the marker is left of intents that expire in this minute. This one may be one of them:
+    # that the ledger has no outcome of it is no proof.
+    if isinstance(facts, Facts) and facts.has_marker:
+        detail = "the agent exceeded its rate with intents that expire in the same minute"
+        return Rejected(Reason.RATE_EXCEEDED, f"{detail}: sign again with another expiry")
+    return None

@@ -38,14 +38,16 @@ class Facts(GateFacts):
     """Everything a decision depends on besides intent, policy and account.
 
     Only the signer knows these: ``owner`` and ``earlier`` are the live records of this idempotency
-    key and of this intent. ``key_problem`` is why the key could not be opened for this decision.
-    ``boot`` is the id of the deciding boot, if attested.
+    key and of this intent. ``has_marker`` if the agent had intents refused over its rate that
+    expire in the same minute, and whose records are gone. ``key_problem`` is why the key could not
+    be opened for this decision. ``boot`` is the id of the deciding boot, if attested.
     """
 
     key_problem: Reason | None
     owner: LiveIntent | None
     earlier: LiveIntent | None
     decided_before: bool
+    has_marker: bool
     boot: str | None
 
     @classmethod
@@ -56,6 +58,7 @@ class Facts(GateFacts):
         owner: LiveIntent | None,
         earlier: LiveIntent | None,
         decided_before: bool,
+        has_marker: bool,
         boot: str | None,
     ) -> "Facts":
         """Add to what a gate knows what the signer remembers, before any key is opened."""
@@ -66,6 +69,7 @@ class Facts(GateFacts):
             owner=owner,
             earlier=earlier,
             decided_before=decided_before,
+            has_marker=has_marker,
             boot=boot,
         )
 

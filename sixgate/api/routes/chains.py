@@ -15,7 +15,7 @@ from sixgate.api.json_route import JsonRoute
 from sixgate.api.models import chains as models
 from sixgate.api.problems import Problem, invalid, not_found
 from sixgate.api.services import Services
-from sixgate.authoring.operator import ONLY_DIGITS, digits_as_name
+from sixgate.authoring.operator import READS_AS_ID, id_as_name
 from sixgate.gateway.chain_names import find_chain
 from sixgate.gateway.rpc_urls import rpc_url_problem
 
@@ -115,8 +115,8 @@ def _entry(services: Services, before: dict[str, Any], given: dict[str, Any]) ->
 
 def _check_names(services: Services, entry: ChainSet) -> None:
     former = services.backend.read.registered.chains.get(entry.chain_id)
-    if digits_as_name(entry, [plain(former)] if former else []):
-        raise invalid({"name": f"must not be digits alone: {ONLY_DIGITS}"})
+    if id_as_name(entry, [plain(former)] if former else []):
+        raise invalid({"name": f"must not read as an id: {READS_AS_ID}"})
 
 
 def _put_display_name(services: Services, chain_id: int, display_name: str | None) -> None:

@@ -96,7 +96,7 @@ def put(
     return _made(services, made)
 
 
-@router.get("/secrets")
+@router.get("/secrets", dependencies=[NewWork])
 def list_(
     vault_id: str,
     caller: AnyCaller,
@@ -115,7 +115,7 @@ def list_(
     return models.SecretList(secrets=entries, next_cursor=next_cursor)
 
 
-@router.get("/secrets/{path:path}", responses=answers(403, 410))
+@router.get("/secrets/{path:path}", responses=answers(403, 410), dependencies=[NewWork])
 def get(
     vault_id: str,
     path: SecretPathOf,
@@ -145,7 +145,7 @@ def delete(
     return Response(status_code=204)
 
 
-@router.get("/secret-versions/{path:path}", responses=answers(403))
+@router.get("/secret-versions/{path:path}", responses=answers(403), dependencies=[NewWork])
 def versions(
     vault_id: str,
     path: SecretPathOf,
@@ -162,7 +162,9 @@ def versions(
     return models.VersionList(versions=entries, next_cursor=next_cursor)
 
 
-@router.get("/secret-version/{path:path}/{version}", responses=answers(403, 410))
+@router.get(
+    "/secret-version/{path:path}/{version}", responses=answers(403, 410), dependencies=[NewWork]
+)
 def get_version(
     vault_id: str,
     path: SecretPathOf,

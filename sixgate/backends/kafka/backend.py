@@ -39,6 +39,7 @@ from sixgate.custody.link import CustodyLink
 from sixgate.data_folder.folder import Folder
 from streams.kafka.access import GATES_GROUP
 from streams.kafka.broker import Broker
+from streams.kafka.errors import KafkaUnreachableError
 from streams.simulators.simulation import Call, Simulation, SimulationFailure
 
 CLIENT = "sixgate-api"
@@ -258,7 +259,10 @@ class _Read:
         if offset < self.bus.first_offsets([partition])[partition]:
             return None
         with self.bus.reading({partition: offset}) as reading:
-            return value_at(reading.read(1, OUTCOME_MS_MAX), offset)
+            page = reading.read(1, OUTCOME_MS_MAX)
+        if not page:  # slow, and not gone: otherwise the log would begin after it
+            raise KafkaUnreachableError("Kafka did not return an outcome in time: retry")
+        return value_at(page, offset)
 
     def signed(self, after: Position, *, follow: bool) -> Iterator[SignedEvent | None]:
         """See ``Read.signed``. A position is the next offset of every partition."""

@@ -50,11 +50,17 @@ class EarlyAnswers:
         repeated = {index: first for index, first in firsts.items() if first is not None}
         outcomes = self.outcomes(list(repeated.values())) if repeated else {}
         found: dict[int, Json] = {}
+        admitted: set[str] = set()
         for index, one in known.items():
             outcome = outcomes.get(repeated.get(index, ""))
+            request = request_digest(one.intent)
+            if outcome is None and request in admitted:
+                continue  # it repeats a record before it, which the signer decides first
             # 3.
             answer = _repeated(outcome) if outcome else self._refused(one)
-            if answer is not None:
+            if answer is None:
+                admitted.add(request)
+            else:
                 found[index] = {"index": index} | answer
         return found
 

@@ -223,6 +223,7 @@ def facts(**changes: Any) -> Facts:
         "owner": None,
         "earlier": None,
         "decided_before": False,
+        "has_marker": False,
         "boot": None,
     }
     return Facts(**(terms | changes))

@@ -82,6 +82,17 @@ def test_a_repetition_of_a_paid_request_is_never_over_the_rate(api: Api) -> None
     assert records(api, Topic.SUBMITTED, Topic.API_CALLS) == before
 
 
+def test_a_repetition_in_another_form_is_never_over_the_rate(api: Api) -> None:
+    agent = signing_agent(api)
+    agent.limit(intents_per_minute=2)
+    paid = agent.submit("one form")
+    assert paid.status_code == 201
+    for chain in ("8453", 8453, "base"):
+        again = agent.submit("one form", chain=chain)
+        assert (again.status_code, again.json()) == (200, paid.json())
+    assert agent.submit().status_code == 201
+
+
 def test_a_key_of_a_request_over_the_rate_may_be_used_later(api: Api) -> None:
     agent = signing_agent(api)
     agent.limit(intents_per_minute=1)
@@ -90,6 +101,22 @@ def test_a_key_of_a_request_over_the_rate_may_be_used_later(api: Api) -> None:
     assert refusal(agent.post("/transactions", TRANSFER, **late)) == (429, "rate_exceeded")
     agent.limit(intents_per_minute=5)
     assert agent.post("/transactions", TRANSFER, **late).status_code == 201
+
+
+def test_a_key_whose_intent_the_signer_refused_for_the_rate_may_be_used_later(api: Api) -> None:
+    """A new process begins to count, so the signer may refuse what it admits."""
+    agent = signing_agent(api)
+    agent.limit(intents_per_minute=1)
+    assert agent.submit().status_code == 201
+    fresh = Intake(IntakeSettings(), lambda: Disk(10**12, 10**12))
+    client = TestClient(create_app(replace(api.services, intake=fresh)))
+    url, late = f"/v1/agents/{agent.id}/transactions", {"Idempotency-Key": "late too"}
+    refused = client.post(url, json=TRANSFER, headers=agent.headers | late)
+    assert refusal(refused) == (429, "rate_exceeded")
+    assert "same Idempotency-Key" in refused.json()["detail"]
+    agent.limit(intents_per_minute=5)
+    for status in (201, 200):
+        assert agent.post("/transactions", TRANSFER, **late).status_code == status
 
 
 def test_an_agent_over_its_bytes_of_a_day_is_refused(api: Api) -> None:
@@ -115,6 +142,10 @@ def full(api: Api) -> TestClient:
         ("POST", "/v1/agents", {"name": "late"}),
         ("POST", "/v1/vaults", {"name": "late"}),
         ("PUT", "/v1/vaults/{vault}/secrets/db", {"value": "x"}),
+        ("GET", "/v1/vaults/{vault}/secrets", {}),
+        ("GET", "/v1/vaults/{vault}/secrets/db", {}),
+        ("GET", "/v1/vaults/{vault}/secret-versions/db", {}),
+        ("GET", "/v1/vaults/{vault}/secret-version/db/1", {}),
         ("POST", "/v1/webhooks", {"url": "https://example.org/", "events": ["*"]}),
         ("POST", "/v1/auth/api-keys", {"name": "late"}),
     ],

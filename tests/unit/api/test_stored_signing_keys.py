@@ -131,6 +131,20 @@ def test_a_private_key_beside_a_signing_key_is_refused_not_stored_unreadable(
     assert (refused.status_code, refused.json()["code"]) == (409, "signing_key_exists")
 
 
+def test_an_agent_that_chose_the_type_of_a_path_does_not_read_the_key_stored_there(
+    person: Session, vault: str, path: str
+) -> None:
+    name, headers = token_agent(person.api)
+    person.allow(vault, name, path, "read", "write")
+    agent = Session(person.api, headers)
+    assert agent.put(vault, path, "junk", type="ssh_key").status_code == 201
+    raw, address = new_key()
+    made = person.put(vault, path, raw, type="private_key")
+    assert made.json()["signing_address"] == address
+    assert agent.get(vault, path).json()["code"] == "key_signs"
+    assert raw.encode() not in sealed_values(person.api, vault, path)
+
+
 def test_an_agent_that_is_kept_out_of_a_vault_does_not_sign_with_its_keys(
     person: Session, vault: str, path: str
 ) -> None:

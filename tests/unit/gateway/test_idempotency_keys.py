@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sixgate.gateway.database import Database
-from sixgate.gateway.idempotency import Begun, IdempotencyKeys, KeyName, SignedIntent
+from sixgate.gateway.idempotency import Begun, IdempotencyKeys, KeyName, NewRequest, SignedIntent
 
 REMEMBER_MS = 1_000
 FIRST, OTHER = KeyName("trader", "first"), KeyName("trader", "other")
@@ -36,7 +36,8 @@ def database(tmp_path: Path) -> Iterator[FailingDatabase]:
 
 def begin(keys: IdempotencyKeys, name: KeyName, intent: str, *, now_ms: int = 0) -> Begun:
     signed = SignedIntent("main", intent, intent.encode())
-    return keys.begin(name, intent, lambda: signed, now_ms=now_ms, remember_ms=REMEMBER_MS)
+    new = NewRequest(intent, lambda: signed, lambda _: False)
+    return keys.begin(name, new, now_ms=now_ms, remember_ms=REMEMBER_MS)
 
 
 def test_a_request_whose_write_failed_is_not_stored_by_a_later_one(

@@ -11,7 +11,7 @@ from schemas.registry.policy import Policy
 from schemas.registry.records import Entry, PolicySet, RecordVersion
 from signer.core.errors import RegistryRecordError
 from signer.core.registry.registry import Registry
-from tests.harness.builders.cases import Operator
+from tests.harness.builders.cases import NOW_MS, Operator
 from tests.harness.builders.scoped_admins import (
     CEILING,
     TIGHT,
@@ -150,3 +150,32 @@ def test_a_pair_of_fields_does_not_allow_what_neither_ceiling_nor_policy_allow(n
     refuses(operator, registry, PolicySet(policy_id="tight", policy=tight(**asked)))
     again = PolicySet(policy_id="tight", policy=tight(**before, tx_daily_limit_eth="1"))
     apply(operator, registry, again)
+
+
+def test_an_agent_does_not_come_back_to_a_policy_that_was_loosened_for_others() -> None:
+    operator, registry = organisation(gateway_agent(agent="erin"))
+    apply(operator, registry, PolicySet(policy_id="desk", policy=TIGHT))
+    apply(operator, registry, gateway_agent(agent="erin", policy_id="desk", active=False))
+    beyond = PolicySet(policy_id="tight", policy=tight(tx_max_value_eth="1000"))
+    registry.apply(operator.write(beyond))
+    apply(operator, registry, gateway_agent(agent="erin", policy_id="tight", active=False))
+    refuses(operator, registry, gateway_agent(agent="erin", policy_id="tight"))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"key_paths": ("keys/hot", "keys/other")},
+        {"expires_at_ms": None},
+        {"expires_at_ms": NOW_MS + 2},
+        {"intents_api_enabled": True},
+    ],
+)
+def test_an_agent_beyond_the_ceiling_gets_no_more_keys_life_or_intents(
+    more: dict[str, Any],
+) -> None:
+    less = {"key_paths": ("keys/hot",), "expires_at_ms": NOW_MS + 1, "intents_api_enabled": False}
+    operator, registry = loosened(tx_max_value_eth="1000")
+    registry.apply(operator.write(gateway_agent(**less)))
+    apply(operator, registry, gateway_agent(**less))
+    refuses(operator, registry, gateway_agent(**(less | more)))
