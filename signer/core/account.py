@@ -1,6 +1,5 @@
 """Account state of the signer: spending window, rates, nonces and sequence; a pure fold."""
 
-from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field
@@ -125,11 +124,11 @@ class LiveIntent(Canonical):
         expire on one UTC day, or all that an agent had refused over its rate and that expire in one
         minute (ADR 6). It is kept until that day or minute is over.
         """
-        far = self.expires_at_ms - self.decided_at_ms > EXPIRY_MS_MAX
+        at_ms = self.expires_at_ms
+        far = at_ms - self.decided_at_ms > EXPIRY_MS_MAX
         span_ms = DAY_MS if far else MINUTE_MS
-        end_ms = (self.expires_at_ms // span_ms + 1) * span_ms
-        key = far_key if far else partial(over_rate_key, self.agent)
-        return key(self.expires_at_ms), self.model_copy(update={"forget_at_ms": end_ms})
+        key = far_key(at_ms) if far else over_rate_key(self.agent, at_ms)
+        return key, self.model_copy(update={"forget_at_ms": (at_ms // span_ms + 1) * span_ms})
 
 
 def owner_key(agent: str, idempotency_key: str) -> str:
