@@ -79,6 +79,7 @@ class SharedSettings(SignerProcessSettings):
     custody: _Unread = None
     custody_at: _Unread = None
     api: _Unread = None
+    intake: _Unread = None
     gateway: _Unread = None
     chains: _Unread = None
     webhooks: _Unread = None
