@@ -46,8 +46,8 @@ class Client:
     """Client of one Sixgate server; it may be shared by threads. Close it, or use it in ``with``.
 
     ``api_key`` (``ocv_…`` of an agent, ``1ck_…`` of a person) is exchanged for tokens, which are
-    renewed before they expire; ``token`` is used as it is. Plain HTTP beyond
-    loopback sends both in clear, and is refused without ``insecure_http``.
+    renewed before they expire; ``token`` is used as it is. Plain HTTP beyond loopback sends both in
+    clear, and is refused without ``insecure_http``.
     """
 
     def __init__(  # noqa: PLR0913 - named options

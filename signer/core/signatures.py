@@ -1,4 +1,4 @@
-"""Ed25519 signatures (RFC 8032): strict verification, and of envelopes.
+"""Strict verification of Ed25519 signatures (RFC 8032), and of signed envelopes.
 
 OpenSSL accepts keys and R of small order, as RFC 8032 does. A key of small order authenticates no
 one: with the identity as key and as R, S = 0 verifies for every message. Strict verification

@@ -69,9 +69,9 @@ class HaltError(Exception):
 class SigningStage:
     """The sixth gate. Single-threaded: one writer decides, in order.
 
-    ``recorded`` has the ledger's outcomes, of intents that the memory may have forgotten. New
-    outcomes name ``boot``, once the signer is attested. Outcomes that an
-    earlier boot pinned keep the name of that boot.
+    ``recorded`` finds outcomes in the ledger, of intents that the memory may have forgotten. New
+    outcomes name ``boot``, once the signer is attested. Outcomes that an earlier boot pinned keep
+    the name of that boot.
     """
 
     identity: Ed25519Signer

@@ -19,8 +19,6 @@ from streams.ledger.verify_sql import verify as verify_sql
 
 Progress: TypeAlias = Callable[[int, int], None]
 Result = TypeVar("Result")
-
-
 # Rows without a head are those of a few steps; many more mean that the heads are withheld.
 COMPARED_ROWS_MAX = 100_000
 

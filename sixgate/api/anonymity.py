@@ -24,7 +24,7 @@ class AnonymousRequests:
 
 
 class Anonymity:
-    """The anonymity of one request of the client address ``key``, until ``end``."""
+    """Counts one request of the client address ``key`` as anonymous, until ``end``."""
 
     __slots__ = ("_deadline_s", "_key", "_requests", "has_ended")
 

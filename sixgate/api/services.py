@@ -33,10 +33,10 @@ from sixgate.webhooks.service import Webhooks
 class Services:
     """The services of one gateway.
 
-        ``account`` is the account of the agents that people create through the API. ``gateway_key``
-        signs the intents of token-authenticated agents. ``wait_s`` is how long a reply waits for an
-        outcome. ``intake`` admits new intents. ``oidc`` verifies ID tokens of people.
-    ``private_urls`` allows private addresses of nodes. Clocks and randomness are inputs.
+    ``account`` is the account of the agents that people create through the API. ``gateway_key``
+    signs the intents of token-authenticated agents. ``intake`` admits new intents. ``wait_s`` is
+    how long a reply waits for an outcome. ``oidc`` verifies ID tokens of people. ``private_urls``
+    allows private addresses of nodes. Clocks and randomness are inputs.
     """
 
     backend: Backend

@@ -1,8 +1,8 @@
 """Submits an intent for an agent and waits for its end.
 
 1. A repeated idempotency key leads to the intent of the first request. Otherwise the request
-   becomes an intent, which must pass the intake: rate, bytes and disk. One that is refused leaves
-   no trace but a count.
+   becomes an intent, which must pass the intake: rate, bytes and disk. Of a refused intent only a
+   count remains.
 2. The gateway's key signs the intent. With an idempotency key, it is stored before it is submitted.
 3. The intent is appended to the pipeline's input. The reply waits for the outcome, up to a limit.
 """
@@ -118,7 +118,7 @@ def _admitted(services: Services, intent: AnyIntent) -> SignedIntent:
 
 
 def record_refused(services: Services, at_ms: TimeMs | None = None) -> None:
-    """Record how many intents were refused in each minute that is over; in any if without time."""
+    """Record the refused counts of ended minutes; all counts if ``at_ms`` is None."""
     counts = services.intake.ended(at_ms)
     if counts:
         services.backend.submit.append([_refused_call(services, one) for one in counts])

@@ -1,6 +1,6 @@
 """RPC URLs that people may register: public ones, and no credentials. Pure.
 
-The registry is public to all its readers, and keeps every record for ever.
+Every reader of the registry sees the URL, and its record is permanent.
 """
 
 import re
@@ -12,7 +12,7 @@ from sixgate.webhooks.destinations import Destination, DestinationRules, parse_d
 from sixgate.webhooks.errors import DestinationError
 
 CREDENTIAL_CHARACTERS_MIN = 16
-"""Letters and digits from which on a part of a path may be a key of the node's provider."""
+"""Letters and digits of a path segment that may be an API key of the node's provider."""
 _ANY_ADDRESS = DestinationRules((ip_network("0.0.0.0/0"), ip_network("::/0")))
 _PRIVATE = {"loopback", "private", "carrier-private"}
 

@@ -1,4 +1,4 @@
-"""Intake of new intents: refuses what must not be stored, before anything of it is.
+"""Intake of new intents: refuses those over a limit before any part of them is stored.
 
 1. The disk must have space: recovery and deactivations need it more than new intents do.
 2. The agent must be within its rate. The signer counts again and decides; here an agent over its
@@ -22,7 +22,7 @@ from signer.core.window import DAY_MS, MINUTE_MS, Window
 from sixgate.api_error import ApiError
 from sixgate.config.intake import MIB, IntakeSettings
 
-EMPTY = Window()
+_EMPTY = Window()
 NO_REFUSALS = "0x" + "00" * 32
 """The digest before the first refusal of a minute."""
 
@@ -74,8 +74,8 @@ class RefusedCount:
 class Submitted:
     """What an agent submitted: intents in the last minute, and their bytes in the last day."""
 
-    intents: Window = EMPTY
-    size_bytes: Window = EMPTY
+    intents: Window = _EMPTY
+    size_bytes: Window = _EMPTY
 
     def problem(
         self, size: int, at_ms: TimeMs, intents_max: int | None, bytes_max: int
@@ -122,7 +122,7 @@ def disk_problem(disk: DiskSpace, settings: IntakeSettings) -> str | None:
 
 @dataclass(slots=True)
 class Intake:
-    """Admits new intents; any thread may call. What agents submitted is forgotten at its end."""
+    """Admits new intents; any thread may call. The process's end loses what it counted."""
 
     settings: IntakeSettings
     disk: Callable[[], DiskSpace]

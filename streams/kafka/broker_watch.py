@@ -25,8 +25,8 @@ OnChange = Callable[[bool], None]
 class BrokerWatch:
     """Whether a broker answered in the last ``ANSWERED_S_MAX``."""
 
-    def __init__(self, broker: Broker, on_change: OnChange = lambda _: None) -> None:
-        """``on_change`` is told when the brokers are lost (False) and when one answers again."""
+    def __init__(self, broker: Broker, on_change: OnChange) -> None:
+        """``on_change`` gets False when the brokers are lost, and True when one answers again."""
         self._broker = broker
         self._on_change = on_change
         self._answered_s = float("-inf")

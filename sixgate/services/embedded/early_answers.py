@@ -65,7 +65,7 @@ class EarlyAnswers:
         return found
 
     def record_refused(self, at_ms: int | None = None) -> None:
-        """Record the counts of refused intents whose minute is over; all if there is no time."""
+        """Record the refused counts of ended minutes; all counts if ``at_ms`` is None."""
         if counts := self.intake.ended(at_ms):
             signer = self.pipeline.slot.signer
             self.pipeline.publish([_audit(count, signer) for count in counts])
