@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -11,15 +10,11 @@ from sixgate.api import REFUSED, ApiError
 from sixgate.config.intake import IntakeSettings
 from sixgate.data_folder.folder import Folder
 from sixgate.services.embedded.node import Node, running
+from tests.harness.builders.disks import NEARLY_FULL
 from tests.harness.cli.clients import record, results, submit
 from tests.harness.pipeline.embedded import POLICY, Producer, make_folder
 
 HOUR_MS = 60 * 60 * 1000
-
-
-class Disk(NamedTuple):
-    total: int
-    free: int
 
 
 @pytest.fixture
@@ -109,8 +104,9 @@ def test_lines_over_the_rate_are_answered_without_a_row_and_counted_once(
     assert rows(slow) - before <= 1  # if a minute ended
     slow.record_refused()
     assert rows(slow) - before <= 2
-    audits = slow.sql("SELECT seq FROM records WHERE position(body, 'intent.over_limit')")["rows"]
-    assert audits
+    query = "SELECT JSONExtractString(body, 'detail') FROM ledger WHERE type = 'audit'"
+    details = [detail for (detail,) in slow.sql(query)["rows"] if "over its limits" in detail]
+    assert sum(int(detail.split()[0]) for detail in details) == 20
 
 
 def test_a_repetition_of_a_paid_line_is_never_over_the_rate(slow: Node, trader: Producer) -> None:
@@ -129,7 +125,7 @@ def test_on_a_full_disk_nothing_is_accepted_and_what_is_repeated_is_answered(
     node: Node, trader: Producer
 ) -> None:
     (first,) = submit(node, trader.signed("a"))
-    node.intake.disk = lambda: Disk(10**12, 10**9)
+    node.intake.disk = lambda: NEARLY_FULL
     with pytest.raises(ApiError, match="free some space") as raised:
         list(node.submit([record(trader.signed("b"))], wait=True))
     assert raised.value.code == "disk_low"

@@ -1,7 +1,6 @@
 """Agents in both kinds of organisation: explicit limits, and the members that are Sixgate's own."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -9,6 +8,7 @@ from schemas.registry.policy import Policy
 from schemas.registry.records import PolicySet, SettingSet
 from sixgate.authoring.operator import register
 from sixgate.clocks import wall_ms
+from tests.harness.agent_requests import create, patch
 from tests.harness.api import Api
 
 ADDRESS = "0x742d35Cc6634C0532925a3b844Bc454e4438f44e"
@@ -19,14 +19,6 @@ EXPLICIT = {
     "tx_daily_limit_eth": "unlimited",
 }
 DEFAULTS = {"delegate_allowlist": [], "tx_max_fee_eth": "0.05", "intents_per_minute": 600}
-
-
-def create(api: Api, **members: Any) -> Any:
-    return api.client.post("/v1/agents", json={"name": "bot"} | members, headers=api.person)
-
-
-def patch(api: Api, agent_id: str, **members: Any) -> Any:
-    return api.client.patch(f"/v1/agents/{agent_id}", json=members, headers=api.person)
 
 
 @pytest.fixture

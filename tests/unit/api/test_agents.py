@@ -17,6 +17,7 @@ from sixgate.authoring.operator import register
 from sixgate.clocks import wall_ms
 from sixgate.config.chains import default_chains
 from sixgate.gateway.guardrails import GuardrailError, guardrails_of, with_guardrails
+from tests.harness.agent_requests import create, patch
 from tests.harness.api import Api
 
 ADDRESS = "0x742d35Cc6634C0532925a3b844Bc454e4438f44e"
@@ -26,14 +27,6 @@ LIMITS = {
     "tx_max_value_eth": "0.5",
     "tx_daily_limit_eth": "5",
 }
-
-
-def create(api: Api, **members: Any) -> Any:
-    return api.client.post("/v1/agents", json={"name": "bot"} | members, headers=api.person)
-
-
-def patch(api: Api, agent_id: str, **members: Any) -> Any:
-    return api.client.patch(f"/v1/agents/{agent_id}", json=members, headers=api.person)
 
 
 def test_a_new_agent_is_answered_flat_and_under_agent_with_its_key_once(api: Api) -> None:

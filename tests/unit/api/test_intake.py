@@ -1,7 +1,6 @@
 """What a flood of requests, or a full disk, leaves behind: attacks by agents over the API."""
 
 from dataclasses import replace
-from typing import NamedTuple
 
 import pytest
 from fastapi.testclient import TestClient
@@ -13,15 +12,11 @@ from sixgate.api.submission import record_refused
 from sixgate.config.intake import IntakeSettings
 from sixgate.intents.intake import Intake
 from tests.harness.api import Api
+from tests.harness.builders.disks import NEARLY_FULL, Disk
 from tests.harness.signing_agents import TO, TRANSFER, SigningAgent, refusal, signing_agent
 
 FLOOD = 30
 LARGE = "0x" + "ab" * 50_000
-
-
-class Disk(NamedTuple):
-    total: int
-    free: int
 
 
 def records(api: Api, *topics: Topic) -> int:
@@ -121,7 +116,7 @@ def test_a_key_whose_intent_the_signer_refused_for_the_rate_may_be_used_later(ap
 
 def test_an_agent_over_its_bytes_of_a_day_is_refused(api: Api) -> None:
     agent = signing_agent(api)
-    intake = Intake(IntakeSettings(agent_bytes_per_day_max=2_000), lambda: Disk(10**12, 10**12))
+    intake = Intake(IntakeSettings(agent_bytes_per_day_max=2_000), Disk)
     client = TestClient(create_app(replace(api.services, intake=intake)))
     url = f"/v1/agents/{agent.id}/transactions"
     found = [client.post(url, json=TRANSFER, headers=agent.headers) for _ in range(10)]
@@ -132,7 +127,7 @@ def test_an_agent_over_its_bytes_of_a_day_is_refused(api: Api) -> None:
 @pytest.fixture(scope="module")
 def full(api: Api) -> TestClient:
     """A client of the API on a disk that is nearly full."""
-    intake = Intake(IntakeSettings(), lambda: Disk(10**12, 10**9))
+    intake = Intake(IntakeSettings(), lambda: NEARLY_FULL)
     return TestClient(create_app(replace(api.services, intake=intake)))
 
 

@@ -1,7 +1,6 @@
 """Intake of new intents: rate, bytes and disk, against a list of everything that was submitted."""
 
 import hashlib
-from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -11,14 +10,10 @@ from signer.core.window import DAY_MS, MINUTE_MS
 from sixgate.api_error import ApiError
 from sixgate.config.intake import MIB, IntakeSettings
 from sixgate.intents.intake import NO_REFUSALS, Intake, disk_problem
+from tests.harness.builders.disks import Disk
 
 GIB = 1024 * MIB
 NOW_MS = 1_790_000_000_000
-
-
-class Disk(NamedTuple):
-    total: int = 100 * GIB
-    free: int = 50 * GIB
 
 
 def intake(disk: Disk | None = None, **settings: int) -> Intake:

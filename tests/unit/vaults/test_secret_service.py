@@ -170,7 +170,7 @@ def test_an_imported_signing_key_is_never_served(operation: str) -> None:
 
 @pytest.mark.parametrize("kind", ["private_key", "ssh_key"])
 def test_no_copy_of_a_signing_key_from_before_is_read_in_any_vault(kind: str) -> None:
-    """Former programs kept the value of an imported key as a secret at the key's path."""
+    """Earlier versions kept the value of an imported key as a secret at the key's path."""
     with secret_service("envelope", ALL, intents=False) as service:
         put(service.secret_sealing, order("envelope", kind=kind, path=KEY_PATH))
         assert read_secrets(service, request("get", path=KEY_PATH, requested_at_ms=NOW_MS - 1))
