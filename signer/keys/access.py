@@ -127,7 +127,7 @@ def _key_read_problem(agent: AgentSet, target: Target, operation: Operation) -> 
         return AccessReason.KEY_READ_BLOCKED
     if target.generated:
         return AccessReason.KEY_GENERATED
-    # Earlier programs kept an imported key as a secret too. Nothing shows whether a secret at the
+    # Earlier versions kept an imported key as a secret too. Nothing shows whether a secret at the
     # key's path is such a copy, so none is read; its history has no values.
     return AccessReason.KEY_SIGNS if target.signs and operation != "history" else None
 

@@ -2,7 +2,7 @@
 
 A raw secp256k1 key at a path below ``keys/`` or ``wallets/`` becomes a signing key of the account
 at the same path, which only the signer opens. The secret that is stored at the path holds the
-address of the key and no key. It cannot be read either (``key_signs``): former programs stored
+address of the key and no key. It cannot be read either (``key_signs``): earlier versions stored
 the key itself there.
 
 1. Import the signing key. *If the process ends here, the key exists and no agent may sign with it.
