@@ -34,7 +34,7 @@ ACCESS_MEANING: dict[AccessReason, str] = {
     AccessReason.KEY_NOT_GRANTED: "No grant of the agent allows it to sign with the key.",
     AccessReason.KEY_READ_BLOCKED: "An agent that may submit intents cannot read private keys.",
     AccessReason.KEY_GENERATED: "A private key that Sixgate generated cannot be read.",
-    AccessReason.KEY_SIGNS: "A signing key cannot be read; only the signer opens it.",
+    AccessReason.KEY_SIGNS: "Neither a signing key nor a private key at its path can be read.",
 }
 
 

@@ -161,10 +161,9 @@ class Api(Protocol):
         ``intent.unattributed`` in full. A repetition of an earlier request ends with the event of
         the first intent, which ``intent`` names, and ``repeated`` is true.
 
-        A data folder's node appends no intent over its agent's rate, and no repetition whose
-        outcome it has. It yields their ends without ``wait`` too; the event of a refused one is
-        ``intent.refused``, which is on no topic. Raises ``quota_exceeded`` and ``disk_low``: then
-        nothing was appended.
+        A data folder's node appends no intent over its agent's rate or bytes, and no repetition
+        whose outcome it has. It yields their ends without ``wait`` too; the event of a refused one
+        is ``intent.refused``, which is on no topic. Raises ``disk_low``: then nothing was appended.
         """
         ...
 

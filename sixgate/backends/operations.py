@@ -1,9 +1,10 @@
 """The operators' ``Api`` over the six ports: everything that does not depend on the backend."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
 
 import orjson
 
@@ -19,19 +20,31 @@ from sixgate.backends.ports import Backend
 from sixgate.backends.waiting import submit_and_wait
 from sixgate.clocks import wall_ms
 
-EarlyAnswers: TypeAlias = Callable[[Sequence[tuple[str, bytes]]], dict[int, Json]]
+
+class Early(NamedTuple):
+    """What ends before the pipeline, by the index of the record: it is not appended.
+
+    ``answers`` has ends. ``repeats`` maps a repetition to the record of the same submission whose
+    end it shares.
+    """
+
+    answers: Mapping[int, Json] = MappingProxyType({})
+    repeats: Mapping[int, int] = MappingProxyType({})
+
+
+EarlyAnswers: TypeAlias = Callable[[Sequence[tuple[str, bytes]]], Early]
 LOCAL = "local socket"
 """The recorded client address: only the data folder's owner can open its socket."""
 
 
-def _no_answers(_pairs: Sequence[tuple[str, bytes]]) -> dict[int, Json]:
-    return {}
+def _no_answers(_pairs: Sequence[tuple[str, bytes]]) -> Early:
+    return Early()
 
 
 class Operations:
     """Implements the ``Api``; every method may be called from any thread.
 
-    ``early_answers`` returns, by index, the answers of submitted records that are not appended.
+    ``early_answers`` decides which submitted records end before the pipeline.
     """
 
     def __init__(self, backend: Backend, early_answers: EarlyAnswers = _no_answers) -> None:
@@ -102,14 +115,19 @@ class Operations:
     def submit(self, records: Sequence[Json], *, wait: bool) -> Iterator[Json]:
         """See ``Api.submit``."""
         pairs = [submitted_pair(record) for record in records]
-        early = self._early_answers(pairs)
-        left = [index for index in range(len(pairs)) if index not in early]
-        refused = sum(answer["result"]["type"] == REFUSED for answer in early.values())
+        answers, repeats = self._early_answers(pairs)
+        ended = answers.keys() | repeats.keys()
+        left = [index for index in range(len(pairs)) if index not in ended]
+        refused = sum(answer["result"]["type"] == REFUSED for answer in answers.values())
         ends = self._append([pairs[index] for index in left], wait=wait)
-        yield {"accepted": next(ends)["accepted"] + len(early) - refused, "refused": refused}
-        yield from early.values()
+        next(ends)  # they are durable
+        yield {"accepted": len(pairs) - refused, "refused": refused}
+        yield from answers.values()
         for end in ends:
-            yield end | {"index": left[end["index"]]}
+            index = left[end["index"]]
+            yield end | {"index": index}
+            again = (one for one, first in repeats.items() if first == index)
+            yield from (end | {"index": one, "repeated": True} for one in again)
 
     def _append(self, pairs: Sequence[tuple[str, bytes]], *, wait: bool) -> Iterator[Json]:
         events = [Outgoing(Topic.SUBMITTED, *pair) for pair in pairs]

@@ -9,6 +9,8 @@ import shlex
 from schemas.intents.intent import Intent
 from schemas.intents.reasons import Reason
 
+QUOTA = "quota_exceeded"
+QUOTA_ADVICE = "submit it again later, or raise intake.agent_bytes_per_day_max (docs/operations.md)"
 ADVICE: dict[Reason, str] = {
     Reason.MALFORMED: "submit a line as docs/cli.md describes, or the unchanged envelope",
     Reason.SIGNATURE_INVALID: "sign with the registered key: see sixgate agents show {agent}",
@@ -100,4 +102,5 @@ def advice(reason: str, intent: Intent, chain: str) -> str:
         "key_path": intent.key_path,
         "idempotency_key": shlex.quote(intent.idempotency_key),
     }
-    return ADVICE[Reason(reason)].format(chain=chain, **names)
+    text = QUOTA_ADVICE if reason == QUOTA else ADVICE[Reason(reason)]
+    return text.format(chain=chain, **names)

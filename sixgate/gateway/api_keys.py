@@ -116,7 +116,7 @@ class ApiKeys:
         self._database.write(f"INSERT INTO api_keys VALUES ({places})", row + row_end)  # noqa: S608 - places only
         return IssuedKey(self.of(key_id), text)
 
-    def verified(self, text: str, now_ms: int, address: str = LOCAL_SOCKET) -> ApiKey | None:
+    def verified(self, text: str, now_ms: int, address: str) -> ApiKey | None:
         """Return the key with this text if it is valid now, and note the use; otherwise None.
 
         ``address`` is the client's. Raises ``LoginRateError`` and, if too many keys are being

@@ -21,8 +21,8 @@ def rpc_url_problem(url: str, *, private_urls: bool) -> str | None:
     """Return why people may not register an RPC URL, or None; names are not resolved."""
     if what := _credential(url):
         return (
-            f"has {what}, which every reader of the registry would see permanently: such a URL "
-            "belongs in the setting [chains.NAME] rpc_urls, which this version does not have yet"
+            f"has {what}, which every reader of the registry would see permanently: use a URL "
+            "without it; a full admin may register any with sixgate chains add"
         )
     try:
         destination = parse_destination(url, _ANY_ADDRESS)

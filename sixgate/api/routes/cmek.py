@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from schemas.registry.records import CustomerKeySet
 from signer.custody.buffers import wiping
-from sixgate.api.callers import Caller, PersonCaller, ServicesOf, record
+from sixgate.api.callers import Caller, NewWork, PersonCaller, ServicesOf, record
 from sixgate.api.customer_key_jobs import KeyPair, start_rotation
 from sixgate.api.json_route import JsonRoute
 from sixgate.api.models import vaults as models
@@ -89,7 +89,12 @@ def disable(vault_id: str, caller: PersonCaller, services: ServicesOf) -> models
     return vault_reply(services, known)
 
 
-@router.post("/cmek-rotate", status_code=202, responses=answers(400, 401, 403, 404, 409))
+@router.post(
+    "/cmek-rotate",
+    status_code=202,
+    responses=answers(400, 401, 403, 404, 409),
+    dependencies=[NewWork],
+)
 def rotate(
     vault_id: str,
     request: models.CmekRotationRequest,

@@ -3,9 +3,9 @@
 1. A record that is no intent of a registered agent enters it: the gates record why not.
 2. A repetition of a request that has its outcome ends like the first intent, if the signer
    remembers that one until the repetition expires. Otherwise it enters the pipeline, where the
-   signer extends its memory.
-3. An intent over its agent's rate is refused. It gets no outcome, because nothing is stored of it;
-   the minute's count of such intents is recorded.
+   signer extends its memory. A repetition of a record before it ends like that one.
+3. An intent over its agent's rate or bytes is refused. It gets no outcome, because nothing is
+   stored of it; the minute's count of such intents is recorded.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from schemas.canonical import MalformedError
 from schemas.dsse import Envelope
-from schemas.intents.intent import request_digest
+from schemas.intents.intent import EXPIRY_MS_MAX, request_digest
 from schemas.intents.reasons import Gate
 from schemas.ledger.audit import audited
 from schemas.record import Outgoing
@@ -21,9 +21,10 @@ from signer.core.account import owner_key
 from signer.core.authentication import authenticate
 from signer.core.case import Authentic
 from signer.core.errors import InvalidSignatureError, UnknownAgentError
-from sixgate.api import REFUSED, ApiError, Json
+from sixgate.api import REFUSED, Json
+from sixgate.backends.operations import Early
 from sixgate.clocks import wall_ms
-from sixgate.intents.intake import Intake, RefusedCount, intents_max
+from sixgate.intents.intake import Intake, OverLimit, RefusedCount, intents_max
 from sixgate.services.embedded.pipeline import Pipeline
 
 
@@ -35,12 +36,10 @@ class EarlyAnswers:
     intake: Intake
     outcomes: Callable[[Sequence[str]], dict[str, Json]]
 
-    def __call__(self, pairs: Sequence[tuple[str, bytes]]) -> dict[int, Json]:
-        """Return the answers of the records that must not be appended, by index.
-
-        Raises ``ApiError`` ``quota_exceeded`` and ``disk_low``: then none may be appended.
-        """
-        self.record_refused(wall_ms())
+    def __call__(self, pairs: Sequence[tuple[str, bytes]]) -> Early:
+        """Return what ends before the pipeline; raise ``ApiError`` ``disk_low``."""
+        now_ms = wall_ms()
+        self.record_refused(now_ms)
         # 1.
         with self.pipeline.lock:
             asked = {index: self._asked(*pair) for index, pair in enumerate(pairs)}
@@ -49,20 +48,28 @@ class EarlyAnswers:
         # 2. The lock is free again: finding outcomes may read the ledger.
         repeated = {index: first for index, first in firsts.items() if first is not None}
         outcomes = self.outcomes(list(repeated.values())) if repeated else {}
-        found: dict[int, Json] = {}
-        admitted: set[str] = set()
-        for index, one in known.items():
-            outcome = outcomes.get(repeated.get(index, ""))
+        found = {
+            index: _repeated(index, outcomes[first])
+            for index, first in repeated.items()
+            if first in outcomes
+        }
+        new = {index: one for index, one in known.items() if index not in found}
+        if new:
+            self.intake.check_disk()
+        admitted: dict[str, int] = {}
+        repeats: dict[int, int] = {}
+        for index, one in new.items():
             request = request_digest(one.intent)
-            if outcome is None and request in admitted:
-                continue  # it repeats a record before it, which the signer decides first
+            is_near = one.intent.expires_at_ms - now_ms <= EXPIRY_MS_MAX
+            if is_near and request in admitted:
+                # The signer will remember the first one for longer than this one is valid.
+                repeats[index] = admitted[request]
             # 3.
-            answer = _repeated(outcome) if outcome else self._refused(one)
-            if answer is None:
-                admitted.add(request)
+            elif (over := self._problem(one, now_ms)) is not None:
+                found[index] = _refused(index, one, over)
             else:
-                found[index] = {"index": index} | answer
-        return found
+                admitted.setdefault(request, index)
+        return Early(found, repeats)
 
     def record_refused(self, at_ms: int | None = None) -> None:
         """Record the refused counts of ended minutes; all counts if ``at_ms`` is None."""
@@ -77,16 +84,9 @@ class EarlyAnswers:
             return None
         return asked if key == asked.intent.account else None
 
-    def _refused(self, asked: Authentic) -> Json | None:
+    def _problem(self, asked: Authentic, now_ms: int) -> OverLimit | None:
         limit = intents_max(self.pipeline.slot.registry, asked.agent.agent)
-        over = self.intake.admit(asked.agent.agent, limit, asked.intent.encode(), wall_ms())
-        if over is None:
-            return None
-        if over.code != "rate_exceeded":
-            raise ApiError(over.code, f"{asked.agent.agent}: {over.detail}; nothing was accepted")
-        refused = {"type": REFUSED, "gate": Gate.ADMISSION, "reason": over.code}
-        refused |= {"intent": asked.digest, "detail": over.detail}
-        return {"intent": asked.digest, "result": refused, "repeated": False}
+        return self.intake.admit(asked.agent.agent, limit, asked.intent.encode(), now_ms)
 
     def _first(self, asked: Authentic) -> str | None:
         """Return the intent whose outcome this one shares, or None if the signer must decide.
@@ -104,8 +104,14 @@ class EarlyAnswers:
         return owner.intent if intent.expires_at_ms <= owner.forget_at_ms else None
 
 
-def _repeated(outcome: Json) -> Json:
-    return {"intent": outcome["intent"], "result": outcome, "repeated": True}
+def _repeated(index: int, outcome: Json) -> Json:
+    return {"index": index, "intent": outcome["intent"], "result": outcome, "repeated": True}
+
+
+def _refused(index: int, asked: Authentic, over: OverLimit) -> Json:
+    refused = {"type": REFUSED, "gate": Gate.ADMISSION, "reason": over.code}
+    refused |= {"intent": asked.digest, "detail": over.detail}
+    return {"index": index, "intent": asked.digest, "result": refused, "repeated": False}
 
 
 def _audit(refused: RefusedCount, signer: str) -> Outgoing:

@@ -18,6 +18,7 @@ from sixgate.data_folder.key_files import load_key_file
 from sixgate.data_folder.signer_files import FolderError
 from sixgate.desk.desk import AdminDesk
 from sixgate.gateway.composition import Pipeline, gateway_services, serving_gateway
+from sixgate.intents.intake import Intake
 from sixgate.services.embedded.node import Node
 
 
@@ -53,7 +54,9 @@ def node_services(
     """Lend the services of a folder's gateway; raise ``FolderError`` if it was never set up."""
     scope = _desk_scope(folder, node.registered)
     desk = AdminDesk(node, load_key_file(folder.key(DESK), DESK), wall_ms)
-    pipeline = Pipeline(node.backend, desk, scope.accounts[0], node.intake, follow=False)
+    # The node counts agents with keys of their own, and records them on another topic.
+    intake = Intake(node.intake.settings, node.intake.disk)
+    pipeline = Pipeline(node.backend, desk, scope.accounts[0], intake, follow=False)
     sections = settings.api, settings.chains, settings.webhooks
     with gateway_services(folder, pipeline, *sections) as services:
         yield services

@@ -78,7 +78,7 @@ def test_an_rpc_url_of_a_full_admin_stays(api: Api) -> None:
     assert (changed.status_code, changed.json()["rpc_url"]) == (200, None)
     refused = api.client.put(url, json={"rpc_url": f"{credential}/2"}, headers=api.person)
     assert refused.status_code == 400
-    assert "[chains.NAME] rpc_urls" in refused.json()["fields"]["rpc_url"]
+    assert "sixgate chains add" in refused.json()["fields"]["rpc_url"]
     assert "secret" not in refused.text
     assert api.client.delete(url, headers=api.person).status_code == 204
 
