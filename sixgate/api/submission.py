@@ -184,7 +184,7 @@ async def _keyed(
         keys.finish(name, outcome, submitted=submitted)
     if outcome is not None and outcome.get("reason") == Reason.RATE_EXCEEDED:
         # The intent does not own its key, so a retry after the minute makes a new one.
-        await asyncio.to_thread(keys.release, name)
+        await asyncio.to_thread(keys.release, name, begun.signed.intent)
     return _ended(intent, begun.signed, outcome, repeated=begun.repeated, with_key=True)
 
 

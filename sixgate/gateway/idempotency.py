@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from schemas.fields import TimeMs
+from schemas.intents.reasons import Reason
 from schemas.redaction import is_whole
 from sixgate.api import Json
 from sixgate.gateway.database import Database
@@ -40,7 +41,7 @@ _INSERT = "INSERT INTO idempotency_keys VALUES (?, ?, ?, ?, ?, ?, ?, 0)"
 _FORGET = "DELETE FROM idempotency_keys WHERE created_at_ms < ? RETURNING agent, key"
 _FIND = "SELECT * FROM idempotency_keys WHERE agent = ? AND key = ? AND created_at_ms >= ?"
 _END = "UPDATE idempotency_keys SET ended = 1 WHERE agent = ? AND key = ?"
-_RELEASE = "DELETE FROM idempotency_keys WHERE agent = ? AND key = ?"
+_RELEASE = "DELETE FROM idempotency_keys WHERE agent = ? AND key = ? AND intent = ?"
 _OPEN = "SELECT * FROM idempotency_keys WHERE ended = 0 ORDER BY created_at_ms"
 
 
@@ -166,18 +167,20 @@ class IdempotencyKeys:
             self._ended.add(name)
             # Unattributed input has no signed outcome, so the refusal may be forged: a repetition
             # looks for an outcome, and submits the intent again. One without its redacted fields is
-            # looked up again, too.
-            if outcome["type"] != "intent.unattributed" and is_whole(outcome):
+            # looked up again, too. An intent refused for the rate gives its key to the next one.
+            is_kept = outcome["type"] != "intent.unattributed" and is_whole(outcome)
+            if is_kept and outcome.get("reason") != Reason.RATE_EXCEEDED:
                 self._outcomes[name] = outcome
             if len(self._outcomes) > OUTCOMES_MAX:
                 self._outcomes.popitem(last=False)
 
-    def release(self, name: KeyName) -> None:
-        """Forget a key that its intent does not own: the next request with it is a new one."""
+    def release(self, name: KeyName, intent: str) -> None:
+        """Forget a key that its intent does not own: the next request with it is a new one.
+
+        Another request may have the key already; it keeps it.
+        """
         with self._writing, self._database.transaction():
-            self._database.write(_RELEASE, name)
-        with self._lock:
-            self._outcomes.pop(name, None)
+            self._database.write(_RELEASE, (*name, intent))
 
     def intent_of(self, agent: str, key: str) -> str | None:
         """Return the intent that an agent's key (not hashed) led to, or None."""

@@ -65,3 +65,20 @@ def test_a_key_that_is_used_again_does_not_have_its_former_outcome(
     keys.finish(FIRST, None, submitted=True)
     again = begin(keys, FIRST, "0x2", now_ms=later_ms)
     assert (again.repeated, again.outcome, again.submitted) == (True, None, True)
+
+
+def test_a_key_that_was_released_for_another_request_stays_with_that_one(
+    database: FailingDatabase,
+) -> None:
+    """A late release would let a retry of the second request pay twice."""
+    keys = IdempotencyKeys(database)
+    refused = {"type": "intent.rejected", "intent": "0x1", "reason": "rate_exceeded"}
+    begin(keys, FIRST, "0x1")
+    keys.finish(FIRST, refused, submitted=True)
+    assert begin(keys, FIRST, "0x1").outcome is None  # a repetition before the release
+    keys.release(FIRST, "0x1")
+    begin(keys, FIRST, "0x2")
+    keys.finish(FIRST, refused, submitted=True)  # the end of the repetition
+    keys.release(FIRST, "0x1")
+    again = begin(keys, FIRST, "0x2")
+    assert (again.repeated, again.outcome, again.signed.intent) == (True, None, "0x2")
