@@ -18,14 +18,7 @@ from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.core.account import LiveIntent, owner_key
 from signer.core.case import Case, gate_case
-from signer.core.decide import (
-    Allocation,
-    Draft,
-    Duplicate,
-    Judgement,
-    Refusal,
-    authorize,
-)
+from signer.core.decide import Allocation, Draft, Duplicate, Judgement, Refusal, authorize
 from signer.core.errors import InvalidSignatureError, UnknownAgentError
 from signer.core.ethereum.signing import DigestSigner
 from signer.core.registry.registry import Registry

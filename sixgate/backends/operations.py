@@ -1,6 +1,7 @@
 """The operators' ``Api`` over the six ports: everything that does not depend on the backend."""
 
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -22,10 +23,10 @@ from sixgate.clocks import wall_ms
 
 
 class Early(NamedTuple):
-    """What ends before the pipeline, by the index of the record: it is not appended.
+    """The records of a submission that are not appended, by index.
 
-    ``answers`` has ends. ``repeats`` maps a repetition to the record of the same submission whose
-    end it shares.
+    ``answers`` has the ends that are known. ``repeats`` maps a repetition to the record of the same
+    submission whose end it shares.
     """
 
     answers: Mapping[int, Json] = MappingProxyType({})
@@ -119,15 +120,17 @@ class Operations:
         ended = answers.keys() | repeats.keys()
         left = [index for index in range(len(pairs)) if index not in ended]
         refused = sum(answer["result"]["type"] == REFUSED for answer in answers.values())
+        repeated: dict[int, list[int]] = defaultdict(list)
+        for index, first in repeats.items():
+            repeated[first].append(index)
         ends = self._append([pairs[index] for index in left], wait=wait)
         next(ends)  # they are durable
         yield {"accepted": len(pairs) - refused, "refused": refused}
         yield from answers.values()
         for end in ends:
-            index = left[end["index"]]
-            yield end | {"index": index}
-            again = (one for one, first in repeats.items() if first == index)
-            yield from (end | {"index": one, "repeated": True} for one in again)
+            first = left[end["index"]]
+            yield end | {"index": first}
+            yield from (end | {"index": one, "repeated": True} for one in repeated[first])
 
     def _append(self, pairs: Sequence[tuple[str, bytes]], *, wait: bool) -> Iterator[Json]:
         events = [Outgoing(Topic.SUBMITTED, *pair) for pair in pairs]

@@ -122,7 +122,7 @@ def disk_problem(disk: DiskSpace, settings: IntakeSettings) -> str | None:
 
 @dataclass(slots=True)
 class Intake:
-    """Admits new intents; any thread may call. The process's end loses what it counted."""
+    """Admits new intents; any thread may call. Counts are in memory: a restart begins new ones."""
 
     settings: IntakeSettings
     disk: Callable[[], DiskSpace]

@@ -3,7 +3,8 @@
 1. A record that is no intent of a registered agent enters it: the gates record why not.
 2. A repetition of a request that has its outcome ends like the first intent, if the signer
    remembers that one until the repetition expires. Otherwise it enters the pipeline, where the
-   signer extends its memory. A repetition of a record before it ends like that one.
+   signer extends its memory. A repetition of an earlier record of the same submission shares
+   the end of that record.
 3. An intent over its agent's rate or bytes is refused. It gets no outcome, because nothing is
    stored of it; the minute's count of such intents is recorded.
 """
